@@ -1,0 +1,1 @@
+"""Physics-driven variational autoencoders for microscopy."""
