@@ -1,5 +1,7 @@
 """Every test starts from the same global seed, and none needs a display."""
 
+import inspect
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -12,3 +14,17 @@ mpl.use("Agg")
 def seed():
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - libraries under test may draw from it
+
+
+@pytest.fixture
+def unchecked():
+    """Call a function or class without the type checks of the test run, as users do."""
+
+    def call(target, *args, **kwargs):
+        if not isinstance(target, type):
+            return inspect.unwrap(target)(*args, **kwargs)
+        instance = target.__new__(target)
+        inspect.unwrap(target.__init__)(instance, *args, **kwargs)
+        return instance
+
+    return call

@@ -1,1 +1,76 @@
 """Physics-driven variational autoencoders for microscopy."""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import phantoms as phantoms
+    from . import testing as testing
+    from .metrics import adjusted_rand_index as adjusted_rand_index
+    from .metrics import boundary_length as boundary_length
+    from .metrics import mean_iou as mean_iou
+    from .metrics import wall_length_ratio as wall_length_ratio
+    from .models import ShiftVAE as ShiftVAE
+    from .objective import ObjectiveParts as ObjectiveParts
+    from .objective import PhysicsObjective as PhysicsObjective
+    from .patches import PatchGrid as PatchGrid
+    from .physics import SL1 as SL1
+    from .physics import SL2 as SL2
+    from .physics import EdgeLoss as EdgeLoss
+    from .physics import FourierLoss as FourierLoss
+    from .physics import Maximize as Maximize
+    from .physics import PhysicsLoss as PhysicsLoss
+    from .physics import standardise as standardise
+    from .plotting import DrawMaps as DrawMaps
+    from .plotting import plot_comparison as plot_comparison
+    from .plotting import plot_distribution as plot_distribution
+    from .plotting import plot_history as plot_history
+    from .plotting import plot_latent_maps as plot_latent_maps
+    from .plotting import plot_manifold as plot_manifold
+    from .plotting import plot_patches as plot_patches
+    from .plotting import plot_segmentation as plot_segmentation
+    from .schedules import LinearBeta as LinearBeta
+    from .segmentation import boundaries as boundaries
+    from .segmentation import grains as grains
+    from .segmentation import segment as segment
+    from .trainer import History as History
+    from .trainer import NonFiniteLossError as NonFiniteLossError
+    from .trainer import PhysicsTrainer as PhysicsTrainer
+
+__version__ = _version("phyvae")
+
+# Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
+_HOME = {
+    "metrics": ["adjusted_rand_index", "boundary_length", "mean_iou", "wall_length_ratio"],
+    "models": ["ShiftVAE"],
+    "objective": ["ObjectiveParts", "PhysicsObjective"],
+    "patches": ["PatchGrid"],
+    "phantoms": [],
+    "physics": [
+        "SL1", "SL2", "EdgeLoss", "FourierLoss", "Maximize", "PhysicsLoss", "standardise",
+    ],
+    "plotting": [
+        "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",
+        "plot_manifold", "plot_patches", "plot_segmentation",
+    ],
+    "schedules": ["LinearBeta"],
+    "segmentation": ["boundaries", "grains", "segment"],
+    "testing": [],
+    "trainer": ["History", "NonFiniteLossError", "PhysicsTrainer"],
+}  # fmt: skip
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [*_MODULE, "phantoms", "testing"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return import_module(f".{name}", __name__)
+    if name in _MODULE:
+        return getattr(import_module(f".{_MODULE[name]}", __name__), name)
+    raise AttributeError(f"module 'phyvae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

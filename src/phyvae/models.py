@@ -1,0 +1,462 @@
+"""The shift-invariant VAE: pyroVED's `iVAE`, without its global state and with a closed form."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from .patches import PatchGrid
+
+try:
+    with warnings.catch_warnings():  # pyroVED adds a filter of its own while it is imported
+        import pyro
+        from pyroved.models import iVAE
+except (ImportError, RuntimeError) as error:
+    if "torchvision" not in str(error):
+        raise
+    raise ImportError(
+        f"pyroVED needs a torchvision that matches torch {torch.__version__}; install the pair "
+        "together: python -m pip install --upgrade torch torchvision."
+    ) from error
+
+__all__ = ["Posterior", "ShiftVAE"]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The encoder's Gaussians q(z | patch), one row per patch.
+
+    Columns are shifts first, content after, as in pyroVED.
+    """
+
+    mean: Float[Tensor, "n z_dim"]
+    std: Float[Tensor, "n z_dim"]
+
+    def __getitem__(self, index: Tensor) -> "Posterior":
+        return Posterior(self.mean[index], self.std[index])
+
+    def leaf(self) -> "Posterior":
+        """Return a copy that collects gradient and passes none on."""
+        return Posterior(self.mean.detach().requires_grad_(), self.std.detach().requires_grad_())
+
+    def draw(self, generator: torch.Generator | None = None) -> Float[Tensor, "n z_dim"]:
+        """Return one sample of z per patch; `generator` is on the same device."""
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return self.mean + self.std * noise
+
+    def kl(self) -> Float[Tensor, " n"]:
+        """Return the KL divergence from the standard normal prior, nats per patch."""
+        return 0.5 * (self.mean**2 + self.std**2 - 1 - 2 * self.std.log()).sum(-1)
+
+
+class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
+    r"""Shift-invariant variational autoencoder, a `pyroved.models.iVAE` with translation only.
+
+    A patch is encoded into a shift and a few content latents; the decoder draws the content at
+    the shifted coordinates. So the content does not depend on where in the patch the atoms sit.
+    Networks, parameter names and weights are pyroVED's: ``load_state_dict`` takes the weights of a
+    pyroVED model of the same sizes, and the other way round.
+
+    Parameters
+    ----------
+    patch_shape
+        (height, width) of a patch, px, or (length,) of a spectrum.
+    latent_dim
+        Number of content latents, >= 1.
+    dx_prior, dy_prior
+        Prior standard deviation of the shift along the first and the second patch axis, in half
+        patch sizes (the patch spans -1 to 1). `dy_prior` defaults to `dx_prior`. About half a
+        lattice constant is right: 0.1 for patches on lattice sites, more for any lattice phase.
+    hidden_dim_e, hidden_dim_d
+        Units of the hidden layers of encoder and decoder.
+    activation
+        ``"tanh"``, ``"relu"``, ``"lrelu"``, ``"softplus"`` or ``"gelu"``, of the hidden layers.
+    sampler_d
+        Distribution of a pixel, ``"bernoulli"`` (intensities in [0, 1]) or ``"gaussian"``.
+    decoder_sig
+        Standard deviation of a pixel with the Gaussian sampler, > 0.
+    sigmoid_d
+        Whether the decoder's output passes through a sigmoid; needed by ``"bernoulli"``.
+    seed
+        Seed of the weights. The global random state is left as it was.
+    device
+        ``"cpu"``, ``"cuda"`` or a `torch.device`; later, use ``.to(device)``.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, seed=0)
+    >>> model.latent_maps(grid).shape == (2, *grid.shape)
+    True
+    """
+
+    grid: Tensor
+    t_prior: Tensor
+
+    def __init__(
+        self,
+        patch_shape: Sequence[int],
+        latent_dim: int = 2,
+        *,
+        dx_prior: float = 0.1,
+        dy_prior: float | None = None,
+        hidden_dim_e: Sequence[int] = (128, 128),
+        hidden_dim_d: Sequence[int] = (128, 128),
+        activation: Literal["tanh", "relu", "lrelu", "softplus", "gelu"] = "tanh",
+        sampler_d: Literal["bernoulli", "gaussian"] = "bernoulli",
+        decoder_sig: float = 0.5,
+        sigmoid_d: bool = True,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        patch_shape = tuple(patch_shape)
+        dy_prior = dx_prior if dy_prior is None else dy_prior
+        _check_settings(
+            patch_shape,
+            latent_dim,
+            dx_prior,
+            dy_prior,
+            activation,
+            sampler_d,
+            decoder_sig,
+            sigmoid_d,
+        )
+        with _no_global_effects():
+            super().__init__(
+                patch_shape,
+                latent_dim,
+                ["t"],
+                0,
+                list(hidden_dim_e),
+                list(hidden_dim_d),
+                activation,
+                sampler_d,
+                sigmoid_d,
+                seed,
+                dx_prior=float(dx_prior),
+                dy_prior=float(dy_prior),
+                decoder_sig=decoder_sig,
+                device="cpu",
+            )
+        # pyroVED keeps these as plain attributes, which stay behind on .to(device) and .double().
+        for name in ("grid", "t_prior"):
+            value = getattr(self, name)
+            delattr(self, name)
+            self.register_buffer(name, value, persistent=False)
+        self.patch_shape, self.latent_dim = patch_shape, latent_dim
+        self.sampler_name, self.decoder_sig, self.sigmoid_d = sampler_d, decoder_sig, sigmoid_d
+        self.to(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; change it with ``.to(device)``."""
+        return self.grid.device if "grid" in self._buffers else torch.device("cpu")
+
+    @device.setter
+    def device(self, device: torch.device | str) -> None:
+        # pyroVED's constructor assigns it once; the buffers decide.
+        pass
+
+    @property
+    def content(self) -> slice:
+        """Columns of the posterior that hold content, not shifts."""
+        return slice(self.coord, self.z_dim)
+
+    def posterior(self, patches: Float[Tensor, "n *patch"]) -> Posterior:
+        """Return the encoder's Gaussians for patches of shape (n, *patch_shape)."""
+        if tuple(patches.shape[1:]) != self.patch_shape:
+            raise ValueError(
+                f"patches have shape {tuple(patches.shape[1:])}, but this model was made for "
+                f"{self.patch_shape}; use one patch size for both."
+            )
+        return Posterior(*self.encoder_z(patches))
+
+    def reconstruction(
+        self,
+        patches: Float[Tensor, "n *patch"],
+        latents: Float[Tensor, "n z_dim"],
+        pixels: Tensor | None = None,
+    ) -> Float[Tensor, " n"]:
+        """Return the negative log-likelihood of patches given latents, nats per patch.
+
+        Parameters
+        ----------
+        patches
+            Shape (n, *patch_shape).
+        latents
+            Samples of z, shape (n, z_dim), shifts first.
+        pixels
+            Flat indices of the pixels to decode. Their sum is scaled up to the whole patch, so
+            uniformly drawn pixels leave the expectation unchanged. ``None`` decodes all.
+        """
+        data, scale = _chosen(patches, pixels)
+        output = self._decoder_output(latents, pixels)
+        if self.sampler_name == "bernoulli":
+            nll = F.binary_cross_entropy_with_logits(output, data, reduction="none")
+        else:
+            mean = output.sigmoid() if self.sigmoid_d else output
+            nll = 0.5 * ((data - mean) / self.decoder_sig) ** 2 + self._gaussian_constant
+        return scale * nll.sum(-1)
+
+    def floor(
+        self, patches: Float[Tensor, "n *patch"], pixels: Tensor | None = None
+    ) -> Float[Tensor, " n"]:
+        """Return the lowest negative log-likelihood that any decoder could reach, nats per patch.
+
+        Bernoulli: the entropy of grey pixels. Gaussian: the constant of the normal distribution.
+        """
+        data, scale = _chosen(patches, pixels)
+        if self.sampler_name == "bernoulli":
+            return -scale * (torch.xlogy(data, data) + torch.xlogy(1 - data, 1 - data)).sum(-1)
+        return data.new_full((len(data),), scale * data.shape[1] * self._gaussian_constant)
+
+    def neg_elbo(
+        self,
+        batch: Float[Tensor, "n *patch"],
+        beta: float = 1.0,
+        *,
+        noise: Float[Tensor, "n z_dim"] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the negative ELBO, reconstruction plus β times KL, in nats per patch.
+
+        The KL divergence is the closed form; the reconstruction is a one-sample estimate. It
+        equals Pyro's `TraceMeanField_ELBO` on the same model, data and noise, divided by n.
+
+        Parameters
+        ----------
+        batch
+            Patches, shape (n, *patch_shape).
+        beta
+            Weight of the KL divergence, >= 0.
+        noise
+            Standard normal sample behind z, shape (n, z_dim); drawn from `generator` by default.
+        generator
+            Source of the noise, on the model's device. Default: torch's global one.
+        """
+        posterior = self.posterior(batch)
+        if noise is None:
+            latents = posterior.draw(generator)
+        else:
+            latents = posterior.mean + posterior.std * noise
+        return self.reconstruction(batch, latents).mean() + beta * posterior.kl().mean()
+
+    @property
+    def _gaussian_constant(self) -> float:
+        return math.log(self.decoder_sig) + 0.5 * math.log(2 * math.pi)
+
+    def _decoder_output(
+        self, latents: Float[Tensor, "n z_dim"], pixels: Tensor | None = None
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the decoder's output before its sigmoid.
+
+        A shift moves all coordinates alike, so the first layer splits into a part of the pixel,
+        shared by all patches, and a part of the patch, shared by all its pixels.
+        """
+        net = self.decoder
+        shift, content = latents[:, : self.coord], latents[:, self.content]
+        grid = self.grid if pixels is None else self.grid[pixels]
+        per_pixel = net.coord_latent.fc_coord(grid)
+        per_patch = F.linear(shift * self.t_prior, net.coord_latent.fc_coord.weight)
+        per_patch = per_patch + net.coord_latent.fc_latent(content)
+        hidden = net.coord_latent.activation(per_pixel + per_patch[:, None])
+        output: Tensor = net.out(net.fc_layers(hidden)).squeeze(-1)
+        return output
+
+    @torch.no_grad()
+    def encode(
+        self, patches: Float[Tensor, "n *patch"], *, batch_size: int = 4096
+    ) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:
+        """Return means and standard deviations of the posterior, shifts first, on the CPU.
+
+        As pyroVED's `encode`, but it runs on the model's device and draws nothing.
+        """
+        parts = [self.posterior(part.to(self.device)) for part in patches.split(batch_size)]
+        return torch.cat([p.mean.cpu() for p in parts]), torch.cat([p.std.cpu() for p in parts])
+
+    @torch.no_grad()
+    def decode(
+        self,
+        z: Float[Tensor, "n latent_dim"],
+        *,
+        shift: Float[Tensor, "n coord"] | None = None,
+        batch_size: int = 256,
+    ) -> Float[Tensor, "n *patch"]:
+        """Return the patches of content latents, shape (n, *patch_shape), on the CPU.
+
+        Parameters
+        ----------
+        z
+            Content, shape (n, latent_dim).
+        shift
+            Shift latents, shape (n, 2), or (n, 1) for spectra, in units of the prior. Default: 0.
+        batch_size
+            Patches decoded at a time.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"z has shape {tuple(z.shape)}, but must be (n, {self.latent_dim}): content only."
+            )
+        shift = z.new_zeros(len(z), self.coord) if shift is None else shift
+        if shift.shape != (len(z), self.coord):
+            raise ValueError(
+                f"shift has shape {tuple(shift.shape)}, but must be ({len(z)}, {self.coord})."
+            )
+        latents = torch.cat([shift, z], dim=1).to(self.grid)
+        parts = [self._decoder_output(part).cpu() for part in latents.split(batch_size)]
+        output = torch.cat(parts).reshape(-1, *self.patch_shape)
+        return output.sigmoid() if self.sigmoid_d else output
+
+    def manifold2d(
+        self, d: int = 9, *, limits: tuple[float, float, float, float] | None = None
+    ) -> Float[Tensor, "n *patch"]:
+        """Return the patches of a d x d raster of the first two content latents.
+
+        As pyroVED's, but it only decodes; `phyvae.plot_manifold` draws.
+
+        Parameters
+        ----------
+        d
+            Raster points along each latent, >= 2.
+        limits
+            (z1 low, z1 high, z2 low, z2 high); default the 5 % and 95 % quantiles of the prior.
+
+        Returns
+        -------
+        Tensor
+            Shape (d * d, *patch_shape); z1 falls from row to row of the raster, z2 rises from
+            column to column.
+        """
+        edge = 1.6448536
+        low1, high1, low2, high2 = limits or (-edge, edge, -edge, edge)
+        z = torch.zeros(d, d, max(2, self.latent_dim))
+        z[..., 0] = torch.linspace(high1, low1, d)[:, None]
+        z[..., 1] = torch.linspace(low2, high2, d)
+        return self.decode(z[..., : self.latent_dim].reshape(d * d, -1))
+
+    def latent_maps(
+        self, grid: PatchGrid, *, batch_size: int = 4096
+    ) -> Float[Tensor, "latent_dim rows cols"]:
+        """Return the content means on the grid, shape (latent_dim, rows, cols), on the CPU.
+
+        Streams over the grid: memory holds `batch_size` patches at a time.
+        """
+        return self._map(grid, batch_size, lambda p: p.mean[:, self.content])
+
+    def latent_stds(
+        self, grid: PatchGrid, *, batch_size: int = 4096
+    ) -> Float[Tensor, "latent_dim rows cols"]:
+        """Return the encoder's standard deviations of the content, laid out as `latent_maps`."""
+        return self._map(grid, batch_size, lambda p: p.std[:, self.content])
+
+    def shifts(
+        self, grid: PatchGrid, *, batch_size: int = 4096
+    ) -> Float[Tensor, "axes rows cols"]:
+        """Return by how much each patch is displaced from the content the decoder draws, px.
+
+        Shape (2, rows, cols), down and to the right positive; (1, rows, cols) in spectral points
+        for spectra. Known up to one constant for all patches, and a lattice has many equivalent
+        shifts.
+        """
+        # Coordinates run -1..1 down the rows and 1..-1 along columns and spectra, so a positive
+        # shift latent moves the drawn pattern up, and to the right.
+        signs = (-1.0, 1.0) if len(self.patch_shape) == 2 else (1.0,)
+        half = [s * (n - 1) / 2 for s, n in zip(signs, self.patch_shape, strict=True)]
+        scale = self.t_prior.reshape(-1) * self.t_prior.new_tensor(half)
+        return self._map(grid, batch_size, lambda p: p.mean[:, : self.coord] * scale)
+
+    @torch.no_grad()
+    def _map(
+        self, grid: PatchGrid, batch_size: int, columns: Callable[[Posterior], Tensor]
+    ) -> Float[Tensor, "columns rows cols"]:
+        """Return columns of the posterior as maps on the CPU, streaming over the grid."""
+        check_patches(self, grid)
+        parts = [
+            columns(self.posterior(grid.gather(index).to(self.grid))).cpu()
+            for index in torch.arange(len(grid)).split(batch_size)
+        ]
+        return torch.cat(parts).T.reshape(-1, *grid.shape)
+
+
+def check_patches(model: ShiftVAE, grid: PatchGrid) -> None:
+    """Raise a ValueError unless the grid's patches suit the model."""
+    if grid.patch_shape != model.patch_shape:
+        raise ValueError(
+            f"the grid's patches are {grid.patch_shape}, but the model was made for "
+            f"{model.patch_shape}: ShiftVAE(grid.patch_shape, ...)."
+        )
+    if model.sampler_name == "bernoulli" and (grid.image.amin() < 0 or grid.image.amax() > 1):
+        raise ValueError(
+            f"the image spans {float(grid.image.min()):.4g} to {float(grid.image.max()):.4g}, but "
+            "a Bernoulli decoder needs [0, 1]; let PatchGrid scale it (percentiles=(0, 100)) or "
+            'take sampler_d="gaussian".'
+        )
+
+
+def _chosen(patches: Tensor, pixels: Tensor | None) -> tuple[Float[Tensor, "n pixels"], float]:
+    """Return the chosen pixels of each patch, and by how much their sum is to be scaled up."""
+    data = patches.flatten(1)
+    return (data, 1.0) if pixels is None else (data[:, pixels], data.shape[1] / len(pixels))
+
+
+@contextlib.contextmanager
+def _no_global_effects() -> Iterator[None]:
+    """Undo what pyroVED's constructor does to Pyro's store, the random state and cuDNN's flags."""
+    cudnn = torch.backends.cudnn
+    flags = cudnn.deterministic, cudnn.benchmark
+    initialised = torch.cuda.is_initialized()
+    devices = range(torch.cuda.device_count()) if initialised else ()
+    seed = torch.initial_seed()
+    with pyro.get_param_store().scope(), torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            cudnn.deterministic, cudnn.benchmark = flags
+            if torch.cuda.is_available() and not initialised:
+                torch.cuda.manual_seed_all(seed)  # queued until CUDA starts, as pyroVED's was
+
+
+def _check_settings(
+    patch_shape: tuple[int, ...],
+    latent_dim: int,
+    dx_prior: float,
+    dy_prior: float,
+    activation: Any,
+    sampler_d: Any,
+    decoder_sig: float,
+    sigmoid_d: bool,
+) -> None:
+    if len(patch_shape) not in (1, 2) or any(n < 2 for n in patch_shape):
+        raise ValueError(
+            f"patch_shape={patch_shape} must be (height, width) or (length,), each at least 2."
+        )
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim={latent_dim} must be at least 1.")
+    for name, value in (
+        ("dx_prior", dx_prior),
+        ("dy_prior", dy_prior),
+        ("decoder_sig", decoder_sig),
+    ):
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name}={value} must be > 0 and finite.")
+    activations = ("tanh", "relu", "lrelu", "softplus", "gelu")
+    if activation not in activations:
+        raise ValueError(f"activation={activation!r} must be one of {activations}.")
+    if sampler_d not in ("bernoulli", "gaussian"):
+        raise ValueError(f"sampler_d={sampler_d!r} must be 'bernoulli' or 'gaussian'.")
+    if sampler_d == "bernoulli" and not sigmoid_d:
+        raise ValueError(
+            "sigmoid_d=False with sampler_d='bernoulli': probabilities need the sigmoid; use "
+            "sampler_d='gaussian' for an unbounded output."
+        )

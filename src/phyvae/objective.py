@@ -1,0 +1,294 @@
+"""The objective: the product (φ + β·KL)·(w + Ψ), and how its two factors are coupled."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .physics import PhysicsLoss
+
+if TYPE_CHECKING:
+    from .models import ShiftVAE
+
+__all__ = ["Coupling", "ObjectiveParts", "PhysicsObjective"]
+
+Coupling = Literal["balanced", "product", "published"]
+
+
+@dataclass(frozen=True)
+class ObjectiveParts:
+    """The objective and what it is made of; scalars, per patch, in nats where not said otherwise.
+
+    Attributes
+    ----------
+    loss
+        (neg_elbo - floor) * (w + psi); neg_elbo alone without physics.
+    neg_elbo
+        reconstruction + beta * kl.
+    reconstruction
+        φ, the negative log-likelihood.
+    kl
+        KL divergence of the posterior from the prior.
+    floor
+        The part of the reconstruction that no decoder could avoid; 0 where the coupling takes
+        the raw −ELBO.
+    psi
+        Ψ, dimensionless.
+    beta
+        Weight of the KL divergence, dimensionless.
+    """
+
+    loss: Float[Tensor, ""]
+    neg_elbo: Float[Tensor, ""]
+    reconstruction: Float[Tensor, ""]
+    kl: Float[Tensor, ""]
+    floor: Float[Tensor, ""]
+    psi: Float[Tensor, ""]
+    beta: Float[Tensor, ""]
+
+    def detach(self) -> "ObjectiveParts":
+        """Return the same numbers without gradient."""
+        return ObjectiveParts(*(getattr(self, f.name).detach() for f in fields(self)))
+
+    def stack(self) -> Float[Tensor, " parts"]:
+        """Return the parts as one tensor, in the order of the fields."""
+        return torch.stack([getattr(self, f.name) for f in fields(self)])
+
+
+class PhysicsObjective(nn.Module):
+    r"""The physics-driven objective, :math:`L = (\varphi + \beta\,\mathrm{KL})(w + \Psi)`.
+
+    Parameters
+    ----------
+    physics
+        A `PhysicsLoss`, or any callable ``maps -> scalar`` with maps of shape
+        (channels, rows, cols). ``None`` is the plain shift-invariant VAE.
+    w
+        Slack, so that a map with :math:`\Psi = 0` still trains: 0 <= w <= `w_max`.
+    channels
+        Content latents that the physics acts on, counted from 0; ``None`` is all of them.
+    coupling
+        How the two factors train the encoder:
+
+        ``"balanced"``
+            Both terms of the product rule, the second rescaled in each step so that its RMS at
+            the latent means is `strength` times that of the first.
+        ``"product"``
+            The exact gradient of the product, with −ELBO measured from its floor.
+        ``"published"``
+            The authors' code: :math:`\Psi` is a number without gradient, evaluated by
+            `PhysicsLoss.published` on the shuffled batch as a square; raw −ELBO.
+    strength
+        Ratio for ``"balanced"``, >= 0. Each site then feels a physical force of this many times
+        the typical force of the reconstruction.
+    w_max
+        Largest `w` accepted. The paper stays within 0.5; raise it on purpose only.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+
+    References
+    ----------
+    Biswas, Ziatdinov & Kalinin (2023), eq. 2, https://arxiv.org/abs/2302.04216. The couplings
+    ``"balanced"`` and the floor of −ELBO are ours.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1, channels=[1])
+    PhysicsObjective(EdgeLoss(...), w=0.1, channels=(1,), coupling='balanced', strength=0.3)
+    """
+
+    def __init__(
+        self,
+        physics: PhysicsLoss | Callable[..., Tensor] | None = None,
+        *,
+        w: float = 0.1,
+        channels: Sequence[int] | None = None,
+        coupling: Coupling = "balanced",
+        strength: float = 0.3,
+        w_max: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if physics is not None and not callable(physics):
+            raise TypeError(f"physics={physics!r} must be a PhysicsLoss, a callable or None.")
+        if isinstance(physics, type):
+            raise TypeError(f"physics={physics.__name__} is a class; pass {physics.__name__}().")
+        if not 0 <= w <= w_max:
+            raise ValueError(
+                f"w={w} must lie in [0, {w_max:g}]; the paper stays within 0.5, a larger w "
+                f"weakens the physics. If you mean it, pass w_max={max(w, 0.5):g}."
+            )
+        if coupling not in get_args(Coupling):
+            raise ValueError(f"coupling={coupling!r} must be one of {get_args(Coupling)}.")
+        if not 0 <= strength < math.inf:
+            raise ValueError(f"strength={strength} must be >= 0 and finite.")
+        self.physics, self.w, self.coupling, self.strength = physics, w, coupling, strength
+        self.channels = None if channels is None else tuple(channels)
+        if self.channels is not None and (
+            not self.channels
+            or min(self.channels) < 0
+            or len(set(self.channels)) < len(self.channels)
+        ):
+            raise ValueError(f"channels={channels} must be distinct and >= 0, at least one.")
+
+    def __repr__(self) -> str:
+        return (
+            f"PhysicsObjective({self.physics!r}, w={self.w:g}, channels={self.channels}, "
+            f"coupling={self.coupling!r}, strength={self.strength:g})"
+        )
+
+    def psi(
+        self, maps: Float[Tensor, "channels rows cols"], mask: Tensor | None = None
+    ) -> Float[Tensor, ""]:
+        """Return Ψ of the content maps of a tile, shape (latent_dim, rows, cols).
+
+        It carries gradient, except with ``coupling="published"``, where it is the authors' number.
+        """
+        if self.physics is None:
+            return maps.new_zeros(())
+        maps = maps[list(self._acted_on(len(maps)))]
+        if self.coupling == "published":
+            published = getattr(self.physics, "published", self.physics)
+            return maps.new_tensor(float(published(maps.detach())))
+        psi = self.physics(maps) if mask is None else self.physics(maps, mask)
+        if not isinstance(psi, Tensor) or psi.ndim != 0:
+            got = f"shape {tuple(psi.shape)}" if isinstance(psi, Tensor) else type(psi).__name__
+            raise ValueError(
+                f"{self.physics!r} returned {got}, but a physics loss is a scalar tensor; "
+                "end it with .mean()."
+            )
+        return psi
+
+    def combine(
+        self,
+        reconstruction: Float[Tensor, ""],
+        kl: Float[Tensor, ""],
+        floor: Float[Tensor, ""],
+        psi: Float[Tensor, ""],
+        beta: float,
+    ) -> ObjectiveParts:
+        """Return the objective and its parts, eq. 2 with −ELBO measured from its floor."""
+        neg_elbo = reconstruction + beta * kl
+        if self.physics is None or self.coupling == "published":
+            floor = torch.zeros_like(floor)
+        factor = 1.0 if self.physics is None else self.w + psi
+        return ObjectiveParts(
+            loss=(neg_elbo - floor) * factor,
+            neg_elbo=neg_elbo,
+            reconstruction=reconstruction,
+            kl=kl,
+            floor=floor,
+            psi=psi,
+            beta=reconstruction.new_tensor(beta),
+        )
+
+    def backward(
+        self,
+        model: "ShiftVAE",
+        tile: Float[Tensor, "cells *patch"],
+        shape: tuple[int, int],
+        batch: Int[Tensor, " n"],
+        *,
+        beta: float = 1.0,
+        generator: torch.Generator | None = None,
+        pixels: Int[Tensor, " pixels"] | None = None,
+    ) -> ObjectiveParts:
+        """Add the gradient of the objective to the model's parameters; return the parts.
+
+        The tile is encoded whole, and Ψ is that of its map. Only the batch is decoded.
+
+        Parameters
+        ----------
+        model
+            The VAE.
+        tile
+            Neighbouring patches, row by row, shape (rows * cols, *patch_shape).
+        shape
+            (rows, cols) of the tile.
+        batch
+            Positions within the tile of the patches to decode, shape (n,).
+        beta
+            Weight of the KL divergence, >= 0.
+        generator
+            Source of the latent noise, on the model's device.
+        pixels
+            Flat indices of the pixels to decode; ``None`` decodes all.
+        """
+        if self.physics is None or self.coupling == "published":
+            # No map is needed, so only the batch is encoded.
+            tile, batch = tile[batch], torch.arange(len(batch), device=batch.device)
+        posterior = model.posterior(tile)
+        # The backward pass is split at the posterior: the decoder's gradient and Ψ's meet here,
+        # are weighed against each other, and go through the encoder once.
+        leaf = posterior.leaf()
+        sampled, patches = leaf[batch], tile[batch]
+        reconstruction = model.reconstruction(patches, sampled.draw(generator), pixels).mean()
+        floor = model.floor(patches, pixels).mean()
+        psi = self._tile_psi(leaf.mean[:, model.content], shape)
+        parts = self.combine(reconstruction, sampled.kl().mean(), floor, psi.detach(), beta)
+        parts.loss.backward()
+        assert leaf.mean.grad is not None
+        assert leaf.std.grad is not None
+        gradient = leaf.mean.grad
+        if self.physics is not None and self.coupling != "published":
+            force = self._force(psi, leaf.mean)
+            if self.coupling == "product":
+                gradient = gradient + (parts.neg_elbo - parts.floor).detach() * force
+            else:
+                gradient = gradient + self._balance(gradient, force, batch) * force
+        torch.autograd.backward([posterior.mean, posterior.std], [gradient, leaf.std.grad])
+        return parts.detach()
+
+    def _tile_psi(
+        self, content: Float[Tensor, "cells latent_dim"], shape: tuple[int, int]
+    ) -> Float[Tensor, ""]:
+        """Return Ψ of the tile's map; for ``"published"``, of the batch laid out as a square."""
+        if self.physics is None:
+            return content.new_zeros(())
+        if self.coupling == "published":
+            side = math.isqrt(len(content))
+            if side**2 != len(content):
+                raise ValueError(
+                    f'coupling="published" lays a batch out as a square, but {len(content)} '
+                    "patches were drawn; choose batch_size as a square number not above the "
+                    "grid's size, such as 100."
+                )
+            shape = (side, side)
+        return self.psi(content.T.reshape(-1, *shape))
+
+    def _force(self, psi: Tensor, mean: Tensor) -> Tensor:
+        """Return the gradient of Ψ at the latent means."""
+        if not psi.requires_grad:
+            raise ValueError(
+                f"{self.physics!r} returned a value without gradient, so it cannot train the "
+                'encoder; compute it from the maps with torch, or use coupling="published".'
+            )
+        return torch.autograd.grad(psi, mean)[0]
+
+    def _balance(self, gradient: Tensor, force: Tensor, batch: Tensor) -> Float[Tensor, " z_dim"]:
+        """Return the factor that brings the force to its stated ratio, for each latent.
+
+        −ELBO is a mean over n decoded patches and Ψ a number for N encoded ones, so the gradient
+        of one site's own share is n, respectively N, times the one computed. Each latent has its
+        own factor: in standardised maps a latent that has hardly formed yet feels a much larger
+        force than the others, and would take all of it.
+        """
+        first = len(batch) * torch.linalg.vector_norm(gradient[batch], dim=0) / len(batch) ** 0.5
+        second = len(force) * torch.linalg.vector_norm(force, dim=0) / len(force) ** 0.5
+        return self.strength * first / torch.where(second > 0, second, torch.inf)
+
+    def _acted_on(self, latent_dim: int) -> tuple[int, ...]:
+        channels = tuple(range(latent_dim)) if self.channels is None else self.channels
+        if max(channels) >= latent_dim:
+            raise ValueError(
+                f"channels={channels} but the model has {latent_dim} content latents, "
+                f"0 to {latent_dim - 1}."
+            )
+        return channels

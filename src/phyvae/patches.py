@@ -1,0 +1,298 @@
+"""A grid of patches over an image, seen through strides: no patch is ever copied."""
+
+import copy
+import math
+import operator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+__all__ = ["PatchGrid"]
+
+
+class PatchGrid:
+    """Patches of an image at regular steps, one latent-map pixel each.
+
+    Patch ``(i, j)`` has its top left corner at pixel ``(i * step, j * step)``. The patches are a
+    strided view of the image, so a 2048 x 2048 image at step 1 opens at once and takes the memory
+    of one image, not of four million patches.
+
+    Parameters
+    ----------
+    image
+        One scan, shape (height, width), any real dtype, NumPy array or tensor.
+    size
+        Patch height and width, px; one number for square patches. About two lattice constants,
+        or a little more, works well.
+    step
+        Distance of neighbouring patches along rows and columns, px, >= 1; one number for both.
+        The default is half the patch size.
+    percentiles
+        The percentiles of the image that become 0 and 1. The default (0, 100) is the full range,
+        so nothing is clipped; narrower ones saturate the tails (useful against hot pixels).
+        ``None`` leaves the intensities as they are.
+
+    Attributes
+    ----------
+    image : Tensor
+        The scaled image, float32, shape (height, width); for spectra (rows, cols, length).
+    shape : tuple of int
+        (rows, cols) of the grid, hence of every latent map.
+    patch_shape : tuple of int
+        (height, width) of a patch, px, or (length,) of a spectrum.
+    step : tuple of int
+        Step along rows and columns, px.
+    limits : tuple of float
+        Intensities of the original image that became 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the image is not two-dimensional, holds NaN or Inf, or is constant; if a patch does not
+        fit into it; if ``step`` or ``percentiles`` make no sense.
+    TypeError
+        If the image is not real-valued.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> image = np.random.default_rng(0).random((100, 80))
+    >>> grid = phyvae.PatchGrid(image, size=24, step=8)
+    >>> grid
+    PatchGrid(shape=(10, 8), patch_shape=(24, 24), step=(8, 8))
+    >>> grid.patches.shape
+    torch.Size([10, 8, 24, 24])
+    """
+
+    image: Float[Tensor, "..."]
+    shape: tuple[int, int]
+    patch_shape: tuple[int, ...]
+    step: tuple[int, int]
+    limits: tuple[float, float]
+
+    def __init__(
+        self,
+        image: Any,
+        size: int | tuple[int, int],
+        step: int | tuple[int, int] | None = None,
+        *,
+        percentiles: tuple[float, float] | None = (0.0, 100.0),
+    ) -> None:
+        array = _checked(image, "image")
+        if array.ndim != 2:
+            raise ValueError(
+                f"image has shape {array.shape}, but a scan is (height, width). Take one channel "
+                "of a colour image, one frame of a stack; a spectrum image (rows, cols, length) "
+                "goes to PatchGrid.from_spectra."
+            )
+        height, width = _pair(size, "size", minimum=2)
+        if height > array.shape[0] or width > array.shape[1]:
+            raise ValueError(
+                f"size={size} px exceeds the image, {array.shape[0]} x {array.shape[1]} px; "
+                "choose smaller patches."
+            )
+        self.step = (
+            (max(1, height // 2), max(1, width // 2)) if step is None else _pair(step, "step")
+        )
+        self.patch_shape = (height, width)
+        self.shape = (
+            (array.shape[0] - height) // self.step[0] + 1,
+            (array.shape[1] - width) // self.step[1] + 1,
+        )
+        self.image, self.limits = _scaled(array, percentiles)
+
+    @classmethod
+    def from_spectra(
+        cls,
+        cube: Any,
+        step: int | tuple[int, int] = 1,
+        *,
+        percentiles: tuple[float, float] | None = (0.0, 100.0),
+    ) -> "PatchGrid":
+        """Return the grid of a spectrum image: one spectrum is one patch.
+
+        Parameters
+        ----------
+        cube
+            Spectra on a raster (EELS, hysteresis loops), shape (rows, cols, length), real.
+        step
+            Take every ``step``-th pixel along rows and columns.
+        percentiles
+            As for an image, over the whole cube.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> cube = np.random.default_rng(0).random((20, 30, 64))
+        >>> phyvae.PatchGrid.from_spectra(cube)
+        PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1))
+        """
+        array = _checked(cube, "cube")
+        if array.ndim != 3:
+            raise ValueError(
+                f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
+            )
+        if array.shape[2] < 2:
+            raise ValueError(
+                f"cube has shape {array.shape}: a spectrum of {array.shape[2]} point(s) has no "
+                "shape to learn; move the spectral axis to the end."
+            )
+        self = cls.__new__(cls)
+        self.step = _pair(step, "step")
+        self.patch_shape = (array.shape[2],)
+        self.shape = (
+            (array.shape[0] - 1) // self.step[0] + 1,
+            (array.shape[1] - 1) // self.step[1] + 1,
+        )
+        self.image, self.limits = _scaled(array, percentiles)
+        return self
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    def __repr__(self) -> str:
+        return f"PatchGrid(shape={self.shape}, patch_shape={self.patch_shape}, step={self.step})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the image is, hence where patches are gathered."""
+        return self.image.device
+
+    def to(self, device: torch.device | str) -> "PatchGrid":
+        """Return the same grid with its image on `device`."""
+        moved = copy.copy(self)
+        moved.image = self.image.to(device)
+        return moved
+
+    @property
+    def patches(self) -> Float[Tensor, "rows cols *patch"]:
+        """All patches as a view of the image, shape (rows, cols, *patch_shape)."""
+        if len(self.patch_shape) == 1:
+            return self.image[:: self.step[0], :: self.step[1]]
+        (height, width), (dy, dx) = self.patch_shape, self.step
+        return self.image.unfold(0, height, dy).unfold(1, width, dx)
+
+    def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
+        """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
+
+        Index ``i * cols + j`` is the patch in row ``i`` and column ``j``.
+        """
+        index = index.to(self.device)
+        return self.patches[index // self.shape[1], index % self.shape[1]]
+
+    @property
+    def centers(self) -> Float[np.ndarray, "rows cols 2"]:
+        """Centre (y, x) of each patch in image pixels; the centre of the first pixel is (0, 0)."""
+        offsets = (0.0, 0.0) if len(self.patch_shape) == 1 else _middle(self.patch_shape)
+        y, x = (
+            np.arange(n) * step + offset
+            for n, step, offset in zip(self.shape, self.step, offsets, strict=True)
+        )
+        return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+
+    def sample(self, labels: Any) -> np.ndarray:
+        """Return the value of an image-sized array at the centre of each patch.
+
+        Parameters
+        ----------
+        labels
+            Any per-pixel quantity (true domains, another channel), shape (height, width).
+
+        Returns
+        -------
+        ndarray
+            Shape (rows, cols), dtype of `labels`. Where a centre falls between pixels (even patch
+            sizes), the pixel below and to the right is taken.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> phantom = phyvae.phantoms.bfo(seed=0)
+        >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
+        >>> grid.sample(phantom.domains).shape == grid.shape
+        True
+        """
+        array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+        expected = tuple(self.image.shape[:2])
+        if array.shape != expected:
+            raise ValueError(
+                f"labels has shape {array.shape}, but the image of this grid is {expected}; "
+                "pass one value per image pixel."
+            )
+        pixel = np.floor(self.centers + 0.5).astype(int)
+        sampled: np.ndarray = array[pixel[..., 0], pixel[..., 1]]
+        return sampled
+
+
+def _middle(patch_shape: tuple[int, ...]) -> tuple[float, ...]:
+    return tuple((n - 1) / 2 for n in patch_shape)
+
+
+def _pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
+    """Return one number as two, checked."""
+    try:
+        y, x = (
+            operator.index(v) for v in (value if isinstance(value, tuple | list) else (value,) * 2)
+        )
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}={value!r} must be an integer or a pair of integers, px."
+        ) from None
+    if min(y, x) < minimum:
+        raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
+    return y, x
+
+
+def _checked(image: Any, name: str) -> np.ndarray:
+    """Return the data as a real, finite, non-constant array."""
+    if isinstance(image, Tensor):
+        image = image.detach().cpu()
+        image = image.float() if image.dtype == torch.bfloat16 else image
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, but must be real; pass the magnitude, the phase or "
+            "the real part of complex data."
+        )
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, shape {array.shape}.")
+    if not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise ValueError(
+            f"{name} holds {count} NaN or Inf value(s); fill or crop them first "
+            "(for example skimage.restoration.inpaint_biharmonic)."
+        )
+    if array.min() == array.max():
+        raise ValueError(
+            f"{name} is constant ({array.flat[0]}): there is nothing to learn; check the channel."
+        )
+    return array
+
+
+def _scaled(
+    array: np.ndarray, percentiles: tuple[float, float] | None
+) -> tuple[Tensor, tuple[float, float]]:
+    """Scale to [0, 1] between two percentiles; float64 inside, so that huge offsets survive."""
+    values = array.astype(np.float64)
+    if percentiles is None:
+        return torch.from_numpy(values.astype(np.float32)), (0.0, 1.0)
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        raise ValueError(
+            f"percentiles={percentiles} must satisfy 0 <= low < high <= 100, or be None."
+        )
+    values = values / 2  # exact, and no difference of two halves overflows
+    bottom, top = (float(v) for v in np.percentile(values, [low, high]))
+    if bottom == top:
+        raise ValueError(
+            f"percentiles={percentiles} of the image are both {2 * bottom}; choose wider ones, "
+            "such as (0, 100)."
+        )
+    values = np.clip((values - bottom) / (top - bottom), 0.0, 1.0)
+    return torch.from_numpy(values.astype(np.float32)), (2 * bottom, 2 * top)

@@ -1,0 +1,200 @@
+"""What a physics loss is: a non-negative number that a latent map pays for."""
+
+import abc
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+__all__ = ["Maximize", "PhysicsLoss", "check_maps", "standardise"]
+
+
+class PhysicsLoss(nn.Module, abc.ABC):
+    r"""A physics loss :math:`\Psi \ge 0` of latent maps; subclass it for new physics.
+
+    One method is needed: ``forward(maps, mask=None)``, with ``maps`` of shape
+    (channels, rows, cols) and ``mask`` of shape (rows, cols), true where a grid cell holds a
+    patch. It returns a scalar >= 0, differentiable with respect to the maps.
+
+    Losses compose: ``EdgeLoss() + 0.5 * FourierLoss()``.
+
+    Notes
+    -----
+    Let the loss ignore the scale and the offset of a map (see `standardise`); otherwise the
+    network lowers it by shrinking the map instead of ordering it.
+    `phyvae.testing.check_physics_loss` checks this and the other laws.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> class Smoothness(phyvae.PhysicsLoss):
+    ...     def forward(self, maps, mask=None):
+    ...         z = phyvae.standardise(maps, mask)
+    ...         return z.diff(dim=-1).square().mean() + z.diff(dim=-2).square().mean()
+    >>> Smoothness()(torch.ones(2, 8, 8))
+    tensor(0.)
+    """
+
+    if TYPE_CHECKING:
+        __call__: Callable[..., Tensor]
+
+    @abc.abstractmethod
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of the maps, a scalar >= 0."""
+
+    @torch.no_grad()
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        """Return the number that the authors' released code takes for this loss.
+
+        It serves ``coupling="published"``. A loss that the authors did not publish is itself.
+        """
+        return float(self(maps))
+
+    def __add__(self, other: "PhysicsLoss") -> "PhysicsLoss":
+        if not isinstance(other, PhysicsLoss):
+            return NotImplemented
+        return _Sum(self, other)
+
+    def __mul__(self, weight: float) -> "PhysicsLoss":
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        return _Weighted(self, weight)
+
+    __rmul__ = __mul__
+
+
+class _Sum(PhysicsLoss):
+    def __init__(self, *terms: PhysicsLoss) -> None:
+        super().__init__()
+        self.terms = nn.ModuleList(terms)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        return torch.stack([term(maps, mask) for term in self.terms]).sum()
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        return sum(term.published(maps) for term in self.terms if isinstance(term, PhysicsLoss))
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
+
+
+class _Weighted(PhysicsLoss):
+    def __init__(self, loss: PhysicsLoss, weight: float) -> None:
+        super().__init__()
+        if not 0 <= weight < float("inf"):
+            raise ValueError(
+                f"weight={weight} of {loss!r} must be >= 0; to reward what a loss punishes, use "
+                "Maximize(loss)."
+            )
+        self.loss, self.weight = loss, float(weight)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        return self.weight * self.loss(maps, mask)
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        return self.weight * self.loss.published(maps)
+
+    def __repr__(self) -> str:
+        return f"{self.weight:g} * {self.loss!r}"
+
+
+class Maximize(PhysicsLoss):
+    r"""Reward what `loss` punishes, :math:`1 / (1 + \Psi) \in (0, 1]`.
+
+    With `EdgeLoss` the latent maps show more edges, the opposite of a physical prior; the paper
+    uses it as a control (fig. A4). The reciprocal keeps the loss positive, as eq. 2 needs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> phyvae.Maximize(phyvae.EdgeLoss())(torch.ones(1, 8, 8))
+    tensor(1.)
+    """
+
+    def __init__(self, loss: PhysicsLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the reciprocal of one plus the loss."""
+        return 1 / (1 + self.loss(maps, mask))
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        """Return the reciprocal of one plus the published number."""
+        return 1 / (1 + self.loss.published(maps))
+
+    def __repr__(self) -> str:
+        return f"Maximize({self.loss!r})"
+
+
+def standardise(
+    maps: Float[Tensor, "channels rows cols"],
+    mask: Bool[Tensor, "rows cols"] | None = None,
+) -> Float[Tensor, "channels rows cols"]:
+    """Return each map with mean 0 and standard deviation 1; a flat map becomes 0.
+
+    The mean and the deviation carry gradient. Without it, training lowers a loss by shrinking or
+    offsetting the map.
+
+    Parameters
+    ----------
+    maps
+        Latent maps, shape (channels, rows, cols).
+    mask
+        Cells that count, shape (rows, cols); the others become 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from phyvae import standardise
+    >>> z = standardise(torch.rand(2, 9, 7))
+    >>> torch.allclose(z.std(dim=(1, 2), correction=0), torch.ones(2))
+    True
+    """
+    weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
+    maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
+    weight = weight / weight.sum()
+    centred = maps - (maps * weight).sum(dim=(-2, -1), keepdim=True)
+    variance = (centred.square() * weight).sum(dim=(-2, -1), keepdim=True)
+    # A map that varies by rounding errors only is flat: dividing them by their own size would
+    # turn them into structure, and the root has no gradient at zero.
+    rounding = 16 * torch.finfo(maps.dtype).eps * maps.detach().abs().amax((-2, -1), keepdim=True)
+    flat = variance.detach() <= rounding.square()
+    deviation = torch.where(flat, 1.0, variance).sqrt()
+    return torch.where(flat | (weight == 0), 0.0, centred / deviation)
+
+
+def check_maps(maps: Tensor, mask: Tensor | None) -> None:
+    """Raise a ValueError unless maps is (channels, rows, cols) and mask, if any, (rows, cols)."""
+    if maps.ndim != 3 or 0 in maps.shape:
+        raise ValueError(
+            f"maps has shape {tuple(maps.shape)}, but must be (channels, rows, cols); "
+            "one map alone is maps[None]."
+        )
+    if not maps.is_floating_point():
+        raise ValueError(f"maps has dtype {maps.dtype}, but must be floating point; use .float().")
+    if mask is not None and mask.shape != maps.shape[1:]:
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}, but the maps are {tuple(maps.shape[1:])} "
+            "(rows, cols)."
+        )

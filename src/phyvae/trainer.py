@@ -1,0 +1,347 @@
+"""The training loop, on CPU or CUDA."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .models import ShiftVAE, check_patches
+from .objective import ObjectiveParts, PhysicsObjective
+from .patches import PatchGrid
+from .schedules import Beta, as_schedule
+from .tiles import TileSampler
+
+__all__ = ["Callback", "History", "NonFiniteLossError", "PhysicsTrainer"]
+
+Callback = Callable[["PhysicsTrainer", int], None]
+"""Called after every epoch with the trainer and the number of epochs trained so far."""
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss became NaN or infinite; the model was put back to its last good weights."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Means over each epoch of the objective's parts, one value an epoch.
+
+    Attributes
+    ----------
+    epoch
+        Epochs trained, from 1.
+    loss, neg_elbo, reconstruction, kl, floor, psi, beta
+        As in `ObjectiveParts`, per patch.
+    seconds
+        Duration of the epoch.
+    """
+
+    epoch: Float[np.ndarray, " epochs"]
+    loss: Float[np.ndarray, " epochs"]
+    neg_elbo: Float[np.ndarray, " epochs"]
+    reconstruction: Float[np.ndarray, " epochs"]
+    kl: Float[np.ndarray, " epochs"]
+    floor: Float[np.ndarray, " epochs"]
+    psi: Float[np.ndarray, " epochs"]
+    beta: Float[np.ndarray, " epochs"]
+    seconds: Float[np.ndarray, " epochs"]
+
+    def __len__(self) -> int:
+        return len(self.epoch)
+
+
+class PhysicsTrainer:
+    """Train a model with a physics-driven objective.
+
+    Parameters
+    ----------
+    model
+        The VAE; it is trained in place.
+    objective
+        The objective; ``None`` is the plain shift-invariant VAE.
+    lr
+        Learning rate of Adam, > 0.
+    batch_size
+        Patches decoded in a step.
+    tile
+        Largest height and width, in patches, of the tile that is encoded in a step. Its map is
+        what the physics sees.
+    pixels
+        Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
+        all patches of the batch, and unbiased. Less is faster and noisier.
+    seed
+        Seed of tiles, batches and latent noise.
+    device
+        Where to train, for example ``"cuda"``; the model is moved there. ``None`` stays with the
+        model.
+
+    Attributes
+    ----------
+    epochs_done : int
+        Epochs trained so far.
+    history : History
+        All epochs so far.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1)
+    >>> trainer = phyvae.PhysicsTrainer(model, objective, seed=0)
+    >>> history = trainer.fit(grid, epochs=2, progress=False)
+    >>> len(history)
+    2
+    """
+
+    def __init__(
+        self,
+        model: ShiftVAE,
+        objective: PhysicsObjective | None = None,
+        *,
+        lr: float = 1e-3,
+        batch_size: int = 100,
+        tile: int = 64,
+        pixels: float = 1.0,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if not 0 < lr < math.inf:
+            raise ValueError(f"lr={lr} must be > 0 and finite.")
+        if not 0 < pixels <= 1:
+            raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
+        self.model = model if device is None else model.to(device)
+        self.objective = (objective or PhysicsObjective()).to(model.device)
+        self.batch_size, self.tile, self.pixels, self.seed = batch_size, tile, pixels, seed
+        TileSampler((1, 1), batch_size, tile)  # refuses bad values here, not after an hour
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self.epochs_done = 0
+        self._rows: list[list[float]] = []
+
+    # -- Training ----------------------------------------------------------------------------
+
+    def fit(
+        self,
+        grid: PatchGrid,
+        epochs: int,
+        *,
+        beta: Beta = 1.0,
+        steps_per_epoch: int | None = None,
+        callbacks: Iterable[Callback] = (),
+        progress: bool = True,
+    ) -> History:
+        """Train for some epochs; a further call goes on from there.
+
+        Parameters
+        ----------
+        grid
+            Patches to learn from.
+        epochs
+            Number of epochs, >= 1.
+        beta
+            Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
+            are counted from 0 at the first epoch of the trainer.
+        steps_per_epoch
+            Steps in an epoch. By default an epoch decodes as many patches as the grid has.
+        callbacks
+            Called after every epoch as ``callback(trainer, epochs_done)``.
+        progress
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        History
+            The epochs of this call.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If the loss becomes NaN or infinite. The weights are put back to the last good epoch.
+        """
+        if epochs < 1:
+            raise ValueError(f"epochs={epochs} must be at least 1.")
+        schedule = as_schedule(beta)
+        first = self.epochs_done
+        with tqdm(total=epochs, disable=not progress, unit="epoch") as bar:
+            for _ in range(epochs):
+                parts = self._epoch(grid, schedule(self.epochs_done), steps_per_epoch)
+                bar.set_postfix(
+                    {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
+                    | {"β": f"{parts['beta']:.3g}"},
+                    refresh=False,
+                )
+                bar.update()
+                for callback in callbacks:
+                    callback(self, self.epochs_done)
+        return self._history(first)
+
+    def step(
+        self, grid: PatchGrid, *, scale_factor: float = 1.0, steps_per_epoch: int | None = None
+    ) -> None:
+        """Train one epoch, in the manner of pyroVED's trainers.
+
+        Parameters
+        ----------
+        grid
+            Patches to learn from.
+        scale_factor
+            β, the weight of the KL divergence, under pyroVED's name.
+        steps_per_epoch
+            As for `fit`.
+        """
+        self._epoch(grid, as_schedule(scale_factor)(self.epochs_done), steps_per_epoch)
+
+    def print_statistics(self) -> None:
+        """Print the parts of the last epoch."""
+        if not self._rows:
+            print("No epoch trained yet.")  # noqa: T201 - printing is what it is for
+            return
+        last = self._history(self.epochs_done - 1)
+        print(  # noqa: T201
+            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
+            f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
+        )
+
+    @property
+    def history(self) -> History:
+        """All epochs so far."""
+        return self._history(0)
+
+    @property
+    def loss_history(self) -> dict[str, list[float]]:
+        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers."""
+        history = self.history
+        return {
+            "training_loss": history.loss.tolist(),
+            "neg_elbo": history.neg_elbo.tolist(),
+            "psi": history.psi.tolist(),
+        }
+
+    # -- Evaluation --------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def evaluate(
+        self, grid: PatchGrid, *, beta: float = 1.0, seed: int = 0, batch_size: int = 256
+    ) -> ObjectiveParts:
+        """Return the parts of the objective over a whole grid; nothing is changed.
+
+        Parameters
+        ----------
+        grid
+            Patches to evaluate on, the training grid or another.
+        beta
+            Weight of the KL divergence; 1 gives the ELBO proper.
+        seed
+            Seed of the latent noise, one sample per patch.
+        batch_size
+            Patches decoded at a time.
+
+        Returns
+        -------
+        ObjectiveParts
+            Means per patch, with Ψ of the whole map.
+        """
+        check_patches(self.model, grid)
+        model = self.model
+        generator = torch.Generator(model.device).manual_seed(seed)
+        sums = torch.zeros(3, dtype=torch.float64)
+        means = []
+        for index in torch.arange(len(grid)).split(batch_size):
+            patches = grid.gather(index).to(model.grid)
+            posterior = model.posterior(patches)
+            terms = (
+                model.reconstruction(patches, posterior.draw(generator)),
+                posterior.kl(),
+                model.floor(patches),
+            )
+            sums += torch.stack([term.double().sum().cpu() for term in terms])
+            means.append(posterior.mean[:, model.content])
+        psi = self.objective.psi(torch.cat(means).T.reshape(-1, *grid.shape))
+        reconstruction, kl, floor = (sums / len(grid)).to(psi)
+        return self.objective.combine(reconstruction, kl, floor, psi, beta).detach()
+
+    # -- One epoch ---------------------------------------------------------------------------
+
+    def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
+        check_patches(self.model, grid)
+        if steps is not None and steps < 1:
+            raise ValueError(f"steps_per_epoch={steps} must be at least 1.")
+        started = time.perf_counter()
+        grid = grid.to(self.model.device)
+        sampler = TileSampler(grid.shape, self.batch_size, self.tile)
+        seed = _mixed(self.seed, self.epochs_done)
+        generator = torch.Generator(self.model.device).manual_seed(seed)
+        good = copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
+        total, count = torch.zeros(len(fields(ObjectiveParts)), device=self.model.device), 0
+        for step in sampler.epoch(seed, steps):
+            self.optimizer.zero_grad(set_to_none=True)
+            parts = self.objective.backward(
+                self.model,
+                grid.gather(step.tile).to(self.model.grid),
+                step.shape,
+                step.batch.to(self.model.device),
+                beta=beta,
+                generator=generator,
+                pixels=self._pixels(generator),
+            )
+            self.optimizer.step()
+            total += parts.stack()
+            count += 1
+        # The one look at the numbers in an epoch: each look waits for the GPU.
+        means = dict(
+            zip((f.name for f in fields(ObjectiveParts)), (total / count).tolist(), strict=True)
+        )
+        self._refuse_bad(means, good)
+        self.epochs_done += 1
+        self._rows.append([self.epochs_done, *means.values(), time.perf_counter() - started])
+        return means
+
+    def _pixels(self, generator: torch.Generator) -> Int[Tensor, " pixels"] | None:
+        count = math.prod(self.model.patch_shape)
+        chosen = max(1, round(self.pixels * count))
+        if chosen == count:
+            return None
+        device = self.model.device
+        return torch.randperm(count, generator=generator, device=device)[:chosen]
+
+    def _refuse_bad(self, means: dict[str, float], good: tuple[dict, dict]) -> None:  # type: ignore[type-arg]
+        """Raise if the epoch's numbers are not usable, with the weights of before it."""
+        finite = all(map(math.isfinite, means.values()))
+        if finite and means["psi"] >= 0:
+            return
+        self.model.load_state_dict(good[0])
+        self.optimizer.load_state_dict(good[1])
+        if finite:
+            raise ValueError(
+                f"{self.objective.physics!r} returned {means['psi']:.4g} on average, but a "
+                "physics loss must be >= 0, or the product rewards a bad reconstruction; "
+                "add a constant or square it."
+            )
+        last = self._history(self.epochs_done - 1) if self._rows else None
+        before = (
+            "none before it"
+            if last is None
+            else f"-ELBO {last.neg_elbo[0]:.4g}, KL {last.kl[0]:.4g}, Psi {last.psi[0]:.4g}"
+        )
+        raise NonFiniteLossError(
+            f"The loss became NaN or infinite in epoch {self.epochs_done + 1} "
+            f"({', '.join(f'{k} {v:.4g}' for k, v in means.items())}). Last finite epoch: "
+            f"{before}. The weights of that epoch are kept; try a smaller lr or another "
+            "physics loss."
+        )
+
+    def _history(self, first: int) -> History:
+        columns = np.array(self._rows[first:], dtype=float).reshape(-1, len(fields(History))).T
+        return History(*columns)
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """Return a seed for one epoch; neighbouring seeds and epochs share nothing."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,198 @@
+"""Metrics see the domains, not their names, and walls as long as they are."""
+
+import inspect
+from itertools import permutations
+from math import comb, pi
+
+import numpy as np
+import pytest
+import torch
+from skimage.measure import perimeter_crofton
+
+from phyvae.metrics import adjusted_rand_index, boundary_length, mean_iou, wall_length_ratio
+
+AGREEMENTS = [adjusted_rand_index, mean_iou]
+COMPARISONS = [*AGREEMENTS, wall_length_ratio]
+
+
+def disc(radius, size=61):
+    y, x = np.mgrid[:size, :size] - size // 2
+    return (np.hypot(y, x) < radius).astype(int)
+
+
+def straight_wall(degrees, size=201):
+    """Two domains parted by a straight wall, and its true length within the map."""
+    # The wall misses the cells' corners, where rounding would decide.
+    y, x = np.mgrid[:size, :size] - size // 2 + 0.013
+    angle = np.deg2rad(degrees)
+    domains = (x * np.sin(angle) - y * np.cos(angle) > 0.31).astype(int)
+    return domains, size / max(abs(np.sin(angle)), abs(np.cos(angle)))
+
+
+@pytest.fixture
+def truth():
+    return np.repeat([[0, 1, 2]], 4, axis=1).repeat(10, axis=0)
+
+
+@pytest.fixture
+def labels(truth):
+    """The truth with errors, and one label too many."""
+    rng = np.random.default_rng(0)
+    return np.where(rng.random(truth.shape) < 0.3, rng.integers(4, size=truth.shape), truth)
+
+
+@pytest.mark.parametrize("metric", COMPARISONS)
+class TestEveryComparison:
+    def test_perfect_labels_score_one(self, metric, truth):
+        assert metric(truth, truth) == 1
+
+    def test_names_of_labels_and_domains_do_not_matter(self, metric, labels, truth):
+        renamed = np.array([9, -4, 0, 3])
+        value = metric(labels, truth)
+        assert metric(renamed[labels], truth) == pytest.approx(value)
+        assert metric(labels, renamed[truth]) == pytest.approx(value)
+
+    @pytest.mark.parametrize("flip", [np.flipud, np.fliplr, np.transpose])
+    def test_flips_do_not_matter(self, metric, labels, truth, flip):
+        assert metric(flip(labels), flip(truth)) == pytest.approx(metric(labels, truth))
+
+    def test_tensors_arrays_lists_and_whole_floats_score_the_same(self, metric, labels, truth):
+        value = metric(labels, truth)
+        assert metric(torch.tensor(labels), torch.tensor(truth)) == value
+        assert metric(labels.tolist(), truth.astype(np.float32)) == value
+        assert metric(torch.tensor(labels).bfloat16(), truth.astype(np.uint8)) == value
+
+    def test_other_shapes_are_refused(self, metric, truth):
+        with pytest.raises(ValueError, match=r"labels of shape \(10, 11\) and truth of shape"):
+            metric(truth[:, 1:], truth)
+
+    def test_values_that_are_no_labels_are_refused(self, metric, truth):
+        with pytest.raises(ValueError, match="labels of dtype float64 must be whole"):
+            metric(truth + 0.5, truth)
+        with pytest.raises(ValueError, match="truth of dtype float64 must be whole"):
+            metric(truth, np.full(truth.shape, np.nan))
+        with pytest.raises(ValueError, match=r"labels of dtype .* must be whole"):
+            metric(truth.astype(str), truth)
+        with pytest.raises(ValueError, match="at least one cell"):
+            metric(truth[:0], truth[:0])
+
+
+class TestAdjustedRandIndex:
+    def test_random_labels_score_about_zero(self):
+        truth = np.repeat([0, 1, 2], 1000)
+        scores = [
+            adjusted_rand_index(np.random.default_rng(s).integers(3, size=3000), truth)
+            for s in range(20)
+        ]
+        assert abs(np.mean(scores)) < 1e-3
+
+    def test_is_the_excess_of_agreeing_pairs(self, labels, truth):
+        table = np.array(
+            [[np.sum((truth == t) & (labels == k)) for k in range(4)] for t in range(3)]
+        )
+        pairs = [sum(comb(int(n), 2) for n in a) for a in (table.flat, table.sum(0), table.sum(1))]
+        expected = pairs[1] * pairs[2] / comb(truth.size, 2)
+        index = (pairs[0] - expected) / ((pairs[1] + pairs[2]) / 2 - expected)
+        assert adjusted_rand_index(labels, truth) == pytest.approx(index)
+
+    def test_every_cell_a_label_of_its_own_scores_zero(self, truth):
+        assert adjusted_rand_index(np.arange(truth.size).reshape(truth.shape), truth) == 0
+
+    def test_the_cells_under_a_mask_can_be_compared(self, labels, truth):
+        assert adjusted_rand_index(labels[truth > 0], truth[truth > 0]) < 1
+
+
+class TestMeanIoU:
+    def test_is_the_best_over_all_ways_to_pair_labels_with_domains(self, labels, truth):
+        def iou(t, k):
+            return np.sum((truth == t) & (labels == k)) / np.sum((truth == t) | (labels == k))
+
+        best = max(
+            np.mean([iou(t, k) for t, k in enumerate(p)]) for p in permutations(range(4), 3)
+        )
+        assert mean_iou(labels, truth) == pytest.approx(best)
+
+    def test_a_domain_without_a_label_counts_zero(self):
+        truth = np.array([[0, 1, 2, 2]])
+        assert mean_iou(np.zeros((1, 4), dtype=int), truth) == pytest.approx(0.5 / 3)
+        assert mean_iou([[0, 0, 2, 2]], truth) == pytest.approx((1 / 2 + 0 + 1) / 3)
+
+    def test_labels_too_many_cost_what_they_take(self):
+        assert mean_iou([[0, 0, 1, 2]], [[0, 0, 1, 1]]) == pytest.approx((1 + 1 / 2) / 2)
+
+    @pytest.mark.parametrize("k", [2, 3, 5])
+    def test_random_labels_score_what_the_docstring_says(self, k):
+        truth = np.repeat(np.arange(k), 20_000)
+        labels = np.random.default_rng(0).integers(k, size=truth.size)
+        assert mean_iou(labels, truth) == pytest.approx(1 / (2 * k - 1), abs=0.02)
+
+
+class TestBoundaryLength:
+    @pytest.mark.parametrize("radius", [10, 20, 28.5])
+    def test_a_circle_has_its_circumference(self, radius):
+        assert boundary_length(disc(radius)) == pytest.approx(2 * pi * radius, rel=0.05)
+
+    @pytest.mark.parametrize("degrees", [0, 90])
+    def test_a_wall_along_the_axes_is_five_per_cent_short_in_maps_of_any_size(self, degrees):
+        for size in (1, 3, 48, 201):
+            if size > 1:
+                domains, length = straight_wall(degrees, size)
+            else:
+                domains, length = np.array([[0, 0, 1, 1]]), 1
+            expected = length * pi / 8 * (1 + 2**0.5)
+            assert boundary_length(domains) == pytest.approx(expected, rel=1e-12)
+
+    @pytest.mark.parametrize("degrees", range(0, 180, 15))
+    def test_a_straight_wall_has_its_length_within_six_per_cent(self, degrees):
+        domains, length = straight_wall(degrees)
+        assert boundary_length(domains) == pytest.approx(length, rel=0.06)
+
+    def test_the_mean_over_all_directions_is_right(self):
+        ratios = [
+            np.divide(boundary_length(d), n) for d, n in map(straight_wall, range(1, 180, 2))
+        ]
+        assert np.mean(ratios) == pytest.approx(1, abs=0.005)
+
+    @pytest.mark.parametrize("radius", [1, 4.2, 20])
+    def test_agrees_with_scikit_image_on_a_disc_away_from_the_border(self, radius):
+        domains = disc(radius)
+        expected = perimeter_crofton(domains, directions=4)
+        assert boundary_length(domains) == pytest.approx(expected, rel=1e-12)
+
+    def test_scales_with_the_pixel(self):
+        domains = disc(9)
+        assert boundary_length(domains, pixel_size=0.25) == boundary_length(domains) / 4
+        assert boundary_length(domains, pixel_size=8.0) == boundary_length(domains) * 8
+
+    def test_walls_of_many_domains_add_up(self):
+        one = disc(6, 31)
+        two = np.concatenate([one, 3 * disc(8, 31)], axis=1)
+        total = boundary_length(one) + boundary_length(disc(8, 31))
+        assert boundary_length(two) == pytest.approx(total)
+
+    def test_the_border_of_the_map_is_no_wall(self):
+        assert boundary_length(np.ones((5, 7), dtype=int)) == 0
+        assert boundary_length([[3]]) == 0
+
+    @pytest.mark.parametrize("pixel_size", [0.0, -1.0, np.nan, np.inf, "1 nm", True])
+    def test_an_impossible_pixel_size_is_refused(self, pixel_size):
+        # Unwrapped as users run it: the tests' type checker would speak first.
+        with pytest.raises(ValueError, match=f"pixel_size={pixel_size!r} must be"):
+            inspect.unwrap(boundary_length)(disc(3), pixel_size=pixel_size)
+
+    def test_labels_of_other_axes_are_refused(self):
+        with pytest.raises(ValueError, match=r"labels of shape \(4,\) must have the axes"):
+            boundary_length([0, 1, 1, 0])
+
+
+class TestWallLengthRatio:
+    def test_spurious_islands_raise_it_and_merged_domains_lower_it(self, truth):
+        islands = truth.copy()
+        islands[5, 1] = 2
+        assert wall_length_ratio(islands, truth) > 1
+        assert wall_length_ratio(np.minimum(truth, 1), truth) == pytest.approx(0.5)
+        assert wall_length_ratio(np.zeros_like(truth), truth) == 0
+
+    def test_a_truth_without_a_wall_is_refused(self, truth):
+        with pytest.raises(ValueError, match="truth is one domain without a wall"):
+            wall_length_ratio(truth, np.zeros_like(truth))

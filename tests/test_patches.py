@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from phyvae import PatchGrid
+
+
+def image_of(height=40, width=30, seed=0):
+    return np.random.default_rng(seed).random((height, width))
+
+
+class TestAnImage:
+    @given(
+        height=st.integers(8, 40),
+        width=st.integers(8, 40),
+        size=st.tuples(st.integers(2, 8), st.integers(2, 8)),
+        step=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    )
+    @settings(max_examples=50, deadline=None)
+    def test_every_patch_is_the_window_it_says(self, height, width, size, step):
+        image = image_of(height, width)
+        grid = PatchGrid(image, size, step, percentiles=None)
+        expected = np.lib.stride_tricks.sliding_window_view(image, size)[:: step[0], :: step[1]]
+        assert grid.shape == expected.shape[:2]
+        assert_close(grid.patches, torch.from_numpy(expected.astype(np.float32)))
+
+    def test_gathered_patches_are_those_of_the_view(self):
+        grid = PatchGrid(image_of(), size=8, step=3)
+        index = torch.tensor([0, 5, len(grid) - 1, 5])
+        assert_close(grid.gather(index), grid.patches.reshape(-1, 8, 8)[index])
+
+    def test_patches_share_the_images_memory(self):
+        grid = PatchGrid(image_of(), size=8, step=1)
+        assert grid.patches.untyped_storage().data_ptr() == grid.image.untyped_storage().data_ptr()
+
+    def test_a_large_image_at_step_one_takes_the_memory_of_one_image(self):
+        grid = PatchGrid(image_of(2048, 2048), size=48, step=1)
+        assert len(grid) == 2001**2
+        assert grid.patches.untyped_storage().nbytes() == 2048**2 * 4
+
+    def test_intensities_span_zero_to_one_and_nothing_is_clipped(self):
+        image = 1000 * image_of() - 300
+        grid = PatchGrid(image, size=8)
+        assert grid.limits == (image.min(), image.max())
+        expected = (image - image.min()) / np.ptp(image)
+        assert_close(grid.image, torch.from_numpy(expected.astype(np.float32)))
+
+    def test_percentiles_saturate_the_tails(self):
+        image = image_of()
+        image[0, 0] = 1e6
+        grid = PatchGrid(image, size=8, percentiles=(1.0, 99.0))
+        assert grid.image[0, 0] == 1
+        assert 0.005 < (grid.image == 1).float().mean() < 0.02
+        assert grid.limits[1] < 1.1
+
+    def test_scaling_is_off_on_request(self):
+        image = 7 * image_of() - 3
+        assert_close(PatchGrid(image, 8, percentiles=None).image, torch.tensor(image).float())
+
+    @pytest.mark.parametrize("offset", [0.0, 1e9, -1e15])
+    def test_a_large_offset_keeps_the_structure(self, offset):
+        image = np.round(1000 * image_of())
+        assert_close(PatchGrid(image + offset, 8).image, PatchGrid(image, 8).image)
+
+    def test_values_near_the_largest_float_do_not_overflow(self):
+        image = 2 * (image_of() - 0.5) * 1.7e308
+        assert_close(PatchGrid(image, 8).image, PatchGrid(image_of(), 8).image)
+
+    @pytest.mark.parametrize(
+        "dtype", ["uint8", "uint16", "int16", "int64", "float16", ">f4", "float64", "bool"]
+    )
+    def test_any_real_dtype_is_accepted(self, dtype):
+        image = image_of() > 0.5 if dtype == "bool" else (100 * image_of()).astype(dtype)
+        grid = PatchGrid(image, size=8)
+        assert grid.image.dtype == torch.float32
+        assert grid.image.min() == 0
+        assert grid.image.max() == 1
+
+    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.uint8])
+    def test_a_tensor_is_accepted(self, dtype):
+        image = (
+            (100 * torch.from_numpy(image_of())).to(dtype).requires_grad_(dtype.is_floating_point)
+        )
+        expected = PatchGrid(image.detach().float().numpy(), size=8)
+        assert_close(PatchGrid(image, size=8).image, expected.image)
+
+    def test_the_users_array_is_left_alone(self):
+        image = image_of().astype(np.float32)
+        copy = image.copy()
+        PatchGrid(image, size=8, percentiles=None).image.zero_()
+        np.testing.assert_array_equal(image, copy)
+
+    def test_the_default_step_is_half_a_patch(self):
+        assert PatchGrid(image_of(), size=(9, 8)).step == (4, 4)
+
+    def test_centres_are_the_mean_pixel_coordinates(self):
+        grid = PatchGrid(image_of(), size=(8, 5), step=(3, 4))
+        y, x = np.indices((40, 30)).astype(float)
+        for axis, coordinate in enumerate((y, x)):
+            windows = np.lib.stride_tricks.sliding_window_view(coordinate, (8, 5))[::3, ::4]
+            np.testing.assert_allclose(grid.centers[..., axis], windows.mean((2, 3)))
+
+    @pytest.mark.parametrize("size", [7, 8])
+    def test_a_sample_is_the_pixel_at_the_centre(self, size):
+        labels = np.arange(40 * 30).reshape(40, 30)
+        grid = PatchGrid(image_of(), size=size, step=3)
+        sampled = grid.sample(labels)
+        assert sampled[2, 4] == labels[6 + size // 2, 12 + size // 2]
+        np.testing.assert_array_equal(grid.sample(torch.from_numpy(labels)), sampled)
+
+    def test_moving_keeps_everything_but_the_device(self):
+        grid = PatchGrid(image_of(), size=8, step=3)
+        moved = grid.to("cpu")
+        assert (moved.shape, moved.step, moved.limits) == (grid.shape, grid.step, grid.limits)
+        assert_close(moved.patches, grid.patches)
+
+
+class TestSpectra:
+    def test_a_spectrum_is_a_patch(self):
+        cube = np.random.default_rng(0).random((6, 7, 20))
+        grid = PatchGrid.from_spectra(cube, percentiles=None)
+        assert (grid.shape, grid.patch_shape) == ((6, 7), (20,))
+        assert_close(grid.patches, torch.from_numpy(cube.astype(np.float32)))
+        assert_close(grid.gather(torch.tensor([8]))[0], grid.patches[1, 1])
+
+    def test_steps_skip_pixels(self):
+        cube = np.random.default_rng(0).random((6, 7, 20))
+        grid = PatchGrid.from_spectra(cube, step=(2, 3), percentiles=None)
+        assert grid.shape == (3, 3)
+        assert_close(grid.patches, torch.from_numpy(cube[::2, ::3].astype(np.float32)))
+        np.testing.assert_array_equal(grid.sample(cube[..., 0]), cube[::2, ::3, 0])
+
+    @pytest.mark.parametrize("shape", [(6, 7), (6, 7, 1), (6, 7, 8, 2)])
+    def test_other_shapes_are_refused(self, shape):
+        with pytest.raises(ValueError, match=r"cube has shape"):
+            PatchGrid.from_spectra(np.random.default_rng(0).random(shape))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("image", "named"),
+        [
+            (np.full((20, 20), np.nan), "400 NaN or Inf"),
+            (np.where(np.eye(20) > 0, np.inf, 0.0), "20 NaN or Inf"),
+            (np.ones((20, 20)), r"constant \(1.0\)"),
+            (np.zeros((0, 20)), "empty"),
+            (np.random.default_rng(0).random((20, 20, 3)), r"image has shape \(20, 20, 3\)"),
+            (np.random.default_rng(0).random(20), r"image has shape \(20,\)"),
+        ],
+    )
+    def test_bad_images_are_named(self, image, named):
+        with pytest.raises(ValueError, match=named):
+            PatchGrid(image, size=8)
+
+    @pytest.mark.parametrize("image", [np.ones((20, 20)) * 1j, np.array([["a", "b"]])])
+    def test_what_is_not_real_is_refused(self, image):
+        with pytest.raises(TypeError, match=r"image has dtype .* must be real"):
+            PatchGrid(image, size=8)
+
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"size": 41}, r"size=41 px exceeds the image, 40 x 30 px"),
+            ({"size": (8, 31)}, r"size=\(8, 31\) px exceeds"),
+            ({"size": 1}, r"size=1 must be at least 2"),
+            ({"size": 8, "step": 0}, r"step=0 must be at least 1"),
+            ({"size": 8, "step": (1, -1)}, r"step=\(1, -1\)"),
+            ({"size": 8, "percentiles": (5.0, 5.0)}, r"percentiles=\(5.0, 5.0\)"),
+            ({"size": 8, "percentiles": (-1.0, 50.0)}, r"percentiles=\(-1.0, 50.0\)"),
+        ],
+    )
+    def test_bad_settings_are_named(self, settings, named):
+        with pytest.raises(ValueError, match=named):
+            PatchGrid(image_of(), **settings)
+
+    @pytest.mark.parametrize("size", [8.5, "8", (8, 8, 8), None])
+    def test_a_size_that_is_no_integer_is_refused(self, size, unchecked):
+        with pytest.raises(ValueError, match="size="):
+            unchecked(PatchGrid, image_of(), size)
+
+    def test_percentiles_that_coincide_are_refused(self):
+        image = np.zeros((40, 40))
+        image[0, 0] = 1
+        with pytest.raises(ValueError, match=r"are both 0.0"):
+            PatchGrid(image, size=8, percentiles=(1.0, 99.0))
+
+    def test_labels_of_another_shape_are_refused(self):
+        with pytest.raises(ValueError, match=r"labels has shape \(5, 5\)"):
+            PatchGrid(image_of(), size=8).sample(np.ones((5, 5)))
+
+    def test_an_unknown_keyword_is_refused(self):
+        with pytest.raises(TypeError, match="stride"):
+            PatchGrid(image_of(), size=8, stride=2)
