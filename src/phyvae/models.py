@@ -5,7 +5,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +86,10 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         Standard deviation of a pixel with the Gaussian sampler, > 0.
     sigmoid_d
         Whether the decoder's output passes through a sigmoid; needed by ``"bernoulli"``.
+    coordinate_scale
+        Factor on the decoder's initial coordinate layer, > 0. At 1, pyroVED's value, the decoder
+        starts out smooth across a patch and takes thousands of steps to find a lattice; at the
+        default it starts with detail as fine as a lattice, and tens of epochs do.
     seed
         Seed of the weights. The global random state is left as it was.
     device
@@ -117,20 +121,18 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         sampler_d: Literal["bernoulli", "gaussian"] = "bernoulli",
         decoder_sig: float = 0.5,
         sigmoid_d: bool = True,
+        coordinate_scale: float = 10.0,
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
         patch_shape = tuple(patch_shape)
         dy_prior = dx_prior if dy_prior is None else dy_prior
-        _check_settings(
-            patch_shape,
-            latent_dim,
-            dx_prior,
-            dy_prior,
-            activation,
-            sampler_d,
-            decoder_sig,
-            sigmoid_d,
+        _check_settings(patch_shape, latent_dim, activation, sampler_d, sigmoid_d)
+        _check_positive(
+            dx_prior=dx_prior,
+            dy_prior=dy_prior,
+            decoder_sig=decoder_sig,
+            coordinate_scale=coordinate_scale,
         )
         with _no_global_effects():
             super().__init__(
@@ -149,6 +151,9 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
                 decoder_sig=decoder_sig,
                 device="cpu",
             )
+        with torch.no_grad():
+            for parameter in self.decoder.coord_latent.fc_coord.parameters():
+                parameter.mul_(coordinate_scale)
         # pyroVED keeps these as plain attributes, which stay behind on .to(device) and .double().
         for name in ("grid", "t_prior"):
             value = getattr(self, name)
@@ -428,14 +433,7 @@ def _no_global_effects() -> Iterator[None]:
 
 
 def _check_settings(
-    patch_shape: tuple[int, ...],
-    latent_dim: int,
-    dx_prior: float,
-    dy_prior: float,
-    activation: Any,
-    sampler_d: Any,
-    decoder_sig: float,
-    sigmoid_d: bool,
+    patch_shape: tuple[int, ...], latent_dim: int, activation: str, sampler_d: str, sigmoid_d: bool
 ) -> None:
     if len(patch_shape) not in (1, 2) or any(n < 2 for n in patch_shape):
         raise ValueError(
@@ -443,13 +441,6 @@ def _check_settings(
         )
     if latent_dim < 1:
         raise ValueError(f"latent_dim={latent_dim} must be at least 1.")
-    for name, value in (
-        ("dx_prior", dx_prior),
-        ("dy_prior", dy_prior),
-        ("decoder_sig", decoder_sig),
-    ):
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name}={value} must be > 0 and finite.")
     activations = ("tanh", "relu", "lrelu", "softplus", "gelu")
     if activation not in activations:
         raise ValueError(f"activation={activation!r} must be one of {activations}.")
@@ -460,3 +451,9 @@ def _check_settings(
             "sigmoid_d=False with sampler_d='bernoulli': probabilities need the sigmoid; use "
             "sampler_d='gaussian' for an unbounded output."
         )
+
+
+def _check_positive(**settings: float) -> None:
+    for name, value in settings.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name}={value} must be > 0 and finite.")
