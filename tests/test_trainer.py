@@ -1,0 +1,324 @@
+import copy
+
+import numpy as np
+import pyro
+import pytest
+import torch
+from torch.testing import assert_close
+
+import phyvae
+from phyvae import EdgeLoss, LinearBeta, PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE
+from phyvae.trainer import History, NonFiniteLossError
+
+
+def small_grid(seed=0, noise=0.1, rows=60, cols=56):
+    """Two regions, stripes along x and stripes along y."""
+    y, x = np.indices((rows, cols))
+    image = np.where(x < cols // 2, y % 4 < 2, x % 4 < 2)
+    return PatchGrid(image + noise * np.random.default_rng(seed).normal(size=image.shape), 8, 4)
+
+
+def small_trainer(objective=None, *, seed=0, **settings):
+    model = ShiftVAE((8, 8), hidden_dim_e=(32,), hidden_dim_d=(32,), seed=seed)
+    return PhysicsTrainer(model, objective, seed=seed, **({"batch_size": 25} | settings))
+
+
+def weights(trainer):
+    return {k: v.clone() for k, v in trainer.model.state_dict().items()}
+
+
+def numpy_global_state():
+    return np.random.get_state()[1].copy()  # noqa: NPY002 - that nobody touches it is the point
+
+
+def assert_identical(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+class TestFit:
+    @pytest.mark.parametrize("coupling", ["balanced", "product", "published"])
+    def test_training_lowers_the_negative_elbo(self, coupling):
+        trainer = small_trainer(PhysicsObjective(EdgeLoss(), coupling=coupling), lr=5e-3)
+        grid = small_grid()
+        before = trainer.evaluate(grid, beta=0.1).neg_elbo
+        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
+
+    def test_physics_lowers_psi_at_little_cost(self):
+        plain = small_trainer(lr=5e-3)
+        driven = small_trainer(PhysicsObjective(EdgeLoss(), strength=0.3), lr=5e-3)
+        grid = small_grid(noise=0.6)
+        for trainer in (plain, driven):
+            trainer.fit(grid, epochs=40, beta=0.1, progress=False)
+        psi_plain = EdgeLoss()(plain.model.latent_maps(grid))
+        psi_driven = EdgeLoss()(driven.model.latent_maps(grid))
+        assert psi_driven < 0.9 * psi_plain
+        costs = [trainer.evaluate(grid, beta=0.1).neg_elbo for trainer in (plain, driven)]
+        assert costs[1] < 1.02 * costs[0]
+
+    def test_spectra_train_too(self):
+        cube = np.random.default_rng(0).random((8, 9, 20))
+        grid = PatchGrid.from_spectra(cube)
+        trainer = PhysicsTrainer(ShiftVAE(grid.patch_shape), PhysicsObjective(EdgeLoss()))
+        history = trainer.fit(grid, epochs=2, progress=False)
+        assert np.isfinite(history.loss).all()
+
+    def test_a_grid_larger_than_a_tile_trains(self):
+        trainer = small_trainer(PhysicsObjective(EdgeLoss()), tile=6)
+        history = trainer.fit(small_grid(), epochs=2, progress=False)
+        assert np.isfinite(history.loss).all()
+
+    def test_a_share_of_the_pixels_trains(self):
+        grid = small_grid()
+        trainer = small_trainer(PhysicsObjective(EdgeLoss()), pixels=0.25, lr=5e-3)
+        before = trainer.evaluate(grid, beta=0.1).neg_elbo
+        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
+
+    def test_the_schedule_is_followed_from_epoch_zero_and_on(self):
+        trainer = small_trainer()
+        beta = LinearBeta(0.1, 0.5, epochs=5)
+        first = trainer.fit(small_grid(), epochs=3, beta=beta, progress=False)
+        second = trainer.fit(small_grid(), epochs=3, beta=beta, progress=False)
+        np.testing.assert_allclose(first.beta, [0.1, 0.2, 0.3], rtol=1e-6)
+        np.testing.assert_allclose(second.beta, [0.4, 0.5, 0.5], rtol=1e-6)
+        np.testing.assert_array_equal(trainer.history.epoch, [1, 2, 3, 4, 5, 6])
+
+    def test_any_callable_is_a_schedule(self):
+        history = small_trainer().fit(
+            small_grid(), epochs=2, beta=lambda epoch: 0.5**epoch, progress=False
+        )
+        np.testing.assert_allclose(history.beta, [1, 0.5])
+
+    def test_the_history_holds_every_part(self):
+        history = small_trainer(PhysicsObjective(EdgeLoss(), coupling="product")).fit(
+            small_grid(), epochs=3, beta=0.5, progress=False
+        )
+        assert isinstance(history, History)
+        assert len(history) == 3
+        np.testing.assert_allclose(
+            history.neg_elbo, history.reconstruction + history.beta * history.kl, rtol=1e-5
+        )
+        assert (history.floor > 0).all()
+        assert (history.seconds > 0).all()
+
+    def test_the_number_of_steps_may_be_chosen(self):
+        counts = []
+        trainer = small_trainer()
+        trainer.optimizer.step = lambda: counts.append(1)
+        trainer.fit(small_grid(), epochs=2, steps_per_epoch=3, progress=False)
+        assert len(counts) == 6
+
+    def test_callbacks_are_called_after_every_epoch(self):
+        seen = []
+        trainer = small_trainer()
+        trainer.fit(
+            small_grid(), epochs=3, progress=False, callbacks=[lambda t, e: seen.append((t, e))]
+        )
+        assert seen == [(trainer, 1), (trainer, 2), (trainer, 3)]
+
+    def test_the_progress_bar_shows_the_parts_and_is_silent_when_not_wanted(self, capsys):
+        trainer = small_trainer(PhysicsObjective(EdgeLoss()))
+        trainer.fit(small_grid(), epochs=1, progress=False)
+        silent = capsys.readouterr()
+        assert silent.out == silent.err == ""
+        trainer.fit(small_grid(), epochs=1)
+        shown = capsys.readouterr().err
+        assert all(part in shown for part in ("ELBO=", "Ψ=", "β="))
+
+
+class TestRepeatability:
+    @pytest.mark.parametrize("pixels", [1.0, 0.5])
+    def test_the_same_seed_gives_the_same_bits(self, pixels):
+        a, b = (
+            small_trainer(PhysicsObjective(EdgeLoss()), pixels=pixels, tile=8) for _ in range(2)
+        )
+        for trainer in (a, b):
+            trainer.fit(small_grid(), epochs=2, progress=False)
+        assert_identical(weights(a), weights(b))
+
+    def test_another_seed_gives_other_weights(self):
+        model = ShiftVAE((8, 8), seed=0)
+        a = PhysicsTrainer(copy.deepcopy(model), seed=0)
+        b = PhysicsTrainer(copy.deepcopy(model), seed=1)
+        for trainer in (a, b):
+            trainer.fit(small_grid(), epochs=1, progress=False)
+        assert not torch.equal(weights(a)["decoder.out.weight"], weights(b)["decoder.out.weight"])
+
+    def test_two_models_train_side_by_side_as_they_do_apart(self):
+        grid = small_grid()
+        apart = []
+        for seed in (0, 1):
+            trainer = small_trainer(PhysicsObjective(EdgeLoss()), seed=seed)
+            trainer.fit(grid, epochs=3, progress=False)
+            apart.append(weights(trainer))
+        together = [small_trainer(PhysicsObjective(EdgeLoss()), seed=s) for s in (0, 1)]
+        for _ in range(3):
+            for trainer in together:
+                trainer.fit(grid, epochs=1, progress=False)
+        for one, other in zip(apart, together, strict=True):
+            assert_identical(one, weights(other))
+
+    def test_global_states_are_left_alone(self):
+        grid, trainer = small_grid(), small_trainer(PhysicsObjective(EdgeLoss()))
+        torch_state, numpy_state = torch.get_rng_state(), numpy_global_state()
+        store = dict(pyro.get_param_store().items())
+        trainer.fit(grid, epochs=1, progress=False)
+        trainer.evaluate(grid)
+        assert torch.equal(torch.get_rng_state(), torch_state)
+        np.testing.assert_array_equal(numpy_global_state(), numpy_state)
+        assert dict(pyro.get_param_store().items()) == store
+
+    def test_fit_goes_on_where_it_stopped(self):
+        grid = small_grid()
+        once, twice = small_trainer(), small_trainer()
+        once.fit(grid, epochs=4, progress=False)
+        for epochs in (1, 3):
+            twice.fit(grid, epochs=epochs, progress=False)
+        assert_identical(weights(once), weights(twice))
+
+
+class TestEvaluate:
+    def test_it_changes_nothing(self):
+        grid, trainer = small_grid(), small_trainer(PhysicsObjective(EdgeLoss()))
+        trainer.fit(grid, epochs=1, progress=False)
+        before = weights(trainer), copy.deepcopy(trainer.optimizer.state_dict())
+        one, two = trainer.evaluate(grid), trainer.evaluate(grid)
+        assert_identical(before[0], weights(trainer))
+        after = trainer.optimizer.state_dict()
+        for key, state in before[1]["state"].items():
+            assert all(torch.equal(state[k], after["state"][key][k]) for k in state)
+        assert torch.equal(one.stack(), two.stack())
+        assert all(p.grad is None or p.grad.isfinite().all() for p in trainer.model.parameters())
+
+    def test_the_batch_size_does_not_matter_to_what_is_exact(self):
+        grid, trainer = small_grid(), small_trainer(PhysicsObjective(EdgeLoss()))
+        one, two = (trainer.evaluate(grid, batch_size=b) for b in (7, 1000))
+        for part in ("kl", "floor", "psi"):
+            assert_close(getattr(one, part), getattr(two, part))
+
+    def test_psi_is_that_of_the_whole_map(self):
+        grid, trainer = small_grid(), small_trainer(PhysicsObjective(EdgeLoss()), tile=4)
+        assert_close(trainer.evaluate(grid).psi, EdgeLoss()(trainer.model.latent_maps(grid)))
+
+    def test_the_negative_elbo_is_the_models(self):
+        grid, trainer = small_grid(), small_trainer()
+        patches = grid.patches.reshape(-1, 8, 8)
+        many = [trainer.evaluate(grid, seed=s).neg_elbo for s in range(40)]
+        with torch.no_grad():
+            direct = [trainer.model.neg_elbo(patches) for _ in range(40)]
+        assert_close(torch.stack(many).mean(), torch.stack(direct).mean(), rtol=1e-3, atol=0)
+
+
+class TestPyroVEDsHabits:
+    def test_step_and_statistics(self, capsys):
+        trainer, beta = small_trainer(PhysicsObjective(EdgeLoss())), LinearBeta(0.1, 1.0, 2)
+        trainer.print_statistics()
+        for epoch in range(2):
+            trainer.step(small_grid(), scale_factor=beta(epoch))
+            trainer.print_statistics()
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "No epoch trained yet."
+        assert lines[2].startswith("Epoch: 2 Training loss: ")
+        assert "beta: 1" in lines[2]
+        assert len(trainer.loss_history["training_loss"]) == 2
+        assert trainer.epochs_done == 2
+
+    def test_stepping_is_fitting(self):
+        a, b = small_trainer(), small_trainer()
+        a.fit(small_grid(), epochs=2, beta=0.5, progress=False)
+        for _ in range(2):
+            b.step(small_grid(), scale_factor=0.5)
+        assert_identical(weights(a), weights(b))
+
+
+class TestNonFiniteLoss:
+    def poisoned(self, epoch):
+        """Return a trainer whose physics loss turns NaN at this epoch, and its grid."""
+        holder = {}
+
+        def physics(maps):
+            psi = EdgeLoss()(maps)
+            return psi * torch.nan if holder["trainer"].epochs_done == epoch else psi
+
+        holder["trainer"] = small_trainer(PhysicsObjective(physics))
+        return holder["trainer"]
+
+    def test_the_error_names_the_epoch_and_the_last_finite_parts(self):
+        trainer = self.poisoned(epoch=2)
+        with pytest.raises(NonFiniteLossError, match=r"in epoch 3 .*Last finite epoch: -ELBO \d"):
+            trainer.fit(small_grid(), epochs=5, progress=False)
+
+    def test_the_last_good_weights_are_kept(self):
+        trainer, grid = self.poisoned(epoch=1), small_grid()
+        trainer.fit(grid, epochs=1, progress=False)
+        good = weights(trainer)
+        with pytest.raises(NonFiniteLossError):
+            trainer.fit(grid, epochs=1, progress=False)
+        assert_identical(good, weights(trainer))
+        assert trainer.epochs_done == len(trainer.history) == 1
+
+    def test_a_failure_in_the_first_epoch_says_so(self):
+        with pytest.raises(NonFiniteLossError, match="none before it"):
+            self.poisoned(epoch=0).fit(small_grid(), epochs=1, progress=False)
+
+    def test_a_negative_physics_loss_is_refused(self):
+        trainer = small_trainer(PhysicsObjective(lambda maps: -EdgeLoss()(maps)))
+        with pytest.raises(ValueError, match="must be >= 0"):
+            trainer.fit(small_grid(), epochs=1, progress=False)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"lr": 0.0}, "lr=0.0"),
+            ({"pixels": 0.0}, "pixels=0.0"),
+            ({"pixels": 1.5}, "pixels=1.5"),
+            ({"batch_size": 0}, "batch_size=0"),
+            ({"tile": 1}, "tile=1"),
+        ],
+    )
+    def test_bad_settings_are_named(self, settings, named):
+        with pytest.raises(ValueError, match=named):
+            small_trainer(**settings)
+
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"epochs": 0}, "epochs=0"),
+            ({"epochs": 1, "steps_per_epoch": 0}, "steps_per_epoch=0"),
+            ({"epochs": 1, "beta": -1.0}, "beta=-1.0"),
+        ],
+    )
+    def test_bad_arguments_of_fit_are_named(self, settings, named):
+        with pytest.raises(ValueError, match=named):
+            small_trainer().fit(small_grid(), progress=False, **settings)
+
+    def test_a_grid_of_other_patches_is_refused(self):
+        grid = PatchGrid(np.random.default_rng(0).random((30, 30)), size=9)
+        with pytest.raises(ValueError, match=r"patches are \(9, 9\)"):
+            small_trainer().fit(grid, epochs=1, progress=False)
+
+    def test_a_published_batch_that_is_no_square_is_refused(self):
+        trainer = small_trainer(PhysicsObjective(EdgeLoss(), coupling="published"), batch_size=20)
+        with pytest.raises(ValueError, match="20 patches"):
+            trainer.fit(small_grid(), epochs=1, progress=False)
+
+    def test_an_unknown_keyword_is_refused(self):
+        with pytest.raises(TypeError, match="learning_rate"):
+            small_trainer(learning_rate=1.0)
+        with pytest.raises(TypeError, match="scale_factors"):
+            small_trainer().step(small_grid(), scale_factors=1.0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("coupling", ["balanced", "product", "published"])
+def test_cuda_trains(coupling):
+    grid = small_grid()
+    trainer = small_trainer(PhysicsObjective(EdgeLoss(), coupling=coupling), device="cuda")
+    before = trainer.evaluate(grid.to("cuda")).neg_elbo
+    trainer.fit(grid, epochs=5, progress=False)
+    assert trainer.evaluate(grid.to("cuda")).neg_elbo < before
+    assert phyvae.segment(trainer.model.latent_maps(grid)).shape == grid.shape
