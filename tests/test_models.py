@@ -10,7 +10,8 @@ from pyroved.models import iVAE
 from torch.testing import assert_close
 
 from phyvae import PatchGrid, ShiftVAE
-from phyvae.models import Posterior, check_patches
+from phyvae.models import check_patches
+from phyvae.posterior import Posterior
 
 KINDS = [((12, 9), "bernoulli"), ((12, 9), "gaussian"), ((20,), "bernoulli"), ((20,), "gaussian")]
 

@@ -43,6 +43,10 @@ def direct_terms(model, tile, batch, beta=0.7, *, whole_tile=True):
     return neg_elbo, model.floor(tile[batch]).mean(), maps
 
 
+def _rms(values):
+    return values.square().mean().sqrt()
+
+
 def assert_same_gradients(one, other):
     for name in one:
         assert_close(one[name], other[name], msg=lambda m, name=name: f"{name}: {m}")
@@ -145,9 +149,19 @@ class TestBalanced:
         without = self.means_gradient(model, alone, tile, batch)
         force = CELLS * (with_physics - without)
         first = len(batch) * without[batch]
-        rms = force[:, model.content].square().mean(0).sqrt()
-        assert_close(rms, strength * first[:, model.content].square().mean(0).sqrt())
+        rms = force[:, model.content].square().mean().sqrt()
+        assert_close(rms, strength * first[:, model.content].square().mean().sqrt())
         assert (force[:, : model.coord] == 0).all()
+
+    def test_a_latent_that_says_nothing_feels_next_to_nothing(self, physics, strength):
+        model, tile, batch = setting()
+        with torch.no_grad():
+            model.encoder_z.fc11.weight[model.coord] *= 1e-3
+        objective = PhysicsObjective(physics, strength=strength)
+        alone = PhysicsObjective(physics, strength=0.0)
+        force = self.means_gradient(model, objective, tile, batch)
+        force = (force - self.means_gradient(model, alone, tile, batch))[:, model.content]
+        assert _rms(force[:, 0]) < 1e-3 * _rms(force[:, 1])
 
     def test_the_force_of_each_latent_points_along_the_gradient_of_psi(self, physics, strength):
         model, tile, batch = setting()

@@ -8,7 +8,8 @@ from torch.testing import assert_close
 
 import phyvae
 from phyvae import EdgeLoss, LinearBeta, PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE
-from phyvae.trainer import History, NonFiniteLossError
+from phyvae.history import History
+from phyvae.trainer import NonFiniteLossError
 
 
 def small_grid(seed=0, noise=0.1, rows=60, cols=56):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
+    from .history import History as History
     from .metrics import adjusted_rand_index as adjusted_rand_index
     from .metrics import boundary_length as boundary_length
     from .metrics import mean_iou as mean_iou
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .segmentation import boundaries as boundaries
     from .segmentation import grains as grains
     from .segmentation import segment as segment
-    from .trainer import History as History
     from .trainer import NonFiniteLossError as NonFiniteLossError
     from .trainer import PhysicsTrainer as PhysicsTrainer
 
@@ -42,6 +42,7 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
+    "history": ["History"],
     "metrics": ["adjusted_rand_index", "boundary_length", "mean_iou", "wall_length_ratio"],
     "models": ["ShiftVAE"],
     "objective": ["ObjectiveParts", "PhysicsObjective"],
@@ -57,7 +58,7 @@ _HOME = {
     "schedules": ["LinearBeta"],
     "segmentation": ["boundaries", "grains", "segment"],
     "testing": [],
-    "trainer": ["History", "NonFiniteLossError", "PhysicsTrainer"],
+    "trainer": ["NonFiniteLossError", "PhysicsTrainer"],
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

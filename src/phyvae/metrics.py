@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 from torch import Tensor
 
-from .segmentation import _as_label_map, _as_labels, _is_positive
+from ._given import as_label_map, as_labels, is_positive
 
 __all__ = ["adjusted_rand_index", "boundary_length", "mean_iou", "wall_length_ratio"]
 
@@ -128,9 +128,9 @@ def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) 
     >>> round(boundary_length(halves, pixel_size=0.5), 2)
     4.74
     """
-    if not _is_positive(pixel_size):
+    if not is_positive(pixel_size):
         raise ValueError(f"pixel_size={pixel_size!r} must be a number > 0, the edge of a cell.")
-    domains = _as_label_map(labels)
+    domains = as_label_map(labels)
     row = domains[:, 1:] != domains[:, :-1]
     column = domains[1:] != domains[:-1]
     # Half of the mirrored cells' diagonals belong to this map.
@@ -169,7 +169,7 @@ def wall_length_ratio(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Ten
     3.0
     """
     _as_pair(labels, truth)
-    length = boundary_length(_as_label_map(truth, "truth"))
+    length = boundary_length(as_label_map(truth, "truth"))
     if length == 0:
         raise ValueError(
             "truth is one domain without a wall, so the ratio is not defined; compare "
@@ -182,7 +182,7 @@ def _as_pair(
     labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor
 ) -> tuple[Int[np.ndarray, " cells"], Int[np.ndarray, " cells"]]:
     """Check that both label the same cells, and flatten them."""
-    found, true = _as_labels(labels), _as_labels(truth, "truth")
+    found, true = as_labels(labels), as_labels(truth, "truth")
     if found.shape != true.shape:
         raise ValueError(
             f"labels of shape {found.shape} and truth of shape {true.shape} must label the same "

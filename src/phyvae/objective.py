@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .physics import PhysicsLoss
+from .posterior import Posterior
 
 if TYPE_CHECKING:
     from .models import ShiftVAE
@@ -242,7 +243,7 @@ class PhysicsObjective(nn.Module):
             if self.coupling == "product":
                 gradient = gradient + (parts.neg_elbo - parts.floor).detach() * force
             else:
-                gradient = gradient + self._balance(gradient, force, batch) * force
+                gradient = gradient + self._balance(gradient, force, leaf, batch) * force
         torch.autograd.backward([posterior.mean, posterior.std], [gradient, leaf.std.grad])
         return parts.detach()
 
@@ -272,17 +273,28 @@ class PhysicsObjective(nn.Module):
             )
         return torch.autograd.grad(psi, mean)[0]
 
-    def _balance(self, gradient: Tensor, force: Tensor, batch: Tensor) -> Float[Tensor, " z_dim"]:
-        """Return the factor that brings the force to its stated ratio, for each latent.
+    def _balance(
+        self, gradient: Tensor, force: Tensor, posterior: Posterior, batch: Tensor
+    ) -> Float[Tensor, " z_dim"]:
+        """Return the factor of the force on each latent that brings it to its stated ratio.
 
         −ELBO is a mean over n decoded patches and Ψ a number for N encoded ones, so the gradient
-        of one site's own share is n, respectively N, times the one computed. Each latent has its
-        own factor: in standardised maps a latent that has hardly formed yet feels a much larger
-        force than the others, and would take all of it.
+        of one site's own share is n, respectively N, times the one computed.
+
+        The latents share the force by how much they say, the variance of their means as a part of
+        their whole variance. In standardised maps a latent that has hardly formed yet would feel
+        the largest force of all, and never form.
         """
-        first = len(batch) * torch.linalg.vector_norm(gradient[batch], dim=0) / len(batch) ** 0.5
-        second = len(force) * torch.linalg.vector_norm(force, dim=0) / len(force) ** 0.5
-        return self.strength * first / torch.where(second > 0, second, torch.inf)
+        first = len(batch) * _rms(gradient[batch])
+        second = len(force) * _rms(force)
+        variance = posterior.mean.detach().var(0, correction=0)
+        said = variance / (variance + posterior.std.detach().square().mean(0))
+        acted_on = second > 0
+        share = torch.where(acted_on, said * first, 0.0)
+        wanted = torch.where(acted_on, first, 0.0).square().sum().sqrt()
+        total = share.square().sum().sqrt()
+        scale = self.strength * wanted / torch.where(total > 0, total, 1.0)
+        return scale * share / torch.where(acted_on, second, 1.0)
 
     def _acted_on(self, latent_dim: int) -> tuple[int, ...]:
         channels = tuple(range(latent_dim)) if self.channels is None else self.channels
@@ -292,3 +304,7 @@ class PhysicsObjective(nn.Module):
                 f"0 to {latent_dim - 1}."
             )
         return channels
+
+
+def _rms(values: Float[Tensor, "sites z_dim"]) -> Float[Tensor, " z_dim"]:
+    return values.square().mean(0).sqrt()

@@ -2,11 +2,10 @@
 
 import warnings
 from collections.abc import Callable
-from numbers import Integral, Real
-from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from jaxtyping import Bool, Float, Int
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.measure import label as connected_pieces
@@ -14,6 +13,9 @@ from skimage.segmentation import chan_vese, find_boundaries
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
+
+from ._given import as_label_map, as_maps, is_integer, is_positive
+from .physics import bilateral
 
 __all__ = ["boundaries", "grains", "segment"]
 
@@ -88,7 +90,7 @@ def segment(
     """
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is unknown; choose one of {sorted(_METHODS)}.")
-    channels = _as_maps(maps)
+    channels = as_maps(maps)
     _check_classes(classes, method, cells=channels[0].size)
     _check_denoise(denoise)
     if method != "gmm" and len(channels) > 1:
@@ -101,11 +103,7 @@ def segment(
     if classes == 1 or len(channels) == 0:
         return np.zeros(channels.shape[1:], dtype=np.int64)
     normalised = np.stack([_normalise(channel) for channel in channels])
-    smooth = normalised
-    if denoise is not None:
-        smooth = np.stack(
-            [_bilateral(z, z.std() if isinstance(denoise, str) else denoise) for z in smooth]
-        )
+    smooth = normalised if denoise is None else _denoised(normalised, denoise)
     return _ordered(_METHODS[method](smooth, classes, seed), by=normalised[0])
 
 
@@ -135,7 +133,7 @@ def boundaries(labels: npt.ArrayLike | Tensor) -> Bool[np.ndarray, "rows cols"]:
     >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
     array([[0, 0, 1, 1, 0]])
     """
-    walls: np.ndarray = find_boundaries(_as_label_map(labels), connectivity=1, mode="thick")
+    walls: np.ndarray = find_boundaries(as_label_map(labels), connectivity=1, mode="thick")
     return walls
 
 
@@ -174,11 +172,11 @@ def grains(labels: npt.ArrayLike | Tensor, max_size: int) -> Int[np.ndarray, "ro
     array([[0, 0, 1, 2],
            [0, 0, 0, 3]])
     """
-    if not _is_integer(max_size) or max_size < 1:
+    if not is_integer(max_size) or max_size < 1:
         raise ValueError(
             f"max_size={max_size!r} cells must be an integer >= 1, the largest area of a grain."
         )
-    domains = _as_label_map(labels)
+    domains = as_label_map(labels)
     # No label is background: every domain is cut into its pieces, numbered from 1.
     pieces = connected_pieces(domains, background=domains.min() - 1, connectivity=1)
     small = np.bincount(pieces.ravel(), minlength=1) <= max_size
@@ -245,25 +243,13 @@ def _normalise(channel: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, "ro
     return normalised
 
 
-def _bilateral(
-    z: Float[np.ndarray, "rows cols"], sigma_color: float, sigma_spatial: int = 5
-) -> Float[np.ndarray, "rows cols"]:
-    """Average each cell with its neighbours of like value; edges are replicated.
-
-    The same filter as `phyvae.physics.edges.bilateral`, one shift of the map after the other: in
-    the memory of a few maps instead of a thousand, without gradient.
-    """
-    rows, cols = z.shape
-    radius = 3 * sigma_spatial
-    padded = np.pad(z, radius, mode="edge")
-    total, weights = np.zeros_like(z), np.zeros_like(z)
-    for y, x in np.ndindex(2 * radius + 1, 2 * radius + 1):
-        neighbour = padded[y : y + rows, x : x + cols]
-        distance = ((y - radius) ** 2 + (x - radius) ** 2) / sigma_spatial**2
-        weight = np.exp(-0.5 * (distance + ((neighbour - z) / sigma_color) ** 2))
-        total += weight * neighbour
-        weights += weight
-    smooth: np.ndarray = total / weights
+@torch.no_grad()
+def _denoised(
+    maps: Float[np.ndarray, "channels rows cols"], denoise: float | str
+) -> Float[np.ndarray, "channels rows cols"]:
+    """Filter each map, with its own standard deviation as width in value for "std"."""
+    sigma_color = None if isinstance(denoise, str) else float(denoise)
+    smooth: np.ndarray = bilateral(torch.from_numpy(maps), sigma_color, 5.0).numpy()
     return smooth
 
 
@@ -277,17 +263,8 @@ def _ordered(
     return rank[compact].reshape(labels.shape)
 
 
-def _is_integer(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_positive(value: object) -> TypeGuard[float]:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and 0 < float(value) < np.inf  # type: ignore[arg-type]
-
-
 def _check_classes(classes: object, method: str, cells: int) -> None:
-    if not _is_integer(classes) or classes < 1:
+    if not is_integer(classes) or classes < 1:
         raise ValueError(f"classes={classes!r} must be an integer >= 1, the number of domains.")
     if classes > cells:
         raise ValueError(
@@ -302,58 +279,8 @@ def _check_classes(classes: object, method: str, cells: int) -> None:
 
 
 def _check_denoise(denoise: object) -> None:
-    if denoise is not None and denoise != "std" and not _is_positive(denoise):
+    if denoise is not None and denoise != "std" and not is_positive(denoise):
         raise ValueError(
             f"denoise={denoise!r} must be None (no filter), 'std', or a number > 0, the width of "
             "the bilateral filter in units of the map's range, for example 0.3."
         )
-
-
-def _as_array(values: npt.ArrayLike | Tensor) -> np.ndarray:
-    """Bring a tensor of any device and precision, or anything like an array, to NumPy."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        return (values.double() if values.is_floating_point() else values).numpy()
-    return np.asarray(values)
-
-
-def _as_maps(maps: npt.ArrayLike | Tensor) -> Float[np.ndarray, "channels rows cols"]:
-    array = _as_array(maps)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"maps of dtype {array.dtype} must be real numbers.")
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise ValueError(
-            f"maps of shape {array.shape} must have the axes (channels, rows, cols), or (rows, "
-            "cols) for one map, and at least one cell; see ShiftVAE.latent_maps."
-        )
-    array = array.astype(np.float64).reshape(-1, *array.shape[-2:])
-    bad = ~np.isfinite(array)
-    if bad.any():
-        first = tuple(int(index) for index in np.argwhere(bad)[0])
-        raise ValueError(
-            f"maps holds {bad.sum()} NaN or infinite values, the first at (channel, row, col) = "
-            f"{first}, and every cell needs a label; crop the maps to the cells that are known."
-        )
-    return array
-
-
-def _as_labels(labels: npt.ArrayLike | Tensor, name: str = "labels") -> Int[np.ndarray, "..."]:
-    """Check that labels are whole numbers, of any shape; also serves `phyvae.metrics`."""
-    array = _as_array(labels)
-    if array.dtype.kind not in "fiub" or not np.array_equal(array, np.floor(array)):
-        raise ValueError(
-            f"{name} of dtype {array.dtype} must be whole numbers, one per domain; "
-            "phyvae.segment turns maps into labels."
-        )
-    if array.size == 0:
-        raise ValueError(f"{name} of shape {array.shape} must have at least one cell.")
-    return array.astype(np.int64)
-
-
-def _as_label_map(
-    labels: npt.ArrayLike | Tensor, name: str = "labels"
-) -> Int[np.ndarray, "rows cols"]:
-    array = _as_labels(labels, name)
-    if array.ndim != 2:
-        raise ValueError(f"{name} of shape {array.shape} must have the axes (rows, cols).")
-    return array

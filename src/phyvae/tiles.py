@@ -58,7 +58,7 @@ class TileSampler:
     """
 
     shape: tuple[int, int]
-    batch_size: int = 100
+    batch_size: int = 64
     tile: int = 64
 
     def __post_init__(self) -> None:

@@ -4,21 +4,22 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
 from .patches import PatchGrid
 from .schedules import Beta, as_schedule
 from .tiles import TileSampler
 
-__all__ = ["Callback", "History", "NonFiniteLossError", "PhysicsTrainer"]
+__all__ = ["Callback", "NonFiniteLossError", "PhysicsTrainer"]
 
 Callback = Callable[["PhysicsTrainer", int], None]
 """Called after every epoch with the trainer and the number of epochs trained so far."""
@@ -26,34 +27,6 @@ Callback = Callable[["PhysicsTrainer", int], None]
 
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the model was put back to its last good weights."""
-
-
-@dataclass(frozen=True)
-class History:
-    """Means over each epoch of the objective's parts, one value an epoch.
-
-    Attributes
-    ----------
-    epoch
-        Epochs trained, from 1.
-    loss, neg_elbo, reconstruction, kl, floor, psi, beta
-        As in `ObjectiveParts`, per patch.
-    seconds
-        Duration of the epoch.
-    """
-
-    epoch: Float[np.ndarray, " epochs"]
-    loss: Float[np.ndarray, " epochs"]
-    neg_elbo: Float[np.ndarray, " epochs"]
-    reconstruction: Float[np.ndarray, " epochs"]
-    kl: Float[np.ndarray, " epochs"]
-    floor: Float[np.ndarray, " epochs"]
-    psi: Float[np.ndarray, " epochs"]
-    beta: Float[np.ndarray, " epochs"]
-    seconds: Float[np.ndarray, " epochs"]
-
-    def __len__(self) -> int:
-        return len(self.epoch)
 
 
 class PhysicsTrainer:
@@ -106,8 +79,8 @@ class PhysicsTrainer:
         model: ShiftVAE,
         objective: PhysicsObjective | None = None,
         *,
-        lr: float = 1e-3,
-        batch_size: int = 100,
+        lr: float = 2e-3,
+        batch_size: int = 64,
         tile: int = 64,
         pixels: float = 1.0,
         seed: int = 0,

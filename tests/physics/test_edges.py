@@ -1,3 +1,5 @@
+from functools import partial
+
 import kornia
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from phyvae import EdgeLoss
-from phyvae.physics import bilateral, scharr
+from phyvae.physics import bilateral, edges, scharr
 
 
 def maps_of(*shape, seed=0):
@@ -28,23 +30,27 @@ class TestScharr:
 
 
 class TestBilateral:
+    @pytest.mark.parametrize("masked_share", [0.0, 0.4])
     @pytest.mark.parametrize("sigma_spatial", [0.7, 1.0, 2.0])
-    def test_equals_the_filters_formula_cell_by_cell(self, sigma_spatial):
+    def test_equals_the_filters_formula_cell_by_cell(self, sigma_spatial, masked_share):
         z, sigma_color = maps_of(8, 9).numpy(), 0.4
+        mask = maps_of(8, 9, seed=1) >= masked_share
         radius = int(np.ceil(3 * sigma_spatial))
         padded = np.pad(z, radius, mode="edge")
+        counted = np.pad(mask.numpy(), radius, mode="edge")
         expected = np.zeros_like(z)
         for i, j in np.ndindex(z.shape):
             weights = values = 0.0
             for a in range(-radius, radius + 1):
                 for b in range(-radius, radius + 1):
                     other = padded[i + radius + a, j + radius + b]
-                    weight = np.exp(-(a * a + b * b) / (2 * sigma_spatial**2))
+                    weight = counted[i + radius + a, j + radius + b]
+                    weight = weight * np.exp(-(a * a + b * b) / (2 * sigma_spatial**2))
                     weight *= np.exp(-((other - z[i, j]) ** 2) / (2 * sigma_color**2))
                     weights, values = weights + weight, values + weight * other
             expected[i, j] = values / weights
-        result = bilateral(torch.from_numpy(z)[None], sigma_color, sigma_spatial)[0]
-        assert_close(result, torch.from_numpy(expected))
+        result = bilateral(torch.from_numpy(z)[None], sigma_color, sigma_spatial, mask=mask)[0]
+        assert_close(result[mask], torch.from_numpy(expected)[mask])
 
     def test_equals_kornia(self):
         z = maps_of(1, 12, 10)
@@ -52,6 +58,27 @@ class TestBilateral:
             z[None], (7, 7), 0.3, (1.0, 1.0), border_type="replicate"
         )[0]
         assert_close(bilateral(z, 0.3, 1.0), expected)
+
+    def test_equals_kornia_on_a_map_that_is_filtered_offset_by_offset(self):
+        z = maps_of(1, 150, 120)
+        expected = kornia.filters.bilateral_blur(
+            z[None], (31, 31), 0.3, (5.0, 5.0), border_type="replicate"
+        )[0]
+        assert_close(bilateral(z, 0.3, 5.0), expected, atol=1e-12, rtol=0)
+
+    @pytest.mark.parametrize("most", [1, 3000, 20_000])
+    def test_is_the_same_with_gradient_in_whatever_pieces_the_window_is_taken(
+        self, most, monkeypatch
+    ):
+        mask = maps_of(12, 14, seed=2) > 0.4
+        results = []
+        for pieces in (edges._pieces, partial(edges._pieces, most=most)):
+            monkeypatch.setattr(edges, "_pieces", pieces)
+            z = maps_of(2, 12, 14).requires_grad_()
+            smooth = bilateral(z, None, 1.5, mask=mask)
+            smooth.square().sum().backward()
+            results.append((smooth.detach(), z.grad))
+        assert_close(results[0], results[1], atol=1e-12, rtol=0)
 
     def test_the_default_width_is_the_maps_own_deviation(self):
         z = torch.cat([maps_of(1, 9, 9), 7 * maps_of(1, 9, 9, seed=1)])
@@ -121,8 +148,8 @@ class TestEdgeLoss:
         mask = torch.zeros(20, 20, dtype=torch.bool)
         mask[:, :10] = True
         inner = EdgeLoss(sigma_spatial=0.0, scaling="none", reduction="sum")
-        edges = scharr(maps.double())[0, :, :9].sum()
-        assert_close(inner(maps.double(), mask), edges)
+        expected = scharr(maps.double())[0, :, :9].sum()
+        assert_close(inner(maps.double(), mask), expected)
 
     @pytest.mark.parametrize(
         ("settings", "named"),

@@ -1,6 +1,7 @@
 """SL1: the energy of domain walls, as the edges of the latent maps."""
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -148,7 +149,8 @@ def bilateral(
         - \frac{(z_i - z_j)^2}{2\sigma_c^2}\Big)
 
     over a square window of :math:`\pm 3\sigma_s`, edges replicated; masked-out cells have
-    weight 0.
+    weight 0. Without gradient it takes the memory of a few maps; with it, of the whole window
+    (:math:`(6\sigma_s + 1)^2` maps).
 
     Parameters
     ----------
@@ -166,27 +168,46 @@ def bilateral(
     Tomasi & Manduchi (1998), Bilateral filtering for gray and color images,
     https://doi.org/10.1109/ICCV.1998.710815
     """
-    radius = math.ceil(3 * sigma_spatial)
     weight = torch.ones_like(maps[:1]) if mask is None else mask.to(maps)[None]
     maps = torch.where(weight > 0, maps, 0.0)
-    color = _deviation(maps, weight) if sigma_color is None else maps.new_tensor(sigma_color)
-    windows = _windows(_replicated(maps[:, None], radius)[:, 0], radius)
-    offset = torch.arange(-radius, radius + 1, device=maps.device).to(maps)
-    spatial = (
-        (-(offset[:, None] ** 2 + offset**2) / (2 * sigma_spatial**2)).exp().reshape(-1, 1, 1)
+    color = (
+        _deviation(maps, weight)[..., 0] if sigma_color is None else maps.new_tensor(sigma_color)
     )
-    weights = spatial * _windows(_replicated(weight[:, None], radius)[:, 0], radius)
-    weights = weights * (-((windows - maps[:, None]) ** 2) / (2 * color**2)).exp()
-    total = weights.sum(1)
-    return torch.where(total > 0, (weights * windows).sum(1) / total.clamp(min=1e-30), maps)
+    scaled = maps / (2**0.5 * color)
+    radius = math.ceil(3 * sigma_spatial)
+    padded, counted = (_replicated(z[:, None], radius)[:, 0] for z in (scaled, weight))
+    offset = torch.arange(-radius, radius + 1, device=maps.device).to(maps) / sigma_spatial
+    exponent = -(offset[:, None] ** 2 + offset**2) / 2
+    moved, total = torch.zeros_like(maps), torch.zeros_like(maps)
+    for rows, cols in _pieces(2 * radius + 1, maps.numel()):
+        step = _neighbours(padded, rows, cols, maps.shape) - scaled
+        weights = (exponent[rows, cols].reshape(-1, 1, 1, 1) - step.square()).exp()
+        if mask is not None:
+            weights = weights * _neighbours(counted, rows, cols, maps.shape)
+        moved = moved + (weights * step).sum(0)
+        total = total + weights.sum(0)
+    return maps + torch.where(total > 0, moved / total.clamp(min=1e-30), 0.0) * 2**0.5 * color
 
 
-def _windows(
-    maps: Float[Tensor, "channels rows cols"], radius: int
-) -> Float[Tensor, "channels window rows2 cols2"]:
-    """Return every cell's neighbours within the radius, as a leading axis."""
-    side = 2 * radius + 1
-    return maps.unfold(1, side, 1).unfold(2, side, 1).flatten(-2).movedim(-1, 1)
+def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
+    """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
+
+    A small map takes its window in one piece, which is fast; a large map goes offset by offset,
+    in the memory of a few maps (torch sums over two or three offsets slowly).
+    """
+    rows, cols = max(1, most // (cells * side)), side if cells * side <= most else 1
+    for y in range(0, side, rows):
+        for x in range(0, side, cols):
+            yield slice(y, min(y + rows, side)), slice(x, x + cols)
+
+
+def _neighbours(
+    padded: Float[Tensor, "n rows2 cols2"], rows: slice, cols: slice, shape: torch.Size
+) -> Float[Tensor, "offsets n rows cols"]:
+    """Return every cell's neighbours at these offsets of the window, as a leading axis."""
+    near = padded[:, rows.start : rows.stop + shape[1] - 1, cols.start : cols.stop + shape[2] - 1]
+    windows = near.unfold(1, rows.stop - rows.start, 1).unfold(2, cols.stop - cols.start, 1)
+    return windows.movedim((3, 4), (0, 1)).flatten(0, 1)
 
 
 def _replicated(maps: Float[Tensor, "n 1 rows cols"], width: int = 1) -> Float[Tensor, "n 1 r c"]:

@@ -47,7 +47,7 @@ class FourierLoss(PhysicsLoss):
     >>> import phyvae
     >>> wave = torch.linspace(0, 6.28, 32).cos().expand(1, 32, 32)
     >>> noise = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0))
-    >>> loss = phyvae.FourierLoss(radius=2)
+    >>> loss = phyvae.FourierLoss(radius=2.0)
     >>> bool(loss(wave) < loss(noise))
     True
     """

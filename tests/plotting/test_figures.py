@@ -14,6 +14,8 @@ from torch.testing import assert_close
 
 from phyvae import plotting
 from phyvae.patches import PatchGrid
+from phyvae.plotting._panels import COLOURS
+from phyvae.plotting.history import CURVES
 
 GENERATOR = np.random.default_rng(0)
 MAPS = GENERATOR.standard_normal((2, 30, 20))
@@ -149,7 +151,7 @@ class TestLatentMaps:
         assert image.get_interpolation() == "nearest"
         assert list(image.colorbar.get_ticks()) == [1, 2, 3]
         drawn = [image.cmap(image.norm(k))[:3] for k in (1, 2, 3)]
-        assert drawn == [to_rgb(plotting.COLOURS[k]) for k in (1, 2, 3)]
+        assert drawn == [to_rgb(COLOURS[k]) for k in (1, 2, 3)]
 
     def test_draws_walls_exactly_between_unequal_labels(self):
         _, axes = plotting.plot_latent_maps(MAPS, LABELS)
@@ -341,7 +343,7 @@ class TestDistribution:
         _, (ax, top, right) = plotting.plot_distribution(MAPS, LABELS)
         (points,) = ax.collections
         assert_close(np.asarray(points.get_offsets()), MAPS.reshape(2, -1).T)
-        expected = [to_rgb(plotting.COLOURS[k]) for k in LABELS.flat]
+        expected = [to_rgb(COLOURS[k]) for k in LABELS.flat]
         assert_close(points.get_facecolors()[:, :3], np.array(expected))
         assert points.get_rasterized()
         assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2"]
@@ -384,9 +386,9 @@ class TestHistory:
     def test_shows_each_quantity_against_the_epoch(self):
         run = history()
         _, axes = plotting.plot_history(run)
-        assert [ax.get_title() for ax in axes] == [title for title, _ in plotting.CURVES.values()]
+        assert [ax.get_title() for ax in axes] == [title for title, _ in CURVES.values()]
         assert [ax.get_ylabel() for ax in axes] == ["nats per patch"] * 3 + ["dimensionless"] * 2
-        for ax, attribute in zip(axes, plotting.CURVES, strict=True):
+        for ax, attribute in zip(axes, CURVES, strict=True):
             (line,) = ax.lines
             assert_close(line.get_xdata(), run.epoch)
             assert_close(line.get_ydata(), getattr(run, attribute))

@@ -1,0 +1,65 @@
+"""Sphinx settings: pages in Markdown, the reference from docstrings, a gallery from examples/."""
+
+import os
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+os.environ["MPLBACKEND"] = "Agg"
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "examples")]  # the latter import experiment.py
+
+from quick_run import QuickRun
+
+# -- Project -----------------------------------------------------------------------------------
+
+project = "phyvae"
+author = "The phyvae developers"
+copyright = "The phyvae developers, MIT licence"
+release = version = version_of("phyvae")
+
+# -- What builds the pages ---------------------------------------------------------------------
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.md5"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+default_role = "py:obj"
+python_maximum_signature_line_length = 88
+
+# -- Reference ---------------------------------------------------------------------------------
+
+autosummary_generate = True
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# -- Gallery -----------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"(bfo|nio_lsmo|graphene|your_own_physics)\.py$",
+    "ignore_pattern": r"(experiment|__init__)\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "reset_argv": QuickRun(),
+    "abort_on_example_error": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
+
+# -- HTML --------------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "phyvae"
+html_show_sourcelink = False
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}

@@ -1,0 +1,36 @@
+"""What training has been like, epoch by epoch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+__all__ = ["History"]
+
+
+@dataclass(frozen=True)
+class History:
+    """Means over each epoch of the objective's parts, one value an epoch.
+
+    Attributes
+    ----------
+    epoch
+        Epochs trained, from 1.
+    loss, neg_elbo, reconstruction, kl, floor, psi, beta
+        As in `ObjectiveParts`, per patch.
+    seconds
+        Duration of the epoch.
+    """
+
+    epoch: Float[np.ndarray, " epochs"]
+    loss: Float[np.ndarray, " epochs"]
+    neg_elbo: Float[np.ndarray, " epochs"]
+    reconstruction: Float[np.ndarray, " epochs"]
+    kl: Float[np.ndarray, " epochs"]
+    floor: Float[np.ndarray, " epochs"]
+    psi: Float[np.ndarray, " epochs"]
+    beta: Float[np.ndarray, " epochs"]
+    seconds: Float[np.ndarray, " epochs"]
+
+    def __len__(self) -> int:
+        return len(self.epoch)

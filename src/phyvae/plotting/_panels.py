@@ -1,0 +1,128 @@
+"""The panels of a figure: how arrays, walls and text are drawn in it."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ._given import Extent
+
+if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
+    import matplotlib.figure
+
+__all__ = [
+    "COLOURS",
+    "Drawn",
+    "add_colourbar",
+    "draw_labels",
+    "draw_row",
+    "finished",
+    "label_outer",
+    "latent_name",
+    "new_panels",
+    "show",
+]
+
+Drawn: TypeAlias = tuple["matplotlib.figure.Figure", npt.NDArray[Any]]
+
+# Okabe & Ito's colours, which colour-blind readers tell apart; label k has colour k modulo 8.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+
+
+def new_panels(rows: int, columns: int, width: float) -> Drawn:
+    """Return a figure as high as a page, which `_finished` trims, and its axes."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(width, 9.5), layout="compressed", squeeze=False)
+
+
+def show(ax: Any, values: Any, **style: Any) -> Any:
+    """Draw row 0 at the top, square pixels, whatever the user's rcParams."""
+    return ax.imshow(values, origin="upper", **{"aspect": "equal", **style})
+
+
+def draw_row(axes: Any, z: Any, labels: Any, extent: Extent) -> None:
+    """Draw each channel and, in the last panel, the labels; hide what stays empty."""
+    for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
+        values = np.ma.masked_invalid(channel)
+        shown = show(ax, values, cmap="viridis", extent=extent, interpolation="nearest")
+        add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
+        ax.set_title(latent_name(k))
+        if labels is not None:
+            _draw_walls(ax, labels, extent, "white")
+    if labels is not None:
+        draw_labels(axes[-1], labels, extent)
+        axes[-1].set_title("labels")
+    for ax in axes:
+        ax.set_visible(ax.has_data())
+
+
+def draw_labels(ax: Any, labels: Any, extent: Extent, alpha: float = 1.0) -> None:
+    from matplotlib.colors import ListedColormap
+
+    domains = np.ma.masked_less(labels, 0)
+    low, high = (int(domains.min()), int(domains.max())) if domains.count() else (0, 0)
+    colours = ListedColormap([COLOURS[k % len(COLOURS)] for k in range(low, high + 1)])
+    style = {"cmap": colours, "vmin": low - 0.5, "vmax": high + 0.5, "alpha": alpha}
+    shown = show(ax, domains, extent=extent, interpolation="nearest", **style)
+    _draw_walls(ax, labels, extent, "black")
+    add_colourbar(ax, shown, range(low, high + 1, 1 + (high - low) // 8))
+
+
+def _draw_walls(ax: Any, labels: Any, extent: Extent, colour: str) -> None:
+    """Draw the edges between cells of unequal labels, exactly."""
+    from matplotlib.collections import LineCollection
+
+    left, right, bottom, top = extent
+    x = np.linspace(left, right, labels.shape[1] + 1)
+    y = np.linspace(top, bottom, labels.shape[0] + 1)
+    i, j = np.nonzero(labels[1:] != labels[:-1])
+    across = np.array([[x[j], y[i + 1]], [x[j + 1], y[i + 1]]])
+    i, j = np.nonzero(labels[:, 1:] != labels[:, :-1])
+    down = np.array([[x[j + 1], y[i]], [x[j + 1], y[i + 1]]])
+    walls = np.concatenate([across, down], axis=2).transpose(2, 0, 1)
+    lines = LineCollection(list(walls), colors=colour, linewidths=0.7, capstyle="projecting")
+    ax.add_collection(lines, autolim=False)
+
+
+def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
+    """Add a colourbar exactly as high as the panel."""
+    from matplotlib.ticker import MaxNLocator
+
+    cax = ax.inset_axes((1.03, 0, 0.05, 1))
+    return ax.figure.colorbar(shown, cax=cax, ticks=MaxNLocator(5) if ticks is None else ticks)
+
+
+def label_outer(axes: Any, unit: str) -> None:
+    """Label the lowest visible panel of each column and the first of each row only."""
+    for ax in axes.flat:
+        ax.tick_params(labelbottom=False, labelleft=False)
+    for column in axes.T:
+        lowest = [ax for ax in column if ax.get_visible()][-1]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel(f"x ({unit})")
+    for first in axes[:, 0]:
+        first.tick_params(labelleft=True)
+        first.set_ylabel(f"y ({unit})")
+
+
+def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
+    """Set the sizes of all text, and trim the height to what is drawn."""
+    from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
+
+    for ax in fig.findobj(Axes):
+        ax.tick_params(labelsize=7, length=2.5, width=0.6)
+        ax.yaxis.get_offset_text().set_fontsize(7)
+        for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
+            text.set_fontsize(8)
+    for legend in fig.findobj(Legend):
+        for text in (legend.get_title(), *legend.get_texts()):
+            text.set_fontsize(7)
+    fig.draw_without_rendering()
+    fig.set_figheight(fig.get_tightbbox().height + 0.12)
+    return fig
+
+
+def latent_name(channel: int) -> str:
+    return f"$z_{channel + 1}$" if channel < 9 else f"$z_{{{channel + 1}}}$"

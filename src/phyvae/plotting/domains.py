@@ -1,0 +1,56 @@
+"""Domains, laid over the image they were found in."""
+
+from ..patches import PatchGrid
+from ._given import Array, as_labels, as_picture, extent_of, in_unit
+from ._panels import Drawn, draw_labels, finished, label_outer, new_panels, show
+
+__all__ = ["plot_segmentation"]
+
+
+def plot_segmentation(
+    image: Array | PatchGrid,
+    labels: Array,
+    *,
+    grid: PatchGrid | None = None,
+    pixel_size: float | None = None,
+    unit: str = "px",
+    alpha: float = 0.4,
+    width: float = 3.4,
+) -> Drawn:
+    """Plot domains, translucent, and their walls over the grey image, in image coordinates.
+
+    Parameters
+    ----------
+    image
+        Shape (height, width), or the grid, which holds its image.
+    labels
+        Domains on the grid, shape (rows, cols), or without a grid on the pixels of `image`.
+    grid, pixel_size, unit, width
+        As for `plot_latent_maps`. The rim of the image, the centre of no patch, stays grey.
+    alpha
+        Opacity of the domains, 0 to 1.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
+    >>> fig, axes = phyvae.plot_segmentation(grid, grid.sample(phantom.domains))
+    """
+    grid = image if isinstance(image, PatchGrid) else grid
+    picture = as_picture(image)
+    if grid is not None and picture.shape != grid.image.shape[:2]:
+        raise ValueError(
+            f"image has shape {picture.shape}, but grid that of {tuple(grid.image.shape[:2])}; "
+            "pass the image it was made from, or the grid alone."
+        )
+    domains = as_labels(labels, picture.shape if grid is None else grid.shape)
+    around = in_unit(extent_of(picture.shape), pixel_size, unit)
+    fig, axes = new_panels(1, 1, width)
+    show(axes[0, 0], picture, cmap="gray", extent=around)
+    draw_labels(
+        axes[0, 0], domains, in_unit(extent_of(domains.shape, grid), pixel_size, unit), alpha
+    )
+    axes[0, 0].set(xlim=around[:2], ylim=around[2:])
+    label_outer(axes, unit)
+    return finished(fig), axes[0]

@@ -1,0 +1,105 @@
+"""Latent maps on their grid, with the walls of domains: of one method, or of several."""
+
+import math
+from collections.abc import Mapping
+
+from ..patches import PatchGrid
+from ._given import Array, as_labels, as_maps, frame_of
+from ._panels import Drawn, draw_row, finished, label_outer, new_panels
+
+__all__ = ["plot_comparison", "plot_latent_maps"]
+
+
+def plot_comparison(
+    rows: Mapping[str, tuple[Array, Array | None]],
+    *,
+    grid: PatchGrid | None = None,
+    pixel_size: float | None = None,
+    unit: str = "px",
+    width: float = 7.0,
+) -> Drawn:
+    """Plot a row per method: its latent maps, each on a colour scale of its own, and its labels.
+
+    `rows` maps the method's name to (maps, labels or None), all on one patch grid; the rest is as
+    for `plot_latent_maps`. `axes` has shape (methods, columns); unused ones are invisible.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> maps = torch.rand(2, 40, 50)
+    >>> rows = {"sh-VAE": (maps, (maps[0] > 0.5).int()), "physics": (maps, (maps[1] > 0.5).int())}
+    >>> fig, axes = phyvae.plot_comparison(rows)
+    """
+    if not rows:
+        raise ValueError("rows is empty; pass a mapping from method to (maps, labels).")
+    z = [as_maps(maps, f"maps of {name!r}") for name, (maps, _) in rows.items()]
+    shape, channels = z[0].shape[1:], max(map(len, z))
+    if len({stack.shape[1:] for stack in z}) > 1:
+        shapes = ", ".join(
+            f"{name!r} {stack.shape[1:]}" for name, stack in zip(rows, z, strict=True)
+        )
+        raise ValueError(f"rows hold maps of unequal (rows, cols): {shapes}; use one patch grid.")
+    domains = [None if v is None else as_labels(v, shape) for _, v in rows.values()]
+    extent, unit = frame_of(shape, grid, pixel_size, unit)
+    fig, axes = new_panels(len(rows), channels + any(v is not None for v in domains), width)
+    for row, stack, labels in zip(axes, z, domains, strict=True):
+        draw_row(row, stack, labels, extent)
+    label_outer(axes, unit)
+    for row, name in zip(axes, rows, strict=True):
+        row[0].set_ylabel(f"{name}\n{row[0].get_ylabel()}", linespacing=1.6)
+    for column in axes.T:
+        for ax in [ax for ax in column if ax.get_visible()][1:]:
+            ax.set_title("")
+    return finished(fig), axes
+
+
+def plot_latent_maps(
+    maps: Array,
+    labels: Array | None = None,
+    *,
+    grid: PatchGrid | None = None,
+    pixel_size: float | None = None,
+    unit: str = "px",
+    width: float = 7.0,
+) -> Drawn:
+    """Plot each latent map on a colour scale of its own, the walls between labels over it.
+
+    Parameters
+    ----------
+    maps
+        Latent maps, shape (channels, rows, cols); what is not finite stays white.
+    labels
+        Domains, shape (rows, cols), integers: the last panel. Negative means none: white.
+    grid
+        The grid of the maps; axes are then in image pixels, else in map pixels.
+    pixel_size, unit
+        Size of an image pixel and its unit: ``pixel_size=0.02, unit="nm"``; needs `grid`.
+    width
+        Figure width, inches.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a map holds no finite value, or `pixel_size` lacks `grid` or unit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> maps = torch.rand(2, 40, 50)
+    >>> fig, axes = phyvae.plot_latent_maps(maps, (maps[0] > 0.5).int())
+    >>> [ax.get_title() for ax in axes]
+    ['$z_1$', '$z_2$', 'labels']
+    """
+    z = as_maps(maps)
+    domains = None if labels is None else as_labels(labels, z.shape[1:])
+    extent, unit = frame_of(z.shape[1:], grid, pixel_size, unit)
+    n = len(z) + (domains is not None)
+    rows = math.ceil(n / (4 if width > 5 else 2))
+    fig, axes = new_panels(rows, math.ceil(n / rows), width)
+    draw_row(axes.ravel()[:n], z, domains, extent)
+    for ax in axes.flat[n:]:
+        ax.set_visible(False)
+    label_outer(axes, unit)
+    return finished(fig), axes.ravel()[:n]

@@ -1,0 +1,60 @@
+"""The image, with some of its patches."""
+
+import math
+
+import numpy as np
+import torch
+
+from ..patches import PatchGrid
+from ._given import as_array, as_picture
+from ._panels import COLOURS, Drawn, finished, show
+
+__all__ = ["plot_patches"]
+
+
+def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Drawn:
+    """Plot the image with `n` patches outlined, and these patches on the same grey scale.
+
+    Of a spectrum image: its mean intensity with `n` points marked, and their spectra. `seed` picks
+    the patches; `axes` starts with the image. Raises ValueError unless 1 <= n <= len(grid).
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=12)
+    >>> fig, axes = phyvae.plot_patches(grid, n=6)
+    """
+    if not 1 <= n <= len(grid):
+        raise ValueError(f"n={n} must be between 1 and the number of patches, {len(grid)}.")
+    import matplotlib.pyplot as plt
+
+    chosen = np.sort(np.random.default_rng(seed).choice(len(grid), n, replace=False))
+    centers = grid.centers.reshape(-1, 2)[chosen]
+    patches, image = as_array(grid.gather(torch.from_numpy(chosen))), as_picture(grid)
+    spectra = patches.ndim == 2
+    columns = 4 if spectra else 2 + math.ceil(n / 2)
+    height = 2 / columns * width * image.shape[0] / image.shape[1]
+    fig = plt.figure(figsize=(width, height), layout="constrained")
+    cells = fig.add_gridspec(2, columns)
+    places = [cells[:, 2:]] if spectra else [cells[k % 2, 2 + k // 2] for k in range(n)]
+    axes = np.array([fig.add_subplot(place) for place in (cells[:, :2], *places)])
+    shown = show(axes[0], image, cmap="gray")
+    axes[0].set(title="mean intensity" if spectra else "image", xlabel="x (px)", ylabel="y (px)")
+    for k, ((y, x), patch) in enumerate(zip(centers, patches, strict=True)):
+        colour = COLOURS[k % 7]  # the eighth, black, would vanish in the image
+        name = f"y {y:.0f}, x {x:.0f}"
+        if spectra:
+            axes[0].plot(x, y, "o", color=colour, markeredgecolor="white", markersize=5)
+            axes[1].plot(patch, color=colour, linewidth=1, label=name)
+        else:
+            corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) - 0.5
+            outline = (y, x) + corners * patch.shape
+            axes[0].plot(outline[:, 1], outline[:, 0], color=colour, linewidth=1.5)
+            show(axes[1 + k], patch, cmap="gray", clim=shown.get_clim())
+            axes[1 + k].set(xticks=[], yticks=[], title=name)
+            axes[1 + k].spines[:].set(color=colour, linewidth=1.5)
+    if spectra:
+        axes[1].set(title="spectra", xlabel="spectral channel", ylabel="intensity (scaled)")
+        axes[1].set_box_aspect(image.shape[0] / image.shape[1])
+        axes[1].legend(frameon=False)
+    return finished(fig), axes

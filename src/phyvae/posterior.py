@@ -1,0 +1,38 @@
+"""What the encoder says of each patch: a Gaussian over its latents."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Posterior"]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The encoder's Gaussians q(z | patch), one row per patch.
+
+    Columns are shifts first, content after, as in pyroVED.
+    """
+
+    mean: Float[Tensor, "n z_dim"]
+    std: Float[Tensor, "n z_dim"]
+
+    def __getitem__(self, index: Tensor) -> "Posterior":
+        return Posterior(self.mean[index], self.std[index])
+
+    def leaf(self) -> "Posterior":
+        """Return a copy that collects gradient and passes none on."""
+        return Posterior(self.mean.detach().requires_grad_(), self.std.detach().requires_grad_())
+
+    def draw(self, generator: torch.Generator | None = None) -> Float[Tensor, "n z_dim"]:
+        """Return one sample of z per patch; `generator` is on the same device."""
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return self.mean + self.std * noise
+
+    def kl(self) -> Float[Tensor, " n"]:
+        """Return the KL divergence from the standard normal prior, nats per patch."""
+        return 0.5 * (self.mean**2 + self.std**2 - 1 - 2 * self.std.log()).sum(-1)

@@ -1,0 +1,69 @@
+"""What a user gets with `import phyvae`, seen from a fresh interpreter without type checks."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import phyvae
+
+
+def fresh(script):
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_importing_has_no_side_effects():
+    script = """
+import sys, random, warnings
+import numpy, torch
+before = torch.get_rng_state(), numpy.random.get_state()[1].copy(), list(warnings.filters)
+import phyvae
+assert torch.equal(torch.get_rng_state(), before[0])
+assert (numpy.random.get_state()[1] == before[1]).all()
+assert warnings.filters == before[2]
+for name in ("matplotlib", "pyro", "pyroved", "sklearn", "skimage", "scipy.optimize"):
+    assert name not in sys.modules, name
+"""
+    fresh(script)
+
+
+def test_loading_the_model_leaves_warning_filters_alone():
+    script = """
+import warnings, pyro, torchvision, matplotlib.pyplot
+before = list(warnings.filters)
+import phyvae
+phyvae.ShiftVAE
+assert warnings.filters == before
+"""
+    fresh(script)
+
+
+@pytest.mark.parametrize("name", phyvae.__all__)
+def test_every_public_name_loads_and_is_documented(name):
+    assert getattr(phyvae, name).__doc__
+    assert name in dir(phyvae)
+
+
+def test_the_papers_names_are_aliases():
+    assert phyvae.SL1 is phyvae.EdgeLoss
+    assert phyvae.SL2 is phyvae.FourierLoss
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'phyvae' has no attribute 'SL3'"):
+        phyvae.SL3  # noqa: B018
+
+
+def test_the_version_is_the_installed_one():
+    assert phyvae.__version__ == version("phyvae")
+
+
+def test_types_are_shipped():
+    from importlib.resources import files
+
+    assert files("phyvae").joinpath("py.typed").is_file()
