@@ -1,6 +1,7 @@
 """Sphinx settings: pages in Markdown, the reference from docstrings, a gallery from examples/."""
 
 import os
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -9,7 +10,7 @@ os.environ["MPLBACKEND"] = "Agg"
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples")]  # the latter import experiment.py
 
-from quick_run import QuickRun
+from quick_run import QuickRun  # noqa: E402 - found on the path just set
 
 # -- Project -----------------------------------------------------------------------------------
 
@@ -30,7 +31,7 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.md5"]
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 default_role = "py:obj"
 python_maximum_signature_line_length = 88
@@ -63,3 +64,21 @@ html_theme = "pydata_sphinx_theme"
 html_title = "phyvae"
 html_show_sourcelink = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+
+
+# -- Docstrings --------------------------------------------------------------------------------
+
+
+def escape_shapes(app, what, name, obj, options, lines):
+    """Shapes such as (n, *patch_shape) are plain text in our docstrings, not emphasis."""
+    lines[:] = [re.sub(r"(?<=[ (])\*(?=patch)", r"\\*", line) for line in lines]
+
+
+def drop_signature(app, what, name, obj, options, signature, annotation):
+    """A physics loss inherits the open-ended constructor of torch modules, which says nothing."""
+    return ("()", None) if name == "phyvae.PhysicsLoss" else None
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_shapes, priority=400)  # before numpydoc
+    app.connect("autodoc-process-signature", drop_signature)

@@ -12,7 +12,7 @@ __all__ = ["Array", "Domain", "Phantom", "Scan"]
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, px -> label
 
-_COLUMN_SPREAD = 0.05  # relative standard deviation of the columns' brightness
+_COLUMN_SPREAD = 0.03  # relative standard deviation of the columns' brightness
 _LINE_JITTER = 0.05  # of the drift
 
 

@@ -1,0 +1,62 @@
+"""Trials on real microscopy images, where a machine has them; see PHYVAE_REAL_DATA."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phyvae import (
+    EdgeLoss,
+    LinearBeta,
+    PatchGrid,
+    PhysicsObjective,
+    PhysicsTrainer,
+    ShiftVAE,
+    adjusted_rand_index,
+    segment,
+)
+
+BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "real"
+FOLDER = Path(os.environ.get("PHYVAE_REAL_DATA", BESIDE_THE_REPOSITORY))
+
+
+def real(name, key):
+    path = FOLDER / f"{name}.npz"
+    if not path.is_file():
+        pytest.skip(f"{name}.npz is not on this machine")
+    with np.load(path) as data:
+        return data[key]
+
+
+def trained(grid, epochs, **settings):
+    model = ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0)
+    trainer = PhysicsTrainer(model, PhysicsObjective(EdgeLoss()), seed=0, **settings)
+    trainer.fit(grid, epochs, beta=LinearBeta(0.1, 1.0, epochs), progress=False)
+    return model
+
+
+def test_the_film_and_the_substrate_of_an_oxide_are_told_apart():
+    image = real("oxide_film_substrate_interface_stem", "image")
+    grid = PatchGrid(image, size=40, step=20)
+    labels = segment(trained(grid, epochs=8, pixels=0.1).latent_maps(grid), classes=2)
+    truth = grid.centers[..., 0] > 680
+    assert adjusted_rand_index(labels, truth.astype(int)) > 0.9
+
+
+@pytest.mark.parametrize("name", ["cuzn_eels_spectrum_image", "ferroelectric_beps_loops_60x60"])
+def test_spectrum_images_train_as_grids_of_spectra(name):
+    grid = PatchGrid.from_spectra(real(name, "cube"))
+    model = trained(grid, epochs=3)
+    maps = model.latent_maps(grid)
+    assert maps.shape == (2, *grid.shape)
+    assert maps.isfinite().all()
+    assert maps.std() > 0.1
+
+
+def test_an_stm_image_trains():
+    image = real("graphene_vacancy_h_stm", "image")
+    grid = PatchGrid(image, size=48, step=48)
+    maps = trained(grid, epochs=3, pixels=0.1).latent_maps(grid)
+    assert maps.isfinite().all()
+    assert maps.std() > 0.05
