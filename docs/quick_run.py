@@ -11,8 +11,6 @@ class QuickRun:
 
     def __call__(self, gallery_conf, script_vars):
         name = Path(script_vars["src_file"]).stem
-        # The gallery empties an example's __doc__, which argparse is given as a description.
-        script_vars["example_globals"]["__doc__"] = name
         return [] if name == "your_own_physics" else ["--quick"]
 
     def __repr__(self):

@@ -15,7 +15,7 @@ import phyvae
 
 def options(description: str, folder: str) -> argparse.Namespace:
     """Read the command line: which image, how long, where to."""
-    parser = argparse.ArgumentParser(description=description.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description=description.strip().partition("\n")[0])
     parser.add_argument("--image", type=Path, help="your own image instead of the phantom")
     parser.add_argument("--size", type=int, help="patch height and width, px")
     parser.add_argument("--step", type=int, help="distance of neighbouring patches, px")
@@ -39,11 +39,13 @@ def read(path: Path) -> np.ndarray:
     return skimage.color.rgb2gray(image[..., :3]) if is_colour else image
 
 
-def cut(image: np.ndarray, size: int, step: int) -> phyvae.PatchGrid:
+def cut(
+    image: np.ndarray, size: int, step: int, percentiles: tuple[float, float] = (0.0, 100.0)
+) -> phyvae.PatchGrid:
     """Cut an image into patches; a spectrum image has one spectrum per pixel already."""
     if image.ndim == 3:
-        return phyvae.PatchGrid.from_spectra(image)
-    return phyvae.PatchGrid(image, size=size, step=step)
+        return phyvae.PatchGrid.from_spectra(image, percentiles=percentiles)
+    return phyvae.PatchGrid(image, size=size, step=step, percentiles=percentiles)
 
 
 class Experiment:
@@ -105,7 +107,7 @@ class Experiment:
 
     def save(self, name: str, drawn: tuple[Any, Any]) -> None:
         """Save a figure into the folder."""
-        drawn[0].savefig(self.folder / f"{name}.png", dpi=200)
+        drawn[0].savefig(self.folder / f"{name}.png", dpi=150)
 
     def compare(self) -> None:
         """Draw every map and its domains, one row per objective, and the training curves."""

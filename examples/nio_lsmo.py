@@ -19,7 +19,7 @@ import phyvae
 arguments = experiment.options(__doc__, folder="nio_lsmo_figures")
 truth = None
 if arguments.image is None:
-    phantom = phyvae.phantoms.nio_lsmo(shape=(456, 456), seed=0)
+    phantom = phyvae.phantoms.nio_lsmo(shape=(300, 300) if arguments.quick else (456, 456), seed=0)
     grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12)
     truth = grid.sample(phantom.domains)
 else:
@@ -32,7 +32,7 @@ else:
 # Physics acts on the second latent, which is channel 1. In the table, the domains are a Gaussian
 # mixture on both latents.
 
-epochs = 12 if arguments.quick else 50
+epochs = 30 if arguments.quick else 50
 edges = phyvae.EdgeLoss(sigma_color=0.1, sigma_spatial=1.0, scaling="minmax")
 study = experiment.Experiment(
     grid,
@@ -42,7 +42,7 @@ study = experiment.Experiment(
     segment=lambda maps: phyvae.segment(maps, arguments.classes or 2),
     truth=truth,
     model={"latent_dim": 2, "dx_prior": 0.3, "seed": 0, "device": arguments.device},
-    trainer={"pixels": 0.25, "batch_size": 49, "seed": 0},
+    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 49, "seed": 0},
 )
 study.save("image_and_patches", phyvae.plot_patches(grid))
 study.run("sh-VAE", None)

@@ -35,7 +35,7 @@ phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do
 phantom = phyvae.phantoms.bfo(shape=(300, 300), seed=0)
 grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
 truth = grid.sample(phantom.domains)
-beta = phyvae.LinearBeta(0.1, 1.0, epochs=40)
+beta = phyvae.LinearBeta(0.1, 1.0, epochs=30)
 results = {}
 for name, physics in {
     "no physics": None,
@@ -44,8 +44,8 @@ for name, physics in {
 }.items():
     model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=0)
     objective = phyvae.PhysicsObjective(physics, w=0.1)
-    trainer = phyvae.PhysicsTrainer(model, objective, pixels=0.25, batch_size=25, seed=0)
-    trainer.fit(grid, epochs=40, beta=beta)
+    trainer = phyvae.PhysicsTrainer(model, objective, pixels=0.25, batch_size=16, seed=0)
+    trainer.fit(grid, epochs=30, beta=beta)
     maps = model.latent_maps(grid)
     labels = phyvae.segment(maps, classes=3)
     results[name] = maps, labels

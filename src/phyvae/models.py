@@ -45,8 +45,9 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         Number of content latents, >= 1.
     dx_prior, dy_prior
         Prior standard deviation of the shift along the first and the second patch axis, in half
-        patch sizes (the patch spans -1 to 1). `dy_prior` defaults to `dx_prior`. About half a
-        lattice constant is right: 0.1 for patches on lattice sites, more for any lattice phase.
+        patch sizes (the patch spans -1 to 1). `dy_prior` defaults to `dx_prior`. For patches at
+        any lattice phase, a third of a lattice constant is right: 0.3 for patches of two lattice
+        constants; the default, 0.1, is pyroVED's and suits patches on lattice sites.
     hidden_dim_e, hidden_dim_d
         Units of the hidden layers of encoder and decoder.
     activation

@@ -69,7 +69,9 @@ class PhysicsObjective(nn.Module):
         A `PhysicsLoss`, or any callable ``maps -> scalar`` with maps of shape
         (channels, rows, cols). ``None`` is the plain shift-invariant VAE.
     w
-        Slack, so that a map with :math:`\Psi = 0` still trains: 0 <= w <= `w_max`.
+        Slack, so that a map with :math:`\Psi = 0` still trains: 0 <= w <= `w_max`. It weighs Ψ in
+        ``"product"``. In ``"balanced"`` both terms scale with w + Ψ and `strength` does the
+        weighing; Adam, which ignores a common factor, hardly notices w.
     channels
         Content latents that the physics acts on, counted from 0; ``None`` is all of them.
     coupling

@@ -21,8 +21,8 @@ class EdgeLoss(PhysicsLoss):
     .. math:: \Psi = \Big\langle \sqrt{(g_y^2 + g_x^2) / 2} \Big\rangle \ge 0
 
     where :math:`g` are the Scharr gradients of the map, standardised (mean 0, standard deviation
-    1 per channel) and passed through a bilateral filter, which removes noise and keeps walls; the
-    mean runs over cells and channels. Every step carries gradient.
+    1 per channel); the mean runs over cells and channels. With `sigma_spatial` > 0 the map passes
+    through a bilateral filter in between, as in the paper. Every step carries gradient.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ class EdgeLoss(PhysicsLoss):
         the scaled map for the other scalings); ``None`` takes the standard deviation of the
         scaled map itself.
     sigma_spatial
-        Width of the bilateral filter in space, map pixels; 0 switches the filter off.
+        Width of the bilateral filter in space, map pixels. The default, 0, is no filter: a loss
+        that does not see the noise of a map does not lower it either.
     scaling
         ``"standard"``, or the paper's ``"minmax"`` (each map to [0, 1]), or ``"none"``.
     reduction
