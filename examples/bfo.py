@@ -26,7 +26,9 @@ import phyvae
 arguments = experiment.options(__doc__, folder="bfo_figures")
 truth = None
 if arguments.image is None:
-    phantom = phyvae.phantoms.bfo(shape=(300, 300) if arguments.quick else (456, 456), seed=0)
+    phantom = phyvae.phantoms.bfo(
+        shape=(300, 300) if arguments.quick else (456, 456), seed=arguments.seed
+    )
     grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12)
     truth = grid.sample(phantom.domains)
 else:
@@ -47,8 +49,8 @@ study = experiment.Experiment(
     beta=phyvae.LinearBeta(0.1, 1.0, epochs=epochs),
     segment=lambda maps: phyvae.segment(maps, classes),
     truth=truth,
-    model={"latent_dim": 2, "dx_prior": 0.3, "seed": 0, "device": arguments.device},
-    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 49, "seed": 0},
+    model={"latent_dim": 2, "dx_prior": 0.3, "seed": arguments.seed, "device": arguments.device},
+    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 49, "seed": arguments.seed},
 )
 study.save("image_and_patches", phyvae.plot_patches(grid))
 study.run("sh-VAE", None)

@@ -21,6 +21,7 @@ def options(description: str, folder: str) -> argparse.Namespace:
     parser.add_argument("--step", type=int, help="distance of neighbouring patches, px")
     parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
+    parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")
     parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
     parser.add_argument("--folder", type=Path, default=Path(folder), help="where figures go")
     return parser.parse_args()

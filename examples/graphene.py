@@ -22,7 +22,9 @@ truth = None
 # An STM scan has a few extreme pixels; without them the lattice takes up most of the range.
 scaling = (1.0, 99.0)
 if arguments.image is None:
-    phantom = phyvae.phantoms.graphene(shape=(320, 320) if arguments.quick else (456, 456), seed=0)
+    phantom = phyvae.phantoms.graphene(
+        shape=(320, 320) if arguments.quick else (456, 456), seed=arguments.seed
+    )
     grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12, scaling)
     truth = grid.sample(phantom.domains)
 else:
@@ -43,8 +45,13 @@ study = experiment.Experiment(
     beta=phyvae.LinearBeta(0.01, 0.5, epochs=max(1, 3 * epochs // 4)),
     segment=lambda maps: phyvae.segment(maps, classes),
     truth=truth,
-    model={"latent_dim": 2, "dx_prior": 0.3, "seed": 0, "device": arguments.device},
-    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 25, "tile": 32, "seed": 0},
+    model={"latent_dim": 2, "dx_prior": 0.3, "seed": arguments.seed, "device": arguments.device},
+    trainer={
+        "pixels": 0.25,
+        "batch_size": 16 if arguments.quick else 25,
+        "tile": 32,
+        "seed": arguments.seed,
+    },
 )
 study.save("image_and_patches", phyvae.plot_patches(grid))
 study.run("sh-VAE", None)

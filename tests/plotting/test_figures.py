@@ -402,6 +402,14 @@ class TestHistory:
     def test_marks_a_single_epoch(self):
         assert plotting.plot_history(history(1))[1][0].lines[0].get_marker() == "o"
 
+    def test_a_training_without_physics_has_no_curve_of_the_physics_loss(self):
+        plain = history()
+        plain.psi = np.zeros(5)
+        _, axes = plotting.plot_history({"sh-VAE": plain, "SL1": history()})
+        psi = next(ax for ax in axes if "Psi" in ax.get_title())
+        assert np.isnan(psi.lines[0].get_ydata()).all()
+        np.testing.assert_array_equal(psi.lines[1].get_ydata(), history().psi)
+
     def test_refuses_an_empty_mapping(self):
         with pytest.raises(ValueError, match="history is empty"):
             plotting.plot_history({})

@@ -22,7 +22,7 @@ def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
     """Plot -ELBO, reconstruction, KL divergence, physics loss and KL weight against the epoch.
 
     `history` is the History of a training, or a mapping from name to History, compared in one
-    figure with a legend.
+    figure with a legend. A training without physics has no curve of the physics loss.
 
     Examples
     --------
@@ -40,9 +40,12 @@ def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
     *used, spare = axes.flat
     for ax, (attribute, (title, unit)) in zip(used, CURVES.items(), strict=True):
         for k, (name, run) in enumerate(named.items()):
+            values = getattr(run, attribute)
+            if attribute == "psi" and not values.any():
+                values = np.full_like(values, np.nan)  # no physics, so no curve at zero
             ax.plot(
                 run.epoch,
-                getattr(run, attribute),
+                values,
                 color=COLOURS[k % len(COLOURS)],
                 linestyle=("-", "--", "-.", ":")[k % 4],
                 marker="o" if len(run.epoch) == 1 else "",
