@@ -8,6 +8,7 @@ import pytest
 import torch
 
 mpl.use("Agg")
+torch.set_num_threads(1)  # the tests run in two processes, one a core
 
 
 @pytest.fixture(autouse=True)
