@@ -293,6 +293,14 @@ class TestRefusals:
         with pytest.raises(ValueError, match=named):
             unchecked(ShiftVAE, **({"patch_shape": (8, 8)} | arguments))
 
+    def test_a_patch_shape_that_is_no_shape_is_refused(self, unchecked):
+        with pytest.raises(TypeError, match=r"patch_shape=24 must be .* grid.patch_shape"):
+            unchecked(ShiftVAE, 24)
+
+    def test_an_image_in_place_of_a_grid_is_refused(self, unchecked):
+        with pytest.raises(TypeError, match=r"grid is of type ndarray.*PatchGrid\(image"):
+            unchecked(check_patches, ShiftVAE((8, 8)), np.ones((20, 20)))
+
     def test_an_unknown_keyword_is_refused(self):
         with pytest.raises(TypeError, match="latent_dims"):
             ShiftVAE((8, 8), latent_dims=2)

@@ -275,6 +275,10 @@ class TestSettings:
         with pytest.raises(TypeError, match="physics="):
             unchecked(PhysicsObjective, physics)
 
+    def test_a_single_channel_is_refused_with_the_cure(self, unchecked):
+        with pytest.raises(TypeError, match=r"channels=1 must be a list of latents: \[1\]"):
+            unchecked(PhysicsObjective, EdgeLoss(), channels=1)
+
     def test_an_unknown_keyword_is_refused(self):
         with pytest.raises(TypeError, match="weight"):
             PhysicsObjective(EdgeLoss(), weight=0.1)

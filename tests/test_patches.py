@@ -155,7 +155,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=named):
             PatchGrid(image, size=8)
 
-    @pytest.mark.parametrize("image", [np.ones((20, 20)) * 1j, np.array([["a", "b"]])])
+    @pytest.mark.parametrize("image", [np.ones((20, 20)) * 1j, np.array([[None, 1]])])
     def test_what_is_not_real_is_refused(self, image):
         with pytest.raises(TypeError, match=r"image has dtype .* must be real"):
             PatchGrid(image, size=8)
@@ -180,6 +180,14 @@ class TestRefusals:
     def test_a_size_that_is_no_integer_is_refused(self, size, unchecked):
         with pytest.raises(ValueError, match="size="):
             unchecked(PatchGrid, image_of(), size)
+
+    def test_percentiles_given_as_fractions_are_refused(self):
+        with pytest.raises(ValueError, match=r"in per cent.*did you mean \(0.1, 99.9\)"):
+            PatchGrid(image_of(), size=8, percentiles=(0.001, 0.999))
+
+    def test_a_path_is_refused_with_the_cure(self):
+        with pytest.raises(TypeError, match=r"image='scan.tif' is text; read the file first"):
+            PatchGrid("scan.tif", size=8)
 
     def test_percentiles_that_coincide_are_refused(self):
         image = np.zeros((40, 40))

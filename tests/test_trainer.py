@@ -297,6 +297,19 @@ class TestRefusals:
         with pytest.raises(ValueError, match=named):
             small_trainer().fit(small_grid(), progress=False, **settings)
 
+    def test_what_is_no_model_or_objective_is_refused(self, unchecked):
+        model = ShiftVAE((8, 8))
+        with pytest.raises(TypeError, match=r"objective=EdgeLoss.*PhysicsObjective\(loss"):
+            unchecked(PhysicsTrainer, model, EdgeLoss())
+        with pytest.raises(TypeError, match=r"model is of type PhysicsObjective"):
+            unchecked(PhysicsTrainer, PhysicsObjective(), model)
+
+    def test_a_single_callback_is_refused_with_the_cure(self, unchecked):
+        with pytest.raises(TypeError, match=r"callbacks=.*: \[callback\]"):
+            unchecked(
+                PhysicsTrainer.fit, small_trainer(), small_grid(), 1, callbacks=lambda t, e: None
+            )
+
     def test_a_grid_of_other_patches_is_refused(self):
         grid = PatchGrid(np.random.default_rng(0).random((30, 30)), size=9)
         with pytest.raises(ValueError, match=r"patches are \(9, 9\)"):

@@ -97,6 +97,11 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
+        if not isinstance(patch_shape, Sequence):
+            raise TypeError(
+                f"patch_shape={patch_shape!r} must be (height, width) or (length,), such as "
+                "grid.patch_shape."
+            )
         patch_shape = tuple(patch_shape)
         dy_prior = dx_prior if dy_prior is None else dy_prior
         _check_settings(patch_shape, latent_dim, activation, sampler_d, sigmoid_d)
@@ -367,7 +372,12 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
 
 def check_patches(model: ShiftVAE, grid: PatchGrid) -> None:
-    """Raise a ValueError unless the grid's patches suit the model."""
+    """Raise an error unless `grid` is a patch grid whose patches suit the model."""
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid is of type {type(grid).__name__}, but must be a PatchGrid: "
+            "PatchGrid(image, size=..., step=...)."
+        )
     if grid.patch_shape != model.patch_shape:
         raise ValueError(
             f"the grid's patches are {grid.patch_shape}, but the model was made for "

@@ -255,6 +255,8 @@ def _checked(image: Any, name: str) -> np.ndarray:
         image = image.detach().cpu()
         image = image.float() if image.dtype == torch.bfloat16 else image
     array = np.asarray(image)
+    if array.dtype.kind in "US":
+        raise TypeError(f"{name}={image!r} is text; read the file first (skimage.io.imread).")
     if array.dtype.kind not in "buif":
         raise TypeError(
             f"{name} has dtype {array.dtype}, but must be real; pass the magnitude, the phase or "
@@ -286,6 +288,11 @@ def _scaled(
     if not 0 <= low < high <= 100:
         raise ValueError(
             f"percentiles={percentiles} must satisfy 0 <= low < high <= 100, or be None."
+        )
+    if high <= 1:
+        raise ValueError(
+            f"percentiles={percentiles} are in per cent, so nearly all of the image would become "
+            f"1; did you mean ({100 * low:g}, {100 * high:g})?"
         )
     values = values / 2  # exact, and no difference of two halves overflows
     bottom, top = (float(v) for v in np.percentile(values, [low, high]))

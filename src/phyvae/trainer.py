@@ -86,6 +86,13 @@ class PhysicsTrainer:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
+        if not isinstance(model, ShiftVAE):
+            raise TypeError(f"model is of type {type(model).__name__}, but must be a ShiftVAE.")
+        if objective is not None and not isinstance(objective, PhysicsObjective):
+            raise TypeError(
+                f"objective={objective!r} must be a PhysicsObjective or None: "
+                "PhysicsObjective(loss, w=0.1)."
+            )
         if not 0 < lr < math.inf:
             raise ValueError(f"lr={lr} must be > 0 and finite.")
         if not 0 < pixels <= 1:
@@ -140,6 +147,8 @@ class PhysicsTrainer:
         """
         if epochs < 1:
             raise ValueError(f"epochs={epochs} must be at least 1.")
+        if callable(callbacks):
+            raise TypeError(f"callbacks={callbacks!r} must be a list of callables: [callback].")
         schedule = as_schedule(beta)
         first = self.epochs_done
         with tqdm(total=epochs, disable=not progress, unit="epoch") as bar:

@@ -95,6 +95,15 @@ class TestCheckPhysicsLoss:
         with pytest.raises(AssertionError, match="breaks 2 law"):
             check_physics_loss(loss)
 
-    def test_unknown_law_is_refused(self):
+    @pytest.mark.parametrize("except_for", [["gravity"], "a flat map is free"])
+    def test_what_is_no_list_of_laws_is_refused(self, except_for):
         with pytest.raises(ValueError, match="except_for="):
-            check_physics_loss(phyvae.EdgeLoss(), except_for=["gravity"])
+            check_physics_loss(phyvae.EdgeLoss(), except_for=except_for)
+
+    def test_a_class_is_refused(self, unchecked):
+        with pytest.raises(TypeError, match=r"loss=EdgeLoss is a class; pass EdgeLoss\(\)"):
+            unchecked(check_physics_loss, phyvae.EdgeLoss)
+
+    def test_a_vector_is_one_complaint_not_eight(self):
+        with pytest.raises(AssertionError, match=r"breaks 1 law.*\n.*end it with .mean"):
+            check_physics_loss(lambda maps, mask=None: maps.mean((1, 2)))
