@@ -84,6 +84,10 @@ class Experiment:
         seconds = time.perf_counter() - started
         maps = model.latent_maps(self.grid)
         labels = self.segment(maps)
+        reference = (
+            self.truth if self.truth is not None else next(iter(self.labels.values()), labels)
+        )
+        labels = phyvae.match_labels(labels, reference)  # so that colours mean the same
         self.models[name], self.maps[name], self.labels[name] = model, maps, labels
         agreement = "–"
         if self.truth is not None:

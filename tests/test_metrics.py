@@ -9,7 +9,13 @@ import pytest
 import torch
 from skimage.measure import perimeter_crofton
 
-from phyvae.metrics import adjusted_rand_index, boundary_length, mean_iou, wall_length_ratio
+from phyvae.metrics import (
+    adjusted_rand_index,
+    boundary_length,
+    match_labels,
+    mean_iou,
+    wall_length_ratio,
+)
 
 AGREEMENTS = [adjusted_rand_index, mean_iou]
 COMPARISONS = [*AGREEMENTS, wall_length_ratio]
@@ -196,3 +202,31 @@ class TestWallLengthRatio:
     def test_a_truth_without_a_wall_is_refused(self, truth):
         with pytest.raises(ValueError, match="truth is one domain without a wall"):
             wall_length_ratio(truth, np.zeros_like(truth))
+
+
+class TestMatchLabels:
+    def test_renaming_is_undone(self):
+        truth = np.random.default_rng(0).integers(0, 4, (9, 8))
+        renamed = np.array([2, 0, 3, 1])[truth]
+        np.testing.assert_array_equal(match_labels(renamed, truth), truth)
+
+    def test_agreement_does_not_change(self):
+        rng = np.random.default_rng(0)
+        labels, truth = rng.integers(0, 5, (9, 8)), rng.integers(0, 3, (9, 8))
+        matched = match_labels(labels, truth)
+        assert adjusted_rand_index(matched, labels) == 1
+        assert mean_iou(matched, truth) == mean_iou(labels, truth)
+
+    def test_as_many_cells_agree_as_any_renaming_allows(self):
+        rng = np.random.default_rng(1)
+        labels, truth = rng.integers(0, 3, (9, 8)), rng.integers(0, 3, (9, 8))
+        best = max((np.array(p)[labels] == truth).sum() for p in permutations(range(3)))
+        assert (match_labels(labels, truth) == truth).sum() == best
+
+    def test_a_label_without_a_partner_gets_a_number_of_its_own(self):
+        matched = match_labels([[0, 0, 1, 2]], [[5, 5, 3, 3]])
+        assert len(np.unique(matched)) == 3
+
+    def test_shapes_must_agree(self):
+        with pytest.raises(ValueError, match="shape"):
+            match_labels(np.zeros((2, 3), int), np.zeros((3, 2), int))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .history import History as History
     from .metrics import adjusted_rand_index as adjusted_rand_index
     from .metrics import boundary_length as boundary_length
+    from .metrics import match_labels as match_labels
     from .metrics import mean_iou as mean_iou
     from .metrics import wall_length_ratio as wall_length_ratio
     from .models import ShiftVAE as ShiftVAE
@@ -43,7 +44,9 @@ __version__ = _version("phyvae")
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
     "history": ["History"],
-    "metrics": ["adjusted_rand_index", "boundary_length", "mean_iou", "wall_length_ratio"],
+    "metrics": [
+        "adjusted_rand_index", "boundary_length", "match_labels", "mean_iou", "wall_length_ratio",
+    ],
     "models": ["ShiftVAE"],
     "objective": ["ObjectiveParts", "PhysicsObjective"],
     "patches": ["PatchGrid"],

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from ._given import as_label_map, as_labels, is_positive
 
-__all__ = ["adjusted_rand_index", "boundary_length", "mean_iou", "wall_length_ratio"]
+__all__ = [
+    "adjusted_rand_index",
+    "boundary_length",
+    "match_labels",
+    "mean_iou",
+    "wall_length_ratio",
+]
 
 
 def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> float:
@@ -80,6 +86,47 @@ def mean_iou(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> f
     union = shared.sum(axis=1, keepdims=True) + shared.sum(axis=0, keepdims=True) - shared
     iou = shared / union
     return float(iou[linear_sum_assignment(iou, maximize=True)].sum() / len(iou))
+
+
+def match_labels(
+    labels: npt.ArrayLike | Tensor, reference: npt.ArrayLike | Tensor
+) -> Int[np.ndarray, "..."]:
+    """Return the labels, renumbered so that as many cells as possible agree with a reference.
+
+    Numbers, hence colours, then mean the same in both maps. No metric of agreement changes.
+
+    Parameters
+    ----------
+    labels
+        Domains found, any shape, whole numbers.
+    reference
+        Other labels or the true domains, the same shape.
+
+    Returns
+    -------
+    matched
+        The shape of `labels`. A label without a partner gets a number that `reference` lacks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or if labels are not whole numbers.
+
+    Examples
+    --------
+    >>> match_labels([[0, 0, 1, 2]], [[5, 5, 3, 3]])
+    array([[5, 5, 3, 6]])
+    """
+    found, target = _as_pair(labels, reference)
+    names, position = np.unique(found, return_inverse=True)
+    targets = np.unique(target)
+    shared = contingency_matrix(found, target)
+    rows, cols = linear_sum_assignment(shared, maximize=True)
+    new = np.empty_like(names)
+    new[rows] = targets[cols]
+    alone = np.setdiff1d(np.arange(len(names)), rows)
+    new[alone] = targets[-1] + 1 + np.arange(len(alone))
+    return new[position].reshape(np.shape(labels))
 
 
 def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) -> float:

@@ -66,7 +66,8 @@ def draw_labels(ax: Any, labels: Any, extent: Extent, alpha: float = 1.0) -> Non
     style = {"cmap": colours, "vmin": low - 0.5, "vmax": high + 0.5, "alpha": alpha}
     shown = show(ax, domains, extent=extent, interpolation="nearest", **style)
     _draw_walls(ax, labels, extent, "black")
-    add_colourbar(ax, shown, range(low, high + 1, 1 + (high - low) // 8))
+    bar = add_colourbar(ax, shown, range(low, high + 1, 1 + (high - low) // 8))
+    bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
 
 def _draw_walls(ax: Any, labels: Any, extent: Extent, colour: str) -> None:
