@@ -115,9 +115,10 @@ class Experiment:
         drawn[0].savefig(self.folder / f"{name}.png", dpi=150)
 
     def compare(self) -> None:
-        """Draw every map and its domains, one row per objective, and the training curves."""
+        """Draw the truth, every map and its domains, one row per objective; training curves."""
         rows = {name: (self.maps[name], self.labels[name]) for name in self.maps}
-        self.save("maps_and_domains", phyvae.plot_comparison(rows, grid=self.grid))
+        drawn = phyvae.plot_comparison(rows, truth=self.truth, grid=self.grid)
+        self.save("maps_and_domains", drawn)
         self.save("loss_history", phyvae.plot_history(self.histories))
 
     def portrait(self, name: str) -> None:

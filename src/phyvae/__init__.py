@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
     from .history import History as History
+    from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
     from .metrics import boundary_length as boundary_length
     from .metrics import match_labels as match_labels
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .segmentation import boundaries as boundaries
     from .segmentation import grains as grains
     from .segmentation import segment as segment
+    from .trainer import CollapsedMapsWarning as CollapsedMapsWarning
     from .trainer import NonFiniteLossError as NonFiniteLossError
     from .trainer import PhysicsTrainer as PhysicsTrainer
 
@@ -44,6 +46,7 @@ __version__ = _version("phyvae")
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
     "history": ["History"],
+    "lattice": ["lattice_spacing"],
     "metrics": [
         "adjusted_rand_index", "boundary_length", "match_labels", "mean_iou", "wall_length_ratio",
     ],
@@ -61,7 +64,7 @@ _HOME = {
     "schedules": ["LinearBeta"],
     "segmentation": ["boundaries", "grains", "segment"],
     "testing": [],
-    "trainer": ["NonFiniteLossError", "PhysicsTrainer"],
+    "trainer": ["CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"],
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

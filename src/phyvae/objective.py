@@ -291,10 +291,8 @@ class PhysicsObjective(nn.Module):
         """
         first = len(batch) * _rms(gradient[batch])
         second = len(force) * _rms(force)
-        variance = posterior.mean.detach().var(0, correction=0)
-        said = variance / (variance + posterior.std.detach().square().mean(0))
         acted_on = second > 0
-        share = torch.where(acted_on, said * first, 0.0)
+        share = torch.where(acted_on, posterior.signal().detach() * first, 0.0)
         wanted = torch.where(acted_on, first, 0.0).square().sum().sqrt()
         total = share.square().sum().sqrt()
         scale = self.strength * wanted / torch.where(total > 0, total, 1.0)

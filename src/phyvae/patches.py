@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["PatchGrid"]
+__all__ = ["PatchGrid", "checked"]
 
 
 class PatchGrid:
@@ -82,7 +82,7 @@ class PatchGrid:
         *,
         percentiles: tuple[float, float] | None = (0.0, 100.0),
     ) -> None:
-        array = _checked(image, "image")
+        array = checked(image, "image")
         if array.ndim != 2:
             raise ValueError(
                 f"image has shape {array.shape}, but a scan is (height, width). Take one channel "
@@ -132,7 +132,7 @@ class PatchGrid:
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1))
         """
-        array = _checked(cube, "cube")
+        array = checked(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
                 f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
@@ -249,7 +249,7 @@ def _pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     return y, x
 
 
-def _checked(image: Any, name: str) -> np.ndarray:
+def checked(image: Any, name: str) -> np.ndarray:
     """Return the data as a real, finite, non-constant array."""
     if isinstance(image, Tensor):
         image = image.detach().cpu()

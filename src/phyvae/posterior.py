@@ -36,3 +36,12 @@ class Posterior:
     def kl(self) -> Float[Tensor, " n"]:
         """Return the KL divergence from the standard normal prior, nats per patch."""
         return 0.5 * (self.mean**2 + self.std**2 - 1 - 2 * self.std.log()).sum(-1)
+
+    def signal(self) -> Float[Tensor, " z_dim"]:
+        """Return the share of each latent's variance that tells patches apart, 0 to 1.
+
+        It is var(mean) / (var(mean) + mean of std squared): near 0, the latent has collapsed onto
+        the prior; near 1, it is known well from each patch.
+        """
+        between = self.mean.var(0, correction=0)
+        return between / (between + self.std.square().mean(0))

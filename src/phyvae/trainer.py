@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 
@@ -19,7 +20,7 @@ from .patches import PatchGrid
 from .schedules import Beta, as_schedule
 from .tiles import TileSampler
 
-__all__ = ["Callback", "NonFiniteLossError", "PhysicsTrainer"]
+__all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"]
 
 Callback = Callable[["PhysicsTrainer", int], None]
 """Called after every epoch with the trainer and the number of epochs trained so far."""
@@ -27,6 +28,10 @@ Callback = Callable[["PhysicsTrainer", int], None]
 
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the model was put back to its last good weights."""
+
+
+class CollapsedMapsWarning(UserWarning):
+    """Training ended with latent maps that tell no two patches apart."""
 
 
 class PhysicsTrainer:
@@ -104,6 +109,7 @@ class PhysicsTrainer:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
+        self._steps_done, self._warned_of_collapse = 0, False
 
     # -- Training ----------------------------------------------------------------------------
 
@@ -144,6 +150,12 @@ class PhysicsTrainer:
         ------
         NonFiniteLossError
             If the loss becomes NaN or infinite. The weights are put back to the last good epoch.
+
+        Warns
+        -----
+        CollapsedMapsWarning
+            Once per trainer, if at the end no latent map says anything: less than a tenth of
+            every content latent's variance lies between patches.
         """
         if epochs < 1:
             raise ValueError(f"epochs={epochs} must be at least 1.")
@@ -162,6 +174,7 @@ class PhysicsTrainer:
                 bar.update()
                 for callback in callbacks:
                     callback(self, self.epochs_done)
+        self._warn_of_collapse(grid)
         return self._history(first)
 
     def step(
@@ -282,6 +295,7 @@ class PhysicsTrainer:
         )
         self._refuse_bad(means, good)
         self.epochs_done += 1
+        self._steps_done += count
         self._rows.append([self.epochs_done, *means.values(), time.perf_counter() - started])
         return means
 
@@ -317,6 +331,27 @@ class PhysicsTrainer:
             f"({', '.join(f'{k} {v:.4g}' for k, v in means.items())}). Last finite epoch: "
             f"{before}. The weights of that epoch are kept; try a smaller lr or another "
             "physics loss."
+        )
+
+    @torch.no_grad()
+    def _warn_of_collapse(self, grid: PatchGrid) -> None:
+        """Warn, once, if no content latent tells patches from all over the grid apart."""
+        if self._warned_of_collapse:
+            return
+        chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
+        patches = grid.gather(torch.from_numpy(chosen)).to(self.model.grid)
+        signal = self.model.posterior(patches).signal()[self.model.content].cpu()
+        if bool((signal >= 0.1).any()):
+            return
+        self._warned_of_collapse = True
+        warnings.warn(
+            f"The latent maps say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of their "
+            f"variance lies between patches, after {self._steps_done} steps. What is segmented "
+            "from them is noise. Train longer (1000 to 2500 steps are usual), start from a "
+            "smaller beta, check size and coordinate_scale of the patches against the lattice "
+            "(phyvae.lattice_spacing), or lower strength. An image of one phase has no map.",
+            CollapsedMapsWarning,
+            stacklevel=3,
         )
 
     def _history(self, first: int) -> History:

@@ -419,13 +419,26 @@ class TestComparison:
     def test_has_a_named_row_per_method(self, grid):
         rows = {"sh-VAE": (MAPS, LABELS), "PCA": (torch.from_numpy(MAPS[:1]), LABELS[::-1])}
         _, axes = plotting.plot_comparison(rows, grid=grid)
-        assert axes.shape == (2, 3)
+        assert axes.shape == (3, 3)
+        axes = axes[1:]
         assert [ax.get_ylabel() for ax in axes[:, 0]] == ["sh-VAE\ny (px)", "PCA\ny (px)"]
         assert [ax.get_title() for ax in axes[0]] == ["$z_1$", "$z_2$", "labels"]
         assert not axes[1, 1].get_visible()
         assert (image_of(axes[1, 2]).get_array() == LABELS[::-1]).all()
         extents = [image_of(ax).get_extent() for ax in axes.flat if ax.get_visible()]
         assert extents == [[0, 400, 600, 0]] * 5
+
+    def test_starts_with_the_image_and_the_true_domains(self, grid):
+        truth = np.roll(LABELS, 3)
+        _, axes = plotting.plot_comparison({"a": (MAPS, LABELS)}, truth=truth, grid=grid)
+        assert [ax.get_title() for ax in axes[0] if ax.get_visible()] == ["image", "true domains"]
+        np.testing.assert_array_equal(image_of(axes[0, 0]).get_array(), grid.image)
+        np.testing.assert_array_equal(image_of(axes[0, 2]).get_array(), truth)
+        assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 400), (600, 0))
+
+    def test_refuses_a_truth_without_its_image(self):
+        with pytest.raises(ValueError, match="pass grid"):
+            plotting.plot_comparison({"a": (MAPS, LABELS)}, truth=LABELS)
 
     def test_has_no_column_for_labels_nobody_gives(self):
         assert plotting.plot_comparison({"a": (MAPS, None)})[1].shape == (1, 2)

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from ..patches import PatchGrid
-from ._given import Array, as_labels, as_maps, frame_of
-from ._panels import Drawn, draw_row, finished, label_outer, new_panels
+from ._given import Array, Extent, as_labels, as_maps, as_picture, extent_of, frame_of
+from ._panels import Drawn, draw_labels, draw_row, finished, label_outer, new_panels, show
 
 __all__ = ["plot_comparison", "plot_latent_maps"]
 
@@ -13,6 +14,7 @@ __all__ = ["plot_comparison", "plot_latent_maps"]
 def plot_comparison(
     rows: Mapping[str, tuple[Array, Array | None]],
     *,
+    truth: Array | None = None,
     grid: PatchGrid | None = None,
     pixel_size: float | None = None,
     unit: str = "px",
@@ -20,8 +22,10 @@ def plot_comparison(
 ) -> Drawn:
     """Plot a row per method: its latent maps, each on a colour scale of its own, and its labels.
 
-    `rows` maps the method's name to (maps, labels or None), all on one patch grid; the rest is as
-    for `plot_latent_maps`. `axes` has shape (methods, columns); unused ones are invisible.
+    `rows` maps the method's name to (maps, labels or None), all on one patch grid. With a grid,
+    the row above them shows its image and, if given, the true domains `truth`, shape (rows, cols);
+    the rest is as for `plot_latent_maps`. `axes` has one row per row of the figure; unused ones
+    are invisible.
 
     Examples
     --------
@@ -41,17 +45,39 @@ def plot_comparison(
         )
         raise ValueError(f"rows hold maps of unequal (rows, cols): {shapes}; use one patch grid.")
     domains = [None if v is None else as_labels(v, shape) for _, v in rows.values()]
+    true = None if truth is None else as_labels(truth, shape)
+    if true is not None and grid is None:
+        raise ValueError("truth is drawn next to the image; pass grid, too.")
     extent, unit = frame_of(shape, grid, pixel_size, unit)
-    fig, axes = new_panels(len(rows), channels + any(v is not None for v in domains), width)
-    for row, stack, labels in zip(axes, z, domains, strict=True):
+    columns = channels + any(v is not None for v in (true, *domains))
+    above = int(grid is not None)
+    fig, axes = new_panels(above + len(rows), columns, width)
+    if grid is not None:
+        _draw_what_is_known(axes[0], grid, true, extent, pixel_size)
+    for row, stack, labels in zip(axes[above:], z, domains, strict=True):
         draw_row(row, stack, labels, extent)
     label_outer(axes, unit)
-    for row, name in zip(axes, rows, strict=True):
+    for row, name in zip(axes[above:], rows, strict=True):
         row[0].set_ylabel(f"{name}\n{row[0].get_ylabel()}", linespacing=1.6)
-    for column in axes.T:
+    for column in axes[above:].T:
         for ax in [ax for ax in column if ax.get_visible()][1:]:
             ax.set_title("")
     return finished(fig), axes
+
+
+def _draw_what_is_known(
+    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, pixel_size: float | None
+) -> None:
+    """Draw the image, and the true domains in the column of the labels; hide what stays empty."""
+    picture = as_picture(grid)
+    around = tuple(edge * (pixel_size or 1) for edge in extent_of(picture.shape))
+    show(axes[0], picture, cmap="gray", extent=around)
+    axes[0].set(title="image", xlim=extent[:2], ylim=extent[2:])
+    if truth is not None:
+        draw_labels(axes[-1], truth, extent)
+        axes[-1].set_title("true domains")
+    for ax in axes:
+        ax.set_visible(ax.has_data())
 
 
 def plot_latent_maps(
