@@ -79,7 +79,7 @@ study.portrait("SL1, w = 0.1")
 
 maps = study.maps["SL1, w = 0.1"]
 by_otsu = {
-    f"$z_{k + 1}$": (z[None], phyvae.segment(z, max(classes, 3), method="otsu", denoise=0.3))
+    f"Otsu on z{k + 1}": (maps, phyvae.segment(z, max(classes, 3), method="otsu", denoise=0.3))
     for k, z in enumerate(maps)
 }
 study.save("multi_otsu", phyvae.plot_comparison(by_otsu, grid=grid))

@@ -65,9 +65,9 @@ study.portrait("SL1 on z2, w = 0.1")
 # %%
 # The paper's segmentation of :math:`z_2`: denoised, then Otsu's threshold, or Chan-Vese.
 
-z2 = study.maps["SL1 on z2, w = 0.1"][1]
+maps = study.maps["SL1 on z2, w = 0.1"]
 by_method = {
-    name: (z2[None], phyvae.segment(z2, 2, method=method, denoise=0.1))
+    f"{name} on z2": (maps, phyvae.segment(maps[1], 2, method=method, denoise=0.1))
     for name, method in (("Otsu", "otsu"), ("Chan-Vese", "chan_vese"))
 }
 study.save("otsu_chan_vese", phyvae.plot_comparison(by_method, grid=grid))
