@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
+    from .alignment import align as align
     from .history import History as History
     from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
@@ -45,6 +46,7 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
+    "alignment": ["align"],
     "history": ["History"],
     "lattice": ["lattice_spacing"],
     "metrics": [

@@ -177,6 +177,13 @@ class PatchGrid:
         (height, width), (dy, dx) = self.patch_shape, self.step
         return self.image.unfold(0, height, dy).unfold(1, width, dx)
 
+    @property
+    def windows(self) -> Float[Tensor, "ys xs height width"]:
+        """Windows of the patch size at every pixel where one fits, as a view of the image."""
+        if len(self.patch_shape) == 1:
+            raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
+        return self.image.unfold(0, self.patch_shape[0], 1).unfold(1, self.patch_shape[1], 1)
+
     def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
         """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
 
