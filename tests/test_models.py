@@ -319,7 +319,19 @@ class TestRefusals:
         grid = PatchGrid(image, size=8, percentiles=None)
         with pytest.raises(ValueError, match=r"a Bernoulli decoder needs \[0, 1\]"):
             check_patches(ShiftVAE((8, 8)), grid)
-        check_patches(ShiftVAE((8, 8), sampler_d="gaussian"), grid)
+        check_patches(ShiftVAE((8, 8), sampler_d="gaussian", sigmoid_d=False), grid)
+
+    @pytest.mark.parametrize(("low", "high"), [(0.0, 1.01), (-0.01, 1.0), (0.0, 65535.0)])
+    def test_a_sigmoid_cannot_match_what_lies_outside_zero_and_one(self, low, high):
+        image = np.linspace(low, high, 400).reshape(20, 20)
+        grid = PatchGrid(image, size=8, percentiles=None)
+        model = ShiftVAE((8, 8), sampler_d="gaussian")
+        with pytest.raises(ValueError, match=r"image spans .* sigmoid.*percentiles=\(0, 100\)"):
+            check_patches(model, grid)
+        with pytest.raises(ValueError, match="sigmoid"):
+            model.latent_maps(grid)
+        check_patches(model, PatchGrid(image, size=8))
+        check_patches(ShiftVAE((8, 8), sampler_d="gaussian", sigmoid_d=False), grid)
 
     def test_latents_of_a_wrong_shape_are_refused(self, unchecked):
         model = ShiftVAE((8, 8))

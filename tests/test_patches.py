@@ -118,6 +118,40 @@ class TestAnImage:
         assert_close(moved.patches, grid.patches)
 
 
+class TestCoverage:
+    @given(
+        height=st.integers(8, 40),
+        width=st.integers(8, 40),
+        size=st.tuples(st.integers(2, 8), st.integers(2, 8)),
+        step=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    )
+    @settings(max_examples=50, deadline=None)
+    def test_is_the_share_of_pixels_in_any_patch(self, height, width, size, step):
+        grid = PatchGrid(image_of(height, width), size, step)
+        seen = np.zeros((height, width), bool)
+        for i in range(grid.shape[0]):
+            for j in range(grid.shape[1]):
+                y, x = i * step[0], j * step[1]
+                seen[y : y + size[0], x : x + size[1]] = True
+        assert grid.coverage == pytest.approx(seen.mean())
+
+    def test_a_step_larger_than_the_patch_is_allowed_and_shown(self):
+        grid = PatchGrid(image_of(40, 40), size=8, step=16)
+        assert grid.shape == (3, 3)
+        assert grid.coverage == pytest.approx(0.36)
+        assert repr(grid).endswith("step=(16, 16), coverage=0.36)")
+
+    def test_nothing_but_a_full_grid_shows_one(self):
+        assert repr(PatchGrid(image_of(40, 40), size=8)).endswith("coverage=1.00)")
+        assert repr(PatchGrid(image_of(1000, 400), size=(9, 8), step=(1, 8))).endswith("1.00)")
+        assert repr(PatchGrid(image_of(1001, 400), size=(8, 8), step=(8, 8))).endswith("0.99)")
+
+    def test_spectra_are_skipped_by_the_step(self):
+        cube = np.random.default_rng(0).random((6, 8, 20))
+        assert PatchGrid.from_spectra(cube).coverage == 1
+        assert PatchGrid.from_spectra(cube, step=2).coverage == 0.25
+
+
 class TestSpectra:
     def test_a_spectrum_is_a_patch(self):
         cube = np.random.default_rng(0).random((6, 7, 20))
@@ -132,6 +166,16 @@ class TestSpectra:
         assert grid.shape == (3, 3)
         assert_close(grid.patches, torch.from_numpy(cube[::2, ::3].astype(np.float32)))
         np.testing.assert_array_equal(grid.sample(cube[..., 0]), cube[::2, ::3, 0])
+
+    def test_five_points_are_a_spectrum(self):
+        cube = np.random.default_rng(0).random((6, 7, 5))
+        assert PatchGrid.from_spectra(cube).patch_shape == (5,)
+
+    @pytest.mark.parametrize("channels", [1, 3, 4])
+    def test_a_colour_image_is_refused_with_the_cure(self, channels):
+        image = np.random.default_rng(0).random((20, 20, channels))
+        with pytest.raises(ValueError, match=rf"{channels} point.*PatchGrid\(image\[\.\.\., 0\]"):
+            PatchGrid.from_spectra(image)
 
     @pytest.mark.parametrize("shape", [(6, 7), (6, 7, 1), (6, 7, 8, 2)])
     def test_other_shapes_are_refused(self, shape):

@@ -295,6 +295,32 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"maps of shape .* \(channels, rows, cols\)"):
             segment(np.zeros(shape))
 
+    @pytest.mark.parametrize("shape", [(9, 9, 4), (30, 20, 2), (64, 64, 1)])
+    def test_maps_with_channels_last_are_refused_with_the_cure(self, shape):
+        maps = np.random.default_rng(0).random(shape)
+        with pytest.raises(
+            ValueError, match=r"channels last.*np.moveaxis\(np.asarray\(maps\), -1"
+        ):
+            segment(torch.from_numpy(maps))
+        assert segment(np.moveaxis(maps, -1, 0)).shape == shape[:2]
+
+    @pytest.mark.parametrize(
+        "shape", [(2, 30, 3), (8, 30, 2), (2, 3, 30), (2, 2, 2), (12, 8, 4), (9, 30, 5)]
+    )
+    def test_maps_of_few_columns_are_maps(self, shape):
+        assert segment(np.random.default_rng(0).random(shape)).shape == shape[1:]
+
+    def test_even_many_channels_of_few_columns_have_a_way(self):
+        maps = np.random.default_rng(0).random((9, 30, 4))
+        with pytest.raises(ValueError, match=r"9 channels of 30 x 4 cells.*np.swapaxes"):
+            segment(maps)
+        assert segment(np.swapaxes(maps, 1, 2)).T.shape == (30, 4)
+
+    @pytest.mark.parametrize("maps", ["maps.npy", None, object()])
+    def test_what_is_no_array_is_refused(self, maps):
+        with pytest.raises(TypeError, match=r"maps=.* must be an array.*model.latent_maps"):
+            inspect.unwrap(segment)(maps)
+
     def test_maps_that_are_not_real_numbers_are_refused(self):
         with pytest.raises(ValueError, match="maps of dtype complex128"):
             segment(np.zeros((3, 3), dtype=complex))

@@ -1,4 +1,5 @@
 import copy
+import inspect
 
 import numpy as np
 import pyro
@@ -9,6 +10,7 @@ from torch.testing import assert_close
 import phyvae
 from phyvae import EdgeLoss, LinearBeta, PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE
 from phyvae.history import History
+from phyvae.models import check_patches
 from phyvae.trainer import NonFiniteLossError
 
 
@@ -296,6 +298,69 @@ class TestRefusals:
     def test_bad_arguments_of_fit_are_named(self, settings, named):
         with pytest.raises(ValueError, match=named):
             small_trainer().fit(small_grid(), progress=False, **settings)
+
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"lr": "1e-3"}, "lr='1e-3' must be a number"),
+            ({"pixels": None}, "pixels=None must be a number"),
+            ({"batch_size": 64.0}, "batch_size=64.0 must be an integer >= 1"),
+            ({"tile": "a"}, "tile='a' must be an integer >= 2"),
+            ({"seed": None}, "seed=None must be an integer >= 0"),
+        ],
+    )
+    def test_settings_of_another_kind_are_named(self, settings, named, unchecked):
+        with pytest.raises(TypeError, match=named):
+            unchecked(PhysicsTrainer, ShiftVAE((8, 8)), **settings)
+
+    def test_a_negative_seed_is_refused(self):
+        with pytest.raises(ValueError, match="seed=-1 must be at least 0"):
+            PhysicsTrainer(ShiftVAE((8, 8)), seed=-1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            ({"grid": 3, "epochs": None}, "grid is of type int, but must be a PatchGrid"),
+            ({"epochs": 2.5}, "epochs=2.5 must be an integer >= 1"),
+            ({"epochs": "2"}, "epochs='2' must be an integer"),
+            ({"beta": "1"}, "beta='1' must be a number, a LinearBeta, or a function"),
+            ({"beta": LinearBeta}, "beta=LinearBeta is a class"),
+            ({"steps_per_epoch": 2.5}, "steps_per_epoch=2.5 must be an integer"),
+            ({"callbacks": None}, r"callbacks=None must be a list of callables"),
+            ({"callbacks": [1]}, r"callbacks=\[1\] must be a list of callables"),
+        ],
+    )
+    def test_arguments_of_fit_of_another_kind_are_named(
+        self, arguments, named, unchecked, monkeypatch
+    ):
+        trainer = small_trainer()
+        epoch = inspect.unwrap(PhysicsTrainer._epoch).__get__(trainer)
+        monkeypatch.setattr(trainer, "_epoch", epoch)
+        monkeypatch.setattr("phyvae.trainer.check_patches", inspect.unwrap(check_patches))
+        before = weights(trainer)
+        with pytest.raises(TypeError, match=named):
+            unchecked(
+                PhysicsTrainer.fit,
+                trainer,
+                **({"grid": small_grid(), "epochs": 1, "progress": False} | arguments),
+            )
+        assert trainer.epochs_done == 0
+        assert_identical(weights(trainer), before)
+
+    def test_step_and_evaluate_name_their_own_argument(self, unchecked):
+        trainer, grid = small_trainer(), small_grid()
+        with pytest.raises(TypeError, match="scale_factor='1' must be a number"):
+            unchecked(PhysicsTrainer.step, trainer, grid, scale_factor="1")
+        with pytest.raises(TypeError, match="beta='1' must be a number"):
+            unchecked(PhysicsTrainer.evaluate, trainer, grid, beta="1")
+        with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
+            trainer.evaluate(grid, batch_size=0)
+
+    def test_callbacks_from_an_iterator_outlive_the_first_epoch(self):
+        seen = []
+        callbacks = iter([lambda trainer, epochs: seen.append(epochs)])
+        small_trainer().fit(small_grid(), epochs=3, progress=False, callbacks=callbacks)
+        assert seen == [1, 2, 3]
 
     def test_what_is_no_model_or_objective_is_refused(self, unchecked):
         model = ShiftVAE((8, 8))

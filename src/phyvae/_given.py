@@ -1,27 +1,42 @@
 """Maps, labels and numbers as users give them, checked and brought to NumPy."""
 
 from numbers import Integral, Real
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["as_array", "as_label_map", "as_labels", "as_maps", "is_integer", "is_positive"]
+__all__ = [
+    "as_array",
+    "as_integer",
+    "as_label_map",
+    "as_labels",
+    "as_maps",
+    "as_number",
+    "brief",
+    "is_integer",
+    "is_positive",
+    "refuse_channels_last",
+]
 
 
-def as_array(values: npt.ArrayLike | Tensor) -> np.ndarray:
+def as_array(values: Any) -> np.ndarray:
     """Bring a tensor of any device and precision, or anything like an array, to NumPy."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
-        return (values.double() if values.is_floating_point() else values).numpy()
+        values = (values.double() if values.is_floating_point() else values).numpy()
     return np.asarray(values)
 
 
-def as_maps(maps: npt.ArrayLike | Tensor) -> Float[np.ndarray, "channels rows cols"]:
+def as_maps(maps: Any) -> Float[np.ndarray, "channels rows cols"]:
     """Check that maps are finite, with one cell at least."""
     array = as_array(maps)
+    if array.dtype.kind in "OUS":
+        raise TypeError(
+            f"maps={brief(maps)} must be an array of latent maps: model.latent_maps(grid)."
+        )
     if array.dtype.kind not in "fiub":
         raise ValueError(f"maps of dtype {array.dtype} must be real numbers.")
     if array.ndim not in (2, 3) or array.size == 0:
@@ -29,6 +44,7 @@ def as_maps(maps: npt.ArrayLike | Tensor) -> Float[np.ndarray, "channels rows co
             f"maps of shape {array.shape} must have the axes (channels, rows, cols), or (rows, "
             "cols) for one map, and at least one cell; see ShiftVAE.latent_maps."
         )
+    refuse_channels_last(array.shape)
     array = array.astype(np.float64).reshape(-1, *array.shape[-2:])
     bad = ~np.isfinite(array)
     if bad.any():
@@ -61,6 +77,49 @@ def as_label_map(
     if array.ndim != 2:
         raise ValueError(f"{name} of shape {array.shape} must have the axes (rows, cols).")
     return array
+
+
+def refuse_channels_last(shape: tuple[int, ...], name: str = "maps") -> None:
+    """Raise an error if maps have their channels at the end.
+
+    More than 8 latents on a map of at most 4 columns is what nobody trains; the error says how
+    to pass even that.
+    """
+    if len(shape) == 3 and shape[2] <= 4 and min(shape[:2]) > 8:
+        rows, cols, last = shape
+        raise ValueError(
+            f"{name} of shape {shape} have their channels last, but must be (channels, rows, "
+            "cols); turn them with np.moveaxis(np.asarray(maps), -1, 0). If these are "
+            f"{rows} channels of {cols} x {last} cells, swap rows and columns: "
+            "np.swapaxes(np.asarray(maps), 1, 2)."
+        )
+
+
+def as_integer(value: object, name: str, minimum: int, what: str = "") -> int:
+    """Check that a setting is a whole number, and large enough."""
+    if not is_integer(value):
+        raise TypeError(f"{name}={brief(value)} must be an integer >= {minimum}{what}.")
+    if value < minimum:
+        raise ValueError(f"{name}={value} must be at least {minimum}{what}.")
+    return int(value)
+
+
+def as_number(value: object, name: str, what: str = "a number") -> float:
+    """Check that a setting is one real number; an array or tensor of no axes is one, too."""
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name}={brief(value)} must be {what}.")
+    return float(value)
+
+
+def brief(value: object) -> str:
+    """Return a value as an error message shows it: short, whatever it is."""
+    if isinstance(value, Tensor | np.ndarray):
+        return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
+    text = repr(value)
+    is_short = len(text) <= 60 and "\n" not in text and " object at 0x" not in text
+    return text if is_short else f"<{type(value).__name__}>"
 
 
 def is_integer(value: object) -> TypeGuard[int]:

@@ -55,9 +55,13 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
     sampler_d
         Distribution of a pixel, ``"bernoulli"`` (intensities in [0, 1]) or ``"gaussian"``.
     decoder_sig
-        Standard deviation of a pixel with the Gaussian sampler, > 0.
+        Standard deviation of a pixel with the Gaussian sampler, > 0: the noise, in units of the
+        grid's image. The default, pyroVED's, is half the range of a scaled image, far more than
+        most noise; too large a value makes the maps collapse, too small a one fits the noise.
     sigmoid_d
-        Whether the decoder's output passes through a sigmoid; needed by ``"bernoulli"``.
+        Whether the decoder's output passes through a sigmoid; needed by ``"bernoulli"``. Then a
+        grid whose image leaves [0, 1] is refused. Without it the image may have any range, but
+        should be of order 1: the untrained decoder is, and far larger values are not learned.
     coordinate_scale
         Factor on the decoder's initial coordinate layer, > 0. At 1, pyroVED's value, the decoder
         starts out smooth across a patch and takes thousands of steps to find a lattice; at the
@@ -389,11 +393,19 @@ def check_patches(model: ShiftVAE, grid: PatchGrid) -> None:
             f"the grid's patches are {grid.patch_shape}, but the model was made for "
             f"{model.patch_shape}: ShiftVAE(grid.patch_shape, ...)."
         )
-    if model.sampler_name == "bernoulli" and (grid.image.amin() < 0 or grid.image.amax() > 1):
+    low, high = float(grid.image.min()), float(grid.image.max())
+    outside = low < 0 or high > 1
+    if model.sampler_name == "bernoulli" and outside:
         raise ValueError(
-            f"the image spans {float(grid.image.min()):.4g} to {float(grid.image.max()):.4g}, but "
+            f"the image spans {low:.4g} to {high:.4g}, but "
             "a Bernoulli decoder needs [0, 1]; let PatchGrid scale it (percentiles=(0, 100)) or "
-            'take sampler_d="gaussian".'
+            'take sampler_d="gaussian" with sigmoid_d=False.'
+        )
+    if model.sigmoid_d and outside:
+        raise ValueError(
+            f"the image spans {low:.4g} to {high:.4g}, but the decoder ends in a sigmoid, which "
+            "gives (0, 1); let PatchGrid scale the image (percentiles=(0, 100)), or, for values "
+            "of order 1, take sigmoid_d=False."
         )
 
 

@@ -29,7 +29,8 @@ class PatchGrid:
         or a little more, works well.
     step
         Distance of neighbouring patches along rows and columns, px, >= 1; one number for both.
-        The default is half the patch size.
+        The default is half the patch size. A step larger than the patch is allowed: the pixels
+        between patches are then skipped, as `coverage` says.
     percentiles
         The percentiles of the image that become 0 and 1. The default (0, 100) is the full range,
         so nothing is clipped; narrower ones saturate the tails (useful against hot pixels).
@@ -47,6 +48,10 @@ class PatchGrid:
         Step along rows and columns, px.
     limits : tuple of float
         Intensities of the original image that became 0 and 1.
+    coverage : float
+        Share of the image's pixels that lie in a patch, in (0, 1]. Pixels are left out at the
+        lower and right rim, where no whole patch fits, and between patches if `step` exceeds
+        `size`.
 
     Raises
     ------
@@ -63,7 +68,7 @@ class PatchGrid:
     >>> image = np.random.default_rng(0).random((100, 80))
     >>> grid = phyvae.PatchGrid(image, size=24, step=8)
     >>> grid
-    PatchGrid(shape=(10, 8), patch_shape=(24, 24), step=(8, 8))
+    PatchGrid(shape=(10, 8), patch_shape=(24, 24), step=(8, 8), coverage=0.96)
     >>> grid.patches.shape
     torch.Size([10, 8, 24, 24])
     """
@@ -115,14 +120,26 @@ class PatchGrid:
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
+        The spectral axis is the last one. Nothing in the numbers tells an image axis from a
+        spectral one, so a cube with other axes passes unseen unless its last axis is very short:
+        move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length, rows, cols), and look
+        at ``phyvae.plot_patches(grid)``.
+
         Parameters
         ----------
         cube
-            Spectra on a raster (EELS, hysteresis loops), shape (rows, cols, length), real.
+            Spectra on a raster (EELS, hysteresis loops), shape (rows, cols, length), real, at
+            least 5 points long.
         step
             Take every ``step``-th pixel along rows and columns.
         percentiles
             As for an image, over the whole cube.
+
+        Raises
+        ------
+        ValueError
+            If the cube has other axes or a last axis of fewer than 5 points, as a colour image
+            has; else as for an image.
 
         Examples
         --------
@@ -130,17 +147,19 @@ class PatchGrid:
         >>> import phyvae
         >>> cube = np.random.default_rng(0).random((20, 30, 64))
         >>> phyvae.PatchGrid.from_spectra(cube)
-        PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1))
+        PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
         array = checked(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
                 f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
             )
-        if array.shape[2] < 2:
+        if array.shape[2] < 5:
             raise ValueError(
-                f"cube has shape {array.shape}: a spectrum of {array.shape[2]} point(s) has no "
-                "shape to learn; move the spectral axis to the end."
+                f"cube has shape {array.shape}, but spectra of {array.shape[2]} point(s) have no "
+                "shape to learn. Of a colour image, take one channel or the mean to "
+                "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
+                "np.moveaxis(cube, axis, -1)."
             )
         self = cls.__new__(cls)
         self.step = _pair(step, "step")
@@ -156,7 +175,22 @@ class PatchGrid:
         return math.prod(self.shape)
 
     def __repr__(self) -> str:
-        return f"PatchGrid(shape={self.shape}, patch_shape={self.patch_shape}, step={self.step})"
+        # Rounded down: only a grid that leaves nothing out shows 1.00.
+        coverage = math.floor(100 * self.coverage + 1e-9) / 100
+        return (
+            f"PatchGrid(shape={self.shape}, patch_shape={self.patch_shape}, step={self.step}, "
+            f"coverage={coverage:.2f})"
+        )
+
+    @property
+    def coverage(self) -> float:
+        """Share of the image's pixels that lie in a patch, in (0, 1]."""
+        patch = self.patch_shape if len(self.patch_shape) == 2 else (1, 1)
+        seen = [
+            (n - 1) * min(step, size) + size
+            for n, step, size in zip(self.shape, self.step, patch, strict=True)
+        ]
+        return math.prod(seen) / math.prod(self.image.shape[:2])
 
     @property
     def device(self) -> torch.device:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ._given import as_integer, as_number
+
 __all__ = ["Beta", "LinearBeta", "as_schedule"]
 
 Beta = float | Callable[[int], float]
@@ -21,6 +23,13 @@ class LinearBeta:
     epochs
         Length of the ramp, epochs, >= 1.
 
+    Raises
+    ------
+    TypeError
+        If β is no number, or `epochs` no whole number.
+    ValueError
+        If one is out of its range.
+
     Examples
     --------
     >>> import phyvae
@@ -35,10 +44,9 @@ class LinearBeta:
 
     def __post_init__(self) -> None:
         for name, value in (("start", self.start), ("stop", self.stop)):
-            if not 0 <= value < math.inf:
+            if not 0 <= as_number(value, name, "a number, a β >= 0") < math.inf:
                 raise ValueError(f"{name}={value} must be a finite β >= 0.")
-        if self.epochs < 1:
-            raise ValueError(f"epochs={self.epochs} of the ramp must be >= 1.")
+        as_integer(self.epochs, "epochs", 1, ", the length of the ramp")
 
     def __call__(self, epoch: int) -> float:
         """Return β at the epoch, counted from 0."""
@@ -46,16 +54,22 @@ class LinearBeta:
         return self.start + (self.stop - self.start) * progress
 
 
-def as_schedule(beta: Beta) -> Callable[[int], float]:
-    """Return the schedule, which checks each β before it is used."""
+def as_schedule(beta: object, name: str = "beta") -> Callable[[int], float]:
+    """Return the schedule, which checks each β before it is used; `name` is the user's for it."""
+    kinds = "a number, a LinearBeta, or a function epoch -> β"
+    if isinstance(beta, type):
+        raise TypeError(f"{name}={beta.__name__} is a class; pass {beta.__name__}(...).")
+    if not callable(beta):
+        as_number(beta, name, kinds)
 
     def checked(epoch: int) -> float:
-        value = beta(epoch) if callable(beta) else beta
+        at = f"{name} at epoch {epoch}"
+        value = as_number(beta(epoch) if callable(beta) else beta, at, kinds)
         if not 0 <= value < math.inf:
             raise ValueError(
-                f"beta={value} at epoch {epoch} must be finite and >= 0: a negative β rewards a "
+                f"{name}={value} at epoch {epoch} must be finite and >= 0: a negative β rewards a "
                 "posterior far from the prior."
             )
-        return float(value)
+        return value
 
     return checked

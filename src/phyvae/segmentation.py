@@ -36,7 +36,9 @@ def segment(
     Parameters
     ----------
     maps
-        Latent maps, shape (channels, rows, cols), or one map, shape (rows, cols); finite.
+        Latent maps, shape (channels, rows, cols), or one map, shape (rows, cols); finite. Channels
+        come first: more than 8 channels of at most 4 columns are taken for maps with channels
+        last, and refused.
     classes
         Number of domains to look for, 1 <= classes <= rows * cols.
     method
@@ -60,8 +62,11 @@ def segment(
     Raises
     ------
     ValueError
-        If `maps` is not finite or has the wrong axes, or has several channels where `method`
-        takes one; if `method` is unknown; if `classes` or `denoise` is out of its range.
+        If `maps` is not finite or has the wrong axes (channels last), or has several channels
+        where `method` takes one; if `method` is unknown; if `classes` or `denoise` is out of its
+        range.
+    TypeError
+        If `maps` is no array.
 
     Notes
     -----
@@ -88,7 +93,7 @@ def segment(
     array([[0, 0, 1],
            [0, 0, 1]])
     """
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method={method!r} is unknown; choose one of {sorted(_METHODS)}.")
     channels = as_maps(maps)
     _check_classes(classes, method, cells=channels[0].size)

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ._given import as_integer, as_number, brief
 from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
@@ -98,14 +99,17 @@ class PhysicsTrainer:
                 f"objective={objective!r} must be a PhysicsObjective or None: "
                 "PhysicsObjective(loss, w=0.1)."
             )
-        if not 0 < lr < math.inf:
+        if not 0 < as_number(lr, "lr") < math.inf:
             raise ValueError(f"lr={lr} must be > 0 and finite.")
-        if not 0 < pixels <= 1:
+        if not 0 < as_number(pixels, "pixels") <= 1:
             raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
         self.model = model if device is None else model.to(device)
         self.objective = (objective or PhysicsObjective()).to(model.device)
         self.batch_size, self.tile, self.pixels, self.seed = batch_size, tile, pixels, seed
-        TileSampler((1, 1), batch_size, tile)  # refuses bad values here, not after an hour
+        as_integer(seed, "seed", 0)
+        # Bad values are refused here, not after an hour.
+        as_integer(batch_size, "batch_size", 1, " patch")
+        as_integer(tile, "tile", 2, " patches: physics needs neighbours")
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
@@ -150,6 +154,8 @@ class PhysicsTrainer:
         ------
         NonFiniteLossError
             If the loss becomes NaN or infinite. The weights are put back to the last good epoch.
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of its range; before any training.
 
         Warns
         -----
@@ -157,11 +163,9 @@ class PhysicsTrainer:
             Once per trainer, if at the end no latent map says anything: less than a tenth of
             every content latent's variance lies between patches.
         """
-        if epochs < 1:
-            raise ValueError(f"epochs={epochs} must be at least 1.")
-        if callable(callbacks):
-            raise TypeError(f"callbacks={callbacks!r} must be a list of callables: [callback].")
-        schedule = as_schedule(beta)
+        check_patches(self.model, grid)
+        as_integer(epochs, "epochs", 1)
+        schedule, callbacks = as_schedule(beta), _as_callbacks(callbacks)
         first = self.epochs_done
         with tqdm(total=epochs, disable=not progress, unit="epoch") as bar:
             for _ in range(epochs):
@@ -191,7 +195,9 @@ class PhysicsTrainer:
         steps_per_epoch
             As for `fit`.
         """
-        self._epoch(grid, as_schedule(scale_factor)(self.epochs_done), steps_per_epoch)
+        self._epoch(
+            grid, as_schedule(scale_factor, "scale_factor")(self.epochs_done), steps_per_epoch
+        )
 
     def print_statistics(self) -> None:
         """Print the parts of the last epoch."""
@@ -244,6 +250,9 @@ class PhysicsTrainer:
             Means per patch, with Ψ of the whole map.
         """
         check_patches(self.model, grid)
+        beta = as_number(beta, "beta")
+        as_integer(seed, "seed", 0)
+        as_integer(batch_size, "batch_size", 1)
         model = self.model
         generator = torch.Generator(model.device).manual_seed(seed)
         sums = torch.zeros(3, dtype=torch.float64)
@@ -266,8 +275,8 @@ class PhysicsTrainer:
 
     def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
         check_patches(self.model, grid)
-        if steps is not None and steps < 1:
-            raise ValueError(f"steps_per_epoch={steps} must be at least 1.")
+        if steps is not None:
+            as_integer(steps, "steps_per_epoch", 1)
         started = time.perf_counter()
         grid = grid.to(self.model.device)
         sampler = TileSampler(grid.shape, self.batch_size, self.tile)
@@ -357,6 +366,18 @@ class PhysicsTrainer:
     def _history(self, first: int) -> History:
         columns = np.array(self._rows[first:], dtype=float).reshape(-1, len(fields(History))).T
         return History(*columns)
+
+
+def _as_callbacks(callbacks: object) -> list[Callback]:
+    """Return the callbacks as a list, which outlives the first epoch as an iterator does not."""
+    if isinstance(callbacks, Iterable) and not callable(callbacks):
+        listed = list(callbacks)
+        if all(callable(callback) for callback in listed):
+            return listed
+    raise TypeError(
+        f"callbacks={brief(callbacks)} must be a list of callables (trainer, epochs_done) -> "
+        "None: [callback]."
+    )
 
 
 def _mixed(seed: int, epoch: int) -> int:

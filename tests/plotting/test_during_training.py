@@ -88,9 +88,9 @@ def test_its_settings_are_frozen(grid, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"every": 0}, "every=0 epochs must be at least 1"),
+        ({"every": 0}, "every=0 must be at least 1 epoch"),
         ({"every": -3}, "every=-3"),
-        ({"channel": -1}, "channel=-1 must be >= 0"),
+        ({"channel": -1}, "channel=-1 must be at least 0; channels count from 0"),
         ({"method": "kmeans"}, "method='kmeans' is unknown"),
         ({"classes": 3, "method": "chan_vese"}, "classes=3 exceeds the 2"),
         ({"denoise": 0.0}, "denoise=0.0 must be None"),
@@ -99,6 +99,20 @@ def test_its_settings_are_frozen(grid, tmp_path):
 def test_what_it_cannot_draw_is_refused_before_the_training(grid, tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         phyvae.DrawMaps(grid, tmp_path, **settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"grid": np.ones((40, 48))}, r"grid=<ndarray of shape \(40, 48\)> must be a PatchGrid"),
+        ({"folder": None}, "folder=None must be a path"),
+        ({"every": 2.5}, "every=2.5 must be an integer >= 1 epoch"),
+        ({"channel": "z"}, "channel='z' must be an integer >= 0"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(grid, unchecked, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        unchecked(phyvae.DrawMaps, **({"grid": grid, "folder": "f"} | arguments))
 
 
 def test_a_channel_that_the_model_lacks_is_refused(grid, tmp_path):

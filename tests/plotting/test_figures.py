@@ -22,6 +22,9 @@ MAPS = GENERATOR.standard_normal((2, 30, 20))
 LABELS = np.repeat([[0], [1], [2]], 10, axis=0) * np.ones((1, 20), int)  # walls below rows 9, 19
 
 
+DOZEN = np.arange(12)
+
+
 class Model:
     """Decodes z into patches whose mean is z_1 + 10 z_2."""
 
@@ -72,6 +75,10 @@ FIGURES = {
     "manifold": lambda g, s: plotting.plot_manifold(Model((4, 6), 2)),
     "manifold of spectra": lambda g, s: plotting.plot_manifold(Model((16,), 3)),
     "distribution": lambda g, s: plotting.plot_distribution(MAPS, LABELS),
+    "distribution of many": lambda g, s: plotting.plot_distribution(
+        MAPS, np.resize(DOZEN, LABELS.shape)
+    ),
+    "distribution of one": lambda g, s: plotting.plot_distribution(MAPS[:1], LABELS),
     "history": lambda g, s: plotting.plot_history({"a": history(), "b": history(offset=1)}),
 }
 
@@ -86,6 +93,17 @@ def walls_of(ax):
 
 def texts(fig):
     return [t for t in fig.findobj(mpl.text.Text) if t.get_text().strip() and t.get_visible()]
+
+
+def ticks_out_of_view(fig):
+    return {
+        text
+        for ax in fig.axes
+        for axis in (ax.xaxis, ax.yaxis)
+        for tick in axis.get_major_ticks()
+        for text in (tick.label1, tick.label2)
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    }
 
 
 def test_importing_the_module_leaves_matplotlib_unimported():
@@ -346,9 +364,30 @@ class TestDistribution:
         expected = [to_rgb(COLOURS[k]) for k in LABELS.flat]
         assert_close(points.get_facecolors()[:, :3], np.array(expected))
         assert points.get_rasterized()
-        assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2"]
+        (legend,) = ax.figure.findobj(mpl.legend.Legend)
+        assert [t.get_text() for t in legend.get_texts()] == ["0", "1", "2"]
         assert top.get_xlim() == ax.get_xlim()
         assert right.get_ylim() == ax.get_ylim()
+
+    @pytest.mark.parametrize("width", [3.4, 7.0])
+    @pytest.mark.parametrize("count", [1, 4, 5, 9, 12])
+    def test_overlaps_no_text_and_fills_the_page(self, count, width):
+        labels = np.resize(np.arange(count), LABELS.shape)
+        fig, (ax, *_) = plotting.plot_distribution(1e-2 * MAPS, labels, width=width)
+        fig.canvas.draw()
+        boxes = [t.get_window_extent() for t in texts(fig) if t not in ticks_out_of_view(fig)]
+        panels = [panel.get_window_extent() for panel in fig.axes if panel.axison]
+        for k, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:k] + panels)
+        assert fig.get_tightbbox().width > 0.93 * width
+        assert fig.get_tightbbox().height > fig.get_figheight() - 0.2
+        assert ax.get_window_extent().width > 0.55 * fig.bbox.width
+
+    def test_overlapping_labels_can_both_be_followed(self):
+        _, (_, top, _) = plotting.plot_distribution(MAPS, LABELS)
+        for k, outline in enumerate(top.patches):
+            assert outline.get_facecolor()[3] < 0.5
+            assert outline.get_edgecolor() == (*to_rgb(COLOURS[k]), 1)
 
     def test_has_equal_scales_unless_one_latent_spreads_far_more(self):
         spans = []
@@ -456,3 +495,54 @@ class TestComparison:
     def test_refuses_an_empty_mapping(self):
         with pytest.raises(ValueError, match="rows is empty"):
             plotting.plot_comparison({})
+
+
+class TestWrongKinds:
+    """Arguments of another kind, or in another order, are named before anything is drawn."""
+
+    @pytest.mark.parametrize(
+        ("function", "arguments", "message"),
+        [
+            ("latent_maps", lambda g: (g,), "maps=<PatchGrid> .*model.latent_maps"),
+            ("latent_maps", lambda g: (None,), "maps=None .*model.latent_maps"),
+            ("latent_maps", lambda g: (MAPS * 1j,), "complex128 must be real latent maps"),
+            ("latent_maps", lambda g: (MAPS, g), r"labels=<PatchGrid> .*phyvae.segment\(maps\)"),
+            ("latent_maps", lambda g: (MAPS, LABELS, {"grid": LABELS}), "grid=<ndarray of shape"),
+            ("latent_maps", lambda g: (MAPS, LABELS, {"width": "7"}), "width='7' must be a numbe"),
+            ("segmentation", lambda g: (LABELS, g), "labels=<PatchGrid>"),
+            ("segmentation", lambda g: (Model((4, 4), 2), LABELS), "image=<Model> .* a PatchGrid"),
+            ("segmentation", lambda g: (MAPS[0], LABELS, {"grid": MAPS}), "grid=<ndarray of sh"),
+            ("segmentation", lambda g: (MAPS[0], LABELS, {"alpha": "a"}), "alpha='a' must be"),
+            ("comparison", lambda g: ([(MAPS, LABELS)],), "rows=.* must map names of methods"),
+            ("comparison", lambda g: ({"a": MAPS},), r"rows\['a'\]=<ndarray .* pair \(maps"),
+            ("distribution", lambda g: (MAPS, LABELS, {"channels": 1}), "channels=1 must be two"),
+            ("manifold", lambda g: (MAPS,), "model=<ndarray .* must be a ShiftVAE"),
+            ("manifold", lambda g: (SimpleNamespace(model=1),), "a ShiftVAE: trainer.model"),
+            ("manifold", lambda g: (Model((4, 4), 2), 2.5), "n=2.5 must be an integer"),
+            ("manifold", lambda g: (Model((4, 4), 2), {"limits": 3}), "limits=3 must be two"),
+            ("history", lambda g: (SimpleNamespace(history=1),), "a History: trainer.history"),
+            ("history", lambda g: ({"loss": [1, 2]},), r"history\['loss'\]=\[1, 2\] must be"),
+            ("patches", lambda g: (MAPS[0],), "grid=<ndarray .* must be a PatchGrid"),
+            ("patches", lambda g: (g, 2.5), "n=2.5 must be an integer"),
+        ],
+    )
+    def test_are_refused(self, function, arguments, message, grid, unchecked):
+        *positional, last = arguments(grid)
+        is_keywords = isinstance(last, dict) and len(positional) > 0
+        positional, keywords = (positional, last) if is_keywords else ([*positional, last], {})
+        with pytest.raises(TypeError, match=message):
+            unchecked(getattr(plotting, f"plot_{function}"), *positional, **keywords)
+        assert not plt.get_fignums()
+
+    @pytest.mark.parametrize("width", [0.0, -3.4, np.nan, np.inf])
+    def test_a_width_that_is_none_is_refused(self, width):
+        with pytest.raises(ValueError, match=f"width={width} inches"):
+            plotting.plot_latent_maps(MAPS, width=width)
+
+    def test_labels_in_the_place_of_maps_are_told_apart(self):
+        with pytest.raises(ValueError, match=r"maps has shape \(30, 20\).*labels come after"):
+            plotting.plot_latent_maps(LABELS, MAPS)
+
+    def test_maps_with_channels_last_are_refused(self):
+        with pytest.raises(ValueError, match=r"maps of shape \(30, 20, 2\) .*channels last"):
+            plotting.plot_latent_maps(MAPS.transpose(1, 2, 0))

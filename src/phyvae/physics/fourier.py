@@ -33,6 +33,10 @@ class FourierLoss(PhysicsLoss):
 
     Notes
     -----
+    Nearly all wavevectors lie off the centre, and the logarithm lifts weak ones: white noise on
+    48 x 48 cells has 0.998, a disc with noise of a tenth of its contrast 0.995. Compare values of
+    maps of one shape and with one radius only, by how far they lie below that of noise.
+
     The paper takes as centre the 2 x 2 samples at and before the middle of the shifted spectrum;
     ``published(maps)`` gives its number to the digit.
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from .._given import as_integer, as_number, brief, refuse_channels_last
 from ..patches import PatchGrid
 
 __all__ = [
@@ -15,32 +16,47 @@ __all__ = [
     "as_labels",
     "as_maps",
     "as_picture",
+    "brief",
+    "checked_width",
     "chosen_channels",
     "extent_of",
     "frame_of",
     "in_unit",
+    "refuse_no_grid",
 ]
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 Extent: TypeAlias = tuple[float, float, float, float]  # left, right, bottom, top
 
 
-def as_array(values: Array) -> npt.NDArray[Any]:
+def as_array(values: Any) -> npt.NDArray[Any]:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
-def as_maps(maps: Array, name: str = "maps") -> npt.NDArray[Any]:
+def as_maps(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
     z = as_array(maps)
+    if z.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name}={brief(maps)} of dtype {z.dtype} must be real latent maps, shape (channels, "
+            "rows, cols): model.latent_maps(grid)."
+        )
     if z.ndim != 3 or z.size == 0:
-        raise ValueError(f"{name} has shape {z.shape}, but must be (channels, rows, cols).")
+        cure = "; one map is maps[:1], and labels come after the maps" if z.ndim == 2 else ""
+        raise ValueError(f"{name} has shape {z.shape}, but must be (channels, rows, cols){cure}.")
+    refuse_channels_last(z.shape, name)
     for k, channel in enumerate(z):
         if not np.isfinite(channel).any():
             raise ValueError(f"{name} has no finite value in channel {k}; did training diverge?")
     return z
 
 
-def as_labels(labels: Array, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def as_labels(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     domains = as_array(labels)
+    if domains.dtype.kind not in "fiub":
+        raise TypeError(
+            f"labels={brief(labels)} of dtype {domains.dtype} must be an array of integers, shape "
+            "(rows, cols): phyvae.segment(maps)."
+        )
     if domains.shape != tuple(shape) or domains.dtype.kind not in "iub":
         raise ValueError(
             f"labels has shape {domains.shape} and dtype {domains.dtype}, but must be integers of "
@@ -49,8 +65,13 @@ def as_labels(labels: Array, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     return domains.astype(int)
 
 
-def as_picture(image: Array | PatchGrid) -> npt.NDArray[Any]:
+def as_picture(image: Any) -> npt.NDArray[Any]:
     values = as_array(image.image if isinstance(image, PatchGrid) else image)
+    if values.dtype.kind not in "fiub":
+        raise TypeError(
+            f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
+            "width), or a PatchGrid."
+        )
     if isinstance(image, PatchGrid) and values.ndim == 3:
         return np.asarray(values.mean(axis=2))
     if values.ndim != 2:
@@ -58,15 +79,19 @@ def as_picture(image: Array | PatchGrid) -> npt.NDArray[Any]:
     return values
 
 
-def chosen_channels(channels: tuple[int, int], count: int) -> list[int]:
-    along = list(channels[:count])
+def chosen_channels(channels: Any, count: int) -> list[int]:
+    if not isinstance(channels, tuple | list) or len(channels) not in (1, 2):
+        raise TypeError(f"channels={brief(channels)} must be two latents, such as (0, 1).")
+    along = [as_integer(k, "channels", 0) for k in channels[:count]]
     if len({*along}) < len(along) or not all(0 <= k < count for k in along):
         raise ValueError(f"channels={channels} must be two different ones of {[*range(count)]}.")
     return along
 
 
-def extent_of(shape: tuple[int, ...], grid: PatchGrid | None = None) -> Extent:
+def extent_of(shape: tuple[int, ...], grid: Any = None) -> Extent:
     """Return the extent of all cells, each one step wide around its centre, px."""
+    if grid is not None:
+        refuse_no_grid(grid)
     if grid is not None and grid.shape != tuple(shape):
         raise ValueError(
             f"grid has shape {grid.shape}, but maps and labels {tuple(shape)}; "
@@ -80,7 +105,8 @@ def extent_of(shape: tuple[int, ...], grid: PatchGrid | None = None) -> Extent:
     return float(left), float(right), float(bottom), float(top)
 
 
-def in_unit(extent: Extent, pixel_size: float | None, unit: str) -> Extent:
+def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
+    pixel_size = None if pixel_size is None else as_number(pixel_size, "pixel_size")
     if (pixel_size is None) != (unit == "px") or (pixel_size is not None and pixel_size <= 0):
         raise ValueError(
             f"pixel_size={pixel_size} and unit={unit!r} go together, as in pixel_size=0.02, "
@@ -90,11 +116,23 @@ def in_unit(extent: Extent, pixel_size: float | None, unit: str) -> Extent:
     return left, right, bottom, top
 
 
-def frame_of(
-    shape: tuple[int, ...], grid: PatchGrid | None, pixel_size: float | None, unit: str
-) -> tuple[Extent, str]:
+def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> tuple[Extent, str]:
     """Return extent and unit of maps."""
     if grid is None and pixel_size is not None:
         raise ValueError(f"pixel_size={pixel_size} is that of an image pixel; pass grid, too.")
     extent = in_unit(extent_of(shape, grid), pixel_size, unit)
     return extent, "map px" if grid is None else unit
+
+
+def refuse_no_grid(grid: object) -> None:
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+        )
+
+
+def checked_width(width: Any) -> float:
+    inches = as_number(width, "width", "a number of inches")
+    if not 0 < inches < np.inf:
+        raise ValueError(f"width={width} inches must be > 0; 3.4 is one column of a journal.")
+    return inches

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._given import Extent
+from ._given import Extent, checked_width
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
     import matplotlib.figure
@@ -33,7 +33,8 @@ def new_panels(rows: int, columns: int, width: float) -> Drawn:
     """Return a figure as high as a page, which `_finished` trims, and its axes."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=(width, 9.5), layout="compressed", squeeze=False)
+    size = (checked_width(width), 9.5)
+    return plt.subplots(rows, columns, figsize=size, layout="compressed", squeeze=False)
 
 
 def show(ax: Any, values: Any, **style: Any) -> Any:

@@ -1,7 +1,8 @@
 """Domains, laid over the image they were found in."""
 
+from .._given import as_number
 from ..patches import PatchGrid
-from ._given import Array, as_labels, as_picture, extent_of, in_unit
+from ._given import Array, as_labels, as_picture, extent_of, in_unit, refuse_no_grid
 from ._panels import Drawn, draw_labels, finished, label_outer, new_panels, show
 
 __all__ = ["plot_segmentation"]
@@ -39,6 +40,11 @@ def plot_segmentation(
     """
     grid = image if isinstance(image, PatchGrid) else grid
     picture = as_picture(image)
+    if grid is not None:
+        refuse_no_grid(grid)
+    as_number(alpha, "alpha", "a number from 0 to 1")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha={alpha} is an opacity and must lie in [0, 1].")
     if grid is not None and picture.shape != grid.image.shape[:2]:
         raise ValueError(
             f"image has shape {picture.shape}, but grid that of {tuple(grid.image.shape[:2])}; "

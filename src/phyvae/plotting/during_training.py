@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._given import as_integer, brief
 from ..patches import PatchGrid
+from ._given import refuse_no_grid
 from .maps import plot_latent_maps
 
 if TYPE_CHECKING:  # it brings pyro along
@@ -38,6 +40,8 @@ class DrawMaps:
 
     Raises
     ------
+    TypeError
+        If `grid`, `folder` or a number is of another kind.
     ValueError
         If `every` or `channel` is out of its range, or `segment` refuses its arguments.
 
@@ -68,10 +72,11 @@ class DrawMaps:
     channel: int = 0
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every={self.every} epochs must be at least 1.")
-        if self.channel < 0:
-            raise ValueError(f"channel={self.channel} must be >= 0; channels count from 0.")
+        refuse_no_grid(self.grid)
+        if not isinstance(self.folder, str | Path):
+            raise TypeError(f"folder={brief(self.folder)} must be a path, where pictures go.")
+        as_integer(self.every, "every", 1, " epoch")
+        as_integer(self.channel, "channel", 0, "; channels count from 0")
         self._segmented(np.zeros(self.grid.shape))  # refuses bad values here, not after an hour
 
     def __call__(self, trainer: "PhysicsTrainer", epoch: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ._given import brief, checked_width
 from ._panels import COLOURS, Drawn, finished, new_panels
 
 __all__ = ["plot_history"]
@@ -36,7 +37,12 @@ def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
     named = history if isinstance(history, Mapping) else {"": history}
     if not named:
         raise ValueError("history is empty; pass a History, or a mapping from name to History.")
-    fig, axes = new_panels(*((2, 3) if width > 5 else (3, 2)), width)
+    for name, run in named.items():
+        if not all(hasattr(run, attribute) for attribute in ("epoch", *CURVES)):
+            what = f"history[{name!r}]" if isinstance(history, Mapping) else "history"
+            cure = "trainer.history" if hasattr(run, "history") else "the result of trainer.fit"
+            raise TypeError(f"{what}={brief(run)} must be a History: {cure}.")
+    fig, axes = new_panels(*((2, 3) if checked_width(width) > 5 else (3, 2)), width)
     *used, spare = axes.flat
     for ax, (attribute, (title, unit)) in zip(used, CURVES.items(), strict=True):
         for k, (name, run) in enumerate(named.items()):

@@ -6,7 +6,17 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from ._given import Array, as_array, as_labels, as_maps, chosen_channels, extent_of
+from .._given import as_integer
+from ._given import (
+    Array,
+    as_array,
+    as_labels,
+    as_maps,
+    brief,
+    checked_width,
+    chosen_channels,
+    extent_of,
+)
 from ._panels import COLOURS, Drawn, add_colourbar, finished, latent_name, new_panels, show
 
 __all__ = ["plot_distribution", "plot_manifold"]
@@ -32,6 +42,8 @@ def plot_distribution(
     >>> maps = torch.randn(2, 40, 50)
     >>> fig, axes = phyvae.plot_distribution(maps, (maps[0] > 0.5).int())
     """
+    from matplotlib.colors import to_rgba
+
     z = as_maps(maps)
     domains = np.zeros(z.shape[1:], int) if labels is None else as_labels(labels, z.shape[1:])
     along = chosen_channels(channels, len(z))
@@ -39,9 +51,8 @@ def plot_distribution(
     if not kept.any():
         raise ValueError("maps and labels leave no patch with finite z and a label >= 0.")
     points, domain = z[along][:, kept].astype(float), domains[kept]
-    fig, axes = new_panels(1, 1, width)
-    ax = axes[0, 0]
-    panels = [ax]
+    fig, panels, corner = _joint_panels(len(along), width)
+    ax, histograms = panels[0], panels[-2:]
     if len(along) == 2:
         colours = np.array(COLOURS)[domain % len(COLOURS)]
         size = float(np.clip(350 * width**2 / len(domain), 1, 12))
@@ -50,31 +61,85 @@ def plot_distribution(
         half = np.full(2, half.max()) if half.max() < 4 * half.min() else half
         (left, bottom), (right, top) = middle - half, middle + half
         ax.set(xlim=(left, right), ylim=(bottom, top), ylabel=latent_name(along[1]))
-        panels.append(ax.inset_axes((0, 1.04, 1, 0.25), sharex=ax))
-        panels.append(ax.inset_axes((1.04, 0, 0.25, 1), sharey=ax, xlabel="patches"))
-        panels[1].tick_params(labelbottom=False)
-        panels[2].tick_params(labelleft=False)
-        panels[2].locator_params(axis="x", nbins=2, prune="lower")
-    histograms = panels[-2:]
     for panel, values, upright in zip(histograms, points, (True, False), strict=False):
         bins = np.histogram_bin_edges(values, bins=40)
         for k in np.unique(domain):
+            # Faint, with a firm outline: where labels overlap, each can still be followed.
             panel.hist(
                 values[domain == k],
                 bins,
                 histtype="stepfilled",
                 orientation="vertical" if upright else "horizontal",
-                color=COLOURS[k % len(COLOURS)],
-                alpha=0.6,
+                facecolor=to_rgba(COLOURS[k % len(COLOURS)], 0.3),
+                edgecolor=COLOURS[k % len(COLOURS)],
+                linewidth=0.8,
                 label=f"{k}",
             )
     histograms[0].set_ylabel("patches")
-    ax.set(xlabel=latent_name(along[0]), box_aspect=1 if len(along) == 2 else 0.6)
+    ax.set_xlabel(latent_name(along[0]))
     if labels is not None:
-        corner = (1.02 if len(along) == 1 else 1.3, 1)
-        handles = histograms[0].get_legend_handles_labels()
-        ax.legend(*handles, title="labels", loc="upper left", bbox_to_anchor=corner, frameon=False)
-    return finished(fig), np.array(panels)
+        handles, names = histograms[0].get_legend_handles_labels()
+        few = len(names) <= 4  # as many as the corner holds
+        (corner if few else histograms[0]).legend(
+            handles,
+            names,
+            title="labels",
+            loc="upper left" if few else "lower left",
+            bbox_to_anchor=(0, 1.0 if few else 1.05),
+            ncols=1 if few else 5,
+            frameon=False,
+            borderaxespad=0,
+            borderpad=0,
+            handlelength=0.8,
+            handletextpad=0.4,
+            columnspacing=0.8,
+            labelspacing=0.3,
+        )
+    return finished(fig), panels
+
+
+def _joint_panels(latents: int, width: float) -> tuple[Any, np.ndarray, Any]:
+    """Return a figure, its panels, and the corner of the legend.
+
+    Of two latents: the scatter plot, the histograms above and beside it, on its axes.
+    """
+    import matplotlib.pyplot as plt
+
+    if latents == 1:
+        fig, ((ax, corner),) = plt.subplots(
+            1,
+            2,
+            squeeze=False,
+            width_ratios=(5, 1),
+            layout="compressed",
+            figsize=(checked_width(width), 9.5),
+        )
+        ax.set_box_aspect(0.6)
+        corner.set_axis_off()
+        return fig, np.array([ax]), corner
+    fig, ((top, corner), (ax, right)) = plt.subplots(
+        2,
+        2,
+        width_ratios=(4, 1),
+        height_ratios=(1, 4),
+        layout="compressed",
+        figsize=(checked_width(width), 9.5),
+        gridspec_kw={"wspace": 0.03, "hspace": 0.03},
+    )
+    corner.set_axis_off()
+    for panel, aspect in ((ax, 1), (top, 0.25), (right, 4), (corner, 1)):
+        panel.set_box_aspect(aspect)
+    top.sharex(ax)
+    right.sharey(ax)
+    top.tick_params(labelbottom=False)
+    right.tick_params(labelleft=False)
+    right.set_xlabel("patches")
+    for panel, axis, intervals in ((top, "y", 3), (right, "x", 2)):
+        panel.locator_params(axis=axis, nbins=intervals)
+        panel.spines[["top", "right"]].set_visible(False)
+    fig.align_ylabels([top, ax])
+    fig.align_xlabels([ax, right])
+    return fig, np.array([ax, top, right]), corner
 
 
 def plot_manifold(
@@ -106,6 +171,12 @@ def plot_manifold(
     >>> model = phyvae.ShiftVAE((16, 16), latent_dim=2, seed=0)
     >>> fig, axes = phyvae.plot_manifold(model, n=5)
     """
+    if not hasattr(model, "decode") or not hasattr(model, "latent_dim"):
+        cure = ": trainer.model" if hasattr(model, "model") else ""
+        raise TypeError(f"model={brief(model)} must be a ShiftVAE{cure}.")
+    as_integer(n, "n", 0)
+    if not isinstance(limits, tuple | list) or len(limits) != 2:
+        raise TypeError(f"limits={brief(limits)} must be two quantiles, such as (0.05, 0.95).")
     if n < 2 or not 0 < limits[0] < limits[1] < 1:
         raise ValueError(f"n={n} must be >= 2 and limits={limits} rise from above 0 to below 1.")
     along = chosen_channels(channels, model.latent_dim)

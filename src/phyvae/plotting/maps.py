@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..patches import PatchGrid
-from ._given import Array, Extent, as_labels, as_maps, as_picture, extent_of, frame_of
+from ._given import (
+    Array,
+    Extent,
+    as_labels,
+    as_maps,
+    as_picture,
+    brief,
+    checked_width,
+    extent_of,
+    frame_of,
+)
 from ._panels import Drawn, draw_labels, draw_row, finished, label_outer, new_panels, show
 
 __all__ = ["plot_comparison", "plot_latent_maps"]
@@ -35,6 +45,16 @@ def plot_comparison(
     >>> rows = {"sh-VAE": (maps, (maps[0] > 0.5).int()), "physics": (maps, (maps[1] > 0.5).int())}
     >>> fig, axes = phyvae.plot_comparison(rows)
     """
+    if not isinstance(rows, Mapping):
+        raise TypeError(
+            f"rows={brief(rows)} must map names of methods to (maps, labels or None): "
+            '{"sh-VAE": (maps, labels)}.'
+        )
+    for name, row in rows.items():
+        if not isinstance(row, tuple | list) or len(row) != 2:
+            raise TypeError(
+                f"rows[{name!r}]={brief(row)} must be the pair (maps, labels), or (maps, None)."
+            )
     if not rows:
         raise ValueError("rows is empty; pass a mapping from method to (maps, labels).")
     z = [as_maps(maps, f"maps of {name!r}") for name, (maps, _) in rows.items()]
@@ -122,7 +142,7 @@ def plot_latent_maps(
     domains = None if labels is None else as_labels(labels, z.shape[1:])
     extent, unit = frame_of(z.shape[1:], grid, pixel_size, unit)
     n = len(z) + (domains is not None)
-    rows = math.ceil(n / (4 if width > 5 else 2))
+    rows = math.ceil(n / (4 if checked_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
     draw_row(axes.ravel()[:n], z, domains, extent)
     for ax in axes.flat[n:]:

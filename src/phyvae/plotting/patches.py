@@ -5,8 +5,9 @@ import math
 import numpy as np
 import torch
 
+from .._given import as_integer
 from ..patches import PatchGrid
-from ._given import as_array, as_picture
+from ._given import as_array, as_picture, checked_width, refuse_no_grid
 from ._panels import COLOURS, Drawn, finished, show
 
 __all__ = ["plot_patches"]
@@ -24,7 +25,9 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=12)
     >>> fig, axes = phyvae.plot_patches(grid, n=6)
     """
-    if not 1 <= n <= len(grid):
+    refuse_no_grid(grid)
+    checked_width(width)
+    if not 1 <= as_integer(n, "n", 0) <= len(grid):
         raise ValueError(f"n={n} must be between 1 and the number of patches, {len(grid)}.")
     import matplotlib.pyplot as plt
 
