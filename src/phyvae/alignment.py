@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import trange
 
+from ._given import as_integer
 from .models import ShiftVAE, check_patches
 from .patches import PatchGrid
 
@@ -51,8 +52,9 @@ def align(
     pairs
         Pairs of windows in a step, >= 1.
     reach
-        Largest displacement along either axis, px, >= 1. The default, a quarter of the patch,
-        should not exceed half a lattice constant by much. The tolerance c is a third of it.
+        Largest displacement along either axis, px, >= 1. The default is three eighths of the
+        patch, three quarters of a lattice constant in patches of two: with less, the half cell is
+        sometimes taken for the cell. The tolerance c is a third of it.
     lr
         Learning rate, > 0; it falls to nothing over the second half of the steps.
     seed
@@ -64,8 +66,8 @@ def align(
     -------
     float
         The share of pairs, over the last tenth of the steps, whose shifts agree with their
-        displacement to within c. About half is usual for a lattice, as jumps lie between the
-        others; near 0, the image shows no lattice at this patch size.
+        displacement to within c. A third to a half is usual for a lattice, as jumps lie between
+        the others; near 0, the image shows no lattice at this patch size.
 
     Examples
     --------
@@ -132,11 +134,13 @@ def _whiten(
     _, spread, components = torch.linalg.svd(patches - mean, full_matrices=False)
     gain = spread / (spread**2 + (spread[0] / 4) ** 2) * len(patches) ** 0.5
     signal = gain * spread / len(patches) ** 0.5  # standard deviation that each one keeps
-    options = {"generator": generator, "device": patches.device, "dtype": patches.dtype}
-    mixture = torch.randn(len(layer.weight), len(gain), **options)
+    mixture, bias = (
+        torch.randn(shape, generator=generator, device=patches.device, dtype=patches.dtype)
+        for shape in ((len(layer.weight), len(gain)), (len(layer.weight),))
+    )
     weight = 1.5 / torch.linalg.vector_norm(signal) * mixture @ (gain[:, None] * components)
     layer.weight.copy_(weight)
-    layer.bias.copy_(0.5 * torch.randn(len(weight), **options) - weight @ mean)
+    layer.bias.copy_(0.5 * bias - weight @ mean)
 
 
 @torch.no_grad()
@@ -155,16 +159,12 @@ def _first_layer(model: ShiftVAE) -> nn.Linear:
     return layer
 
 
-def _checked(
-    model: ShiftVAE, grid: PatchGrid, steps: int, pairs: int, reach: int | None
-) -> int:
+def _checked(model: ShiftVAE, grid: PatchGrid, steps: int, pairs: int, reach: int | None) -> int:
     if len(grid.patch_shape) == 1:
         raise ValueError(
             "grid holds spectra, which are no windows of something larger, so no two of them "
             "have a known displacement; train without align."
         )
-    reach = max(1, min(grid.patch_shape) // 4) if reach is None else reach
-    for name, value in (("steps", steps), ("pairs", pairs), ("reach", reach)):
-        if value < 1:
-            raise ValueError(f"{name}={value} must be at least 1.")
-    return reach
+    as_integer(steps, "steps", 1)
+    as_integer(pairs, "pairs", 1)
+    return max(1, 3 * min(grid.patch_shape) // 8) if reach is None else as_integer(reach, "reach", 1)
