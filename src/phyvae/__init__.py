@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
+    from .checkpoint import CheckpointError as CheckpointError
+    from .checkpoint import load_model as load_model
+    from .checkpoint import load_trainer as load_trainer
     from .history import History as History
     from .metrics import adjusted_rand_index as adjusted_rand_index
     from .metrics import boundary_length as boundary_length
@@ -43,6 +46,7 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
+    "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
     "history": ["History"],
     "metrics": [
         "adjusted_rand_index", "boundary_length", "match_labels", "mean_iou", "wall_length_ratio",
