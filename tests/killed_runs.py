@@ -2,8 +2,8 @@
 
     python tests/killed_runs.py KILLS [SEED]
 
-One process imports torch; each run is a fork of it. Some kills come at a random time, the others at
-a chosen line of a save or in the middle of its write. Prints what was seen, as JSON.
+One process imports torch; each run is a fork of it. Some kills come at a random time, the others
+at a chosen line of a save or in the middle of its write. Prints what was seen, as JSON.
 """
 
 import json

@@ -336,10 +336,11 @@ def _built_model(recipe: dict[str, Any], tensors: dict[str, Tensor]) -> ShiftVAE
         )
     settings = recipe["settings"]
     # A file must not ask for more memory than its own weights take.
-    widths = [math.prod(settings["patch_shape"]), *settings["hidden_dim_e"]]
-    widths_d = [settings["latent_dim"], *settings["hidden_dim_d"]]
-    size = sum(a * b for w in (widths, widths_d) for a, b in itertools.pairwise(w))
-    if size > sum(tensor.numel() for tensor in tensors.values()):
+    encoder = [math.prod(settings["patch_shape"]), *settings["hidden_dim_e"]]
+    decoder = [settings["latent_dim"], *settings["hidden_dim_d"]]
+    layers = [*itertools.pairwise([*encoder, 1]), *itertools.pairwise([*decoder, 1])]
+    least = sum(inputs * outputs for inputs, outputs in layers)
+    if min(*encoder, *decoder) < 1 or least > sum(tensor.numel() for tensor in tensors.values()):
         raise _Unfit(f"its weights are not those of {json.dumps(settings)}.")
     model = ShiftVAE(**settings)
     model.to(_DTYPES[recipe["dtype"]])
@@ -389,7 +390,7 @@ def _restore(
     trainer._rows, trainer.epochs_done = rows, len(rows)
 
 
-def _rows(columns: dict[str, list[float]]) -> list[list[float]]:
+def _rows(columns: dict[str, list[Any]]) -> list[list[Any]]:
     """Return the history epoch by epoch."""
     names = [f.name for f in fields(History)]
     if sorted(columns) != sorted(names):
