@@ -333,6 +333,16 @@ class TestFit:
         fit(small_trainer(), 2, checkpoint=path)
         with pytest.raises(CheckpointError, match=r"epochs=1, but .*run\.phyvae' has 2 already"):
             fit(small_trainer(), 1, resume=path)
+        trainer, new = small_trainer(), path.with_name("new")
+        fit(trainer, 2)
+        with pytest.raises(ValueError, match="epochs=1, but the trainer has 2 already"):
+            fit(trainer, 1, checkpoint=new, resume=new)
+
+    def test_an_error_of_the_schedule_is_its_own(self, path):
+        fit(small_trainer(), 1, checkpoint=path)
+        with pytest.raises(ValueError, match=r"beta=-1\.0 at epoch 1") as error:
+            fit(small_trainer(), 2, resume=path, beta=lambda epoch: 0.3 if epoch < 1 else -1.0)
+        assert not isinstance(error.value, CheckpointError)
 
     def test_a_model_alone_cannot_be_resumed(self, path):
         small_model().save(path)
