@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
     from .alignment import align as align
+    from .checkpoint import CheckpointError as CheckpointError
+    from .checkpoint import load_model as load_model
+    from .checkpoint import load_trainer as load_trainer
     from .history import History as History
     from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
@@ -47,6 +50,7 @@ __version__ = _version("phyvae")
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
     "alignment": ["align"],
+    "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
     "history": ["History"],
     "lattice": ["lattice_spacing"],
     "metrics": [

@@ -167,4 +167,6 @@ def _checked(model: ShiftVAE, grid: PatchGrid, steps: int, pairs: int, reach: in
         )
     as_integer(steps, "steps", 1)
     as_integer(pairs, "pairs", 1)
-    return max(1, 3 * min(grid.patch_shape) // 8) if reach is None else as_integer(reach, "reach", 1)
+    return (
+        max(1, 3 * min(grid.patch_shape) // 8) if reach is None else as_integer(reach, "reach", 1)
+    )

@@ -4,7 +4,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,9 @@ from torch import Tensor
 
 from .patches import PatchGrid
 from .posterior import Posterior
+
+if TYPE_CHECKING:
+    from .checkpoint import AnyPath
 
 try:
     with warnings.catch_warnings():  # pyroVED adds a filter of its own while it is imported
@@ -142,6 +145,20 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             self.register_buffer(name, value, persistent=False)
         self.patch_shape, self.latent_dim = patch_shape, latent_dim
         self.sampler_name, self.decoder_sig, self.sigmoid_d = sampler_d, decoder_sig, sigmoid_d
+        self._settings = {
+            "patch_shape": patch_shape,
+            "latent_dim": latent_dim,
+            "dx_prior": dx_prior,
+            "dy_prior": dy_prior,
+            "hidden_dim_e": tuple(hidden_dim_e),
+            "hidden_dim_d": tuple(hidden_dim_d),
+            "activation": activation,
+            "sampler_d": sampler_d,
+            "decoder_sig": decoder_sig,
+            "sigmoid_d": sigmoid_d,
+            "coordinate_scale": coordinate_scale,
+            "seed": seed,
+        }
         self.to(device)
 
     @property
@@ -153,6 +170,21 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
     def device(self, device: torch.device | str) -> None:
         # pyroVED's constructor assigns it once; the buffers decide.
         pass
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, but for the device."""
+        return dict(self._settings)
+
+    def save(self, path: "AnyPath") -> None:
+        """Write the model to a file that `phyvae.load_model` reads, at once or not at all.
+
+        The file is a safetensors file with the weights under their own names. A file that is
+        there is replaced.
+        """
+        from .checkpoint import save_model
+
+        save_model(self, path)
 
     @property
     def content(self) -> slice:

@@ -133,6 +133,7 @@ class PhysicsObjective(nn.Module):
         if not 0 <= strength < math.inf:
             raise ValueError(f"strength={strength} must be >= 0 and finite.")
         self.physics, self.w, self.coupling, self.strength = physics, w, coupling, strength
+        self.w_max = w_max
         if isinstance(channels, int):
             raise TypeError(f"channels={channels} must be a list of latents: [{channels}].")
         self.channels = None if channels is None else tuple(channels)

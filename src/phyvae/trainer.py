@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ._given import as_integer, as_number, brief
+from .checkpoint import AnyPath, begin, save_trainer
 from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
@@ -113,7 +114,7 @@ class PhysicsTrainer:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
-        self._steps_done, self._warned_of_collapse = 0, False
+        self._warned_of_collapse = False
 
     # -- Training ----------------------------------------------------------------------------
 
@@ -126,6 +127,9 @@ class PhysicsTrainer:
         steps_per_epoch: int | None = None,
         callbacks: Iterable[Callback] = (),
         progress: bool = True,
+        checkpoint: AnyPath | None = None,
+        every: int | None = None,
+        resume: AnyPath | None = None,
     ) -> History:
         """Train for some epochs; a further call goes on from there.
 
@@ -144,14 +148,28 @@ class PhysicsTrainer:
             Called after every epoch as ``callback(trainer, epochs_done)``.
         progress
             Whether to show a progress bar.
+        checkpoint
+            File to save the trainer to, after the callbacks of an epoch and at the end. A trainer
+            that has not begun does not replace a file.
+        every
+            Epochs from save to save, >= 1; by default 1.
+        resume
+            File to go on from, with this trainer's settings, grid and β. `epochs` then counts the
+            epochs in the file, too, so the same call finishes a run that was killed: on the CPU
+            of the same machine, with the bits of a run that was not. If `checkpoint` is the same
+            path, the file may be missing yet.
 
         Returns
         -------
         History
-            The epochs of this call.
+            The epochs of this call; with `resume`, all epochs.
 
         Raises
         ------
+        CheckpointError
+            If the file to go on from is damaged, or one of another run.
+        FileExistsError
+            If `checkpoint` would replace a file without going on from it.
         NonFiniteLossError
             If the loss becomes NaN or infinite. The weights are put back to the last good epoch.
         TypeError, ValueError
@@ -165,10 +183,19 @@ class PhysicsTrainer:
         """
         check_patches(self.model, grid)
         as_integer(epochs, "epochs", 1)
+        if every is not None:
+            as_integer(every, "every", 1)
+        if every is not None and checkpoint is None:
+            raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
         schedule, callbacks = as_schedule(beta), _as_callbacks(callbacks)
-        first = self.epochs_done
-        with tqdm(total=epochs, disable=not progress, unit="epoch") as bar:
-            for _ in range(epochs):
+        call = None
+        if checkpoint is not None or resume is not None:
+            files = {"checkpoint": checkpoint, "resume": resume}
+            call = begin(self, grid, epochs, beta, steps_per_epoch, **files)
+        first = self.epochs_done if resume is None else 0
+        done = self.epochs_done - first
+        with tqdm(total=epochs, initial=done, disable=not progress, unit="epoch") as bar:
+            for epoch in range(done + 1, epochs + 1):
                 parts = self._epoch(grid, schedule(self.epochs_done), steps_per_epoch)
                 bar.set_postfix(
                     {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
@@ -178,6 +205,8 @@ class PhysicsTrainer:
                 bar.update()
                 for callback in callbacks:
                     callback(self, self.epochs_done)
+                if checkpoint is not None and (epoch % (every or 1) == 0 or epoch == epochs):
+                    save_trainer(self, checkpoint, call)
         self._warn_of_collapse(grid)
         return self._history(first)
 
@@ -198,6 +227,26 @@ class PhysicsTrainer:
         self._epoch(
             grid, as_schedule(scale_factor, "scale_factor")(self.epochs_done), steps_per_epoch
         )
+
+    def save(self, path: AnyPath) -> None:
+        """Write all that training needs to go on to a file, at once or not at all.
+
+        `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
+        weights, the optimiser's state, all settings and the history; neither the patches nor the
+        code of a loss of your own. A file that is there is replaced.
+        """
+        save_trainer(self, path)
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """The constructor's numbers."""
+        return {
+            "lr": self.optimizer.defaults["lr"],
+            "batch_size": self.batch_size,
+            "tile": self.tile,
+            "pixels": self.pixels,
+            "seed": self.seed,
+        }
 
     def print_statistics(self) -> None:
         """Print the parts of the last epoch."""
@@ -303,8 +352,8 @@ class PhysicsTrainer:
             zip((f.name for f in fields(ObjectiveParts)), (total / count).tolist(), strict=True)
         )
         self._refuse_bad(means, good)
+        means["beta"] = beta  # as it was given, not as float32 has it
         self.epochs_done += 1
-        self._steps_done += count
         self._rows.append([self.epochs_done, *means.values(), time.perf_counter() - started])
         return means
 
@@ -355,7 +404,7 @@ class PhysicsTrainer:
         self._warned_of_collapse = True
         warnings.warn(
             f"The latent maps say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of their "
-            f"variance lies between patches, after {self._steps_done} steps. What is segmented "
+            f"variance lies between patches, after {self.epochs_done} epochs. What is segmented "
             "from them is noise. Train longer (1000 to 2500 steps are usual), start from a "
             "smaller beta, check size and coordinate_scale of the patches against the lattice "
             "(phyvae.lattice_spacing), or lower strength. An image of one phase has no map.",
