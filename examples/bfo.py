@@ -24,35 +24,18 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="bfo_figures")
-truth = None
-if arguments.image is None:
-    phantom = phyvae.phantoms.bfo(
-        shape=(300, 300) if arguments.quick else (456, 456), seed=arguments.seed
-    )
-    grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12)
-    truth = grid.sample(phantom.domains)
-else:
-    size = arguments.size or 40
-    grid = experiment.cut(experiment.read(arguments.image), size, arguments.step or size // 2)
-classes = arguments.classes or (3 if truth is not None else 2)
+grid, truth = experiment.prepare(arguments, phyvae.phantoms.bfo)
+classes = arguments.classes or (2 if truth is None else 3)
 
 # %%
 # Training
 # --------
-# The domains are a Gaussian mixture on the two latent maps, the same for every objective.
+# First, the encoder learns where the lattice sits in a patch (`phyvae.align`); every training
+# starts from there. The domains are a Gaussian mixture on the two latent maps.
 
-epochs = 20 if arguments.quick else 50
-study = experiment.Experiment(
-    grid,
-    arguments.folder,
-    epochs=epochs,
-    beta=phyvae.LinearBeta(0.1, 1.0, epochs=epochs),
-    segment=lambda maps: phyvae.segment(maps, classes),
-    truth=truth,
-    model={"latent_dim": 2, "dx_prior": 0.3, "seed": arguments.seed, "device": arguments.device},
-    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 49, "seed": arguments.seed},
-)
-study.save("image_and_patches", phyvae.plot_patches(grid))
+epochs = 25 if arguments.quick else 50
+beta = phyvae.LinearBeta(0.1, 1.0, epochs=epochs)
+study = experiment.Experiment(arguments, grid, truth, epochs=epochs, beta=beta, classes=classes)
 study.run("sh-VAE", None)
 study.run("SL1, w = 0.1", phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1))
 if not arguments.quick:

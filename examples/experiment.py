@@ -1,24 +1,27 @@
 """What the examples share: options, an image to work on, a comparison of objectives on it."""
 
 import argparse
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skimage
+from scipy import ndimage
 from torch import Tensor
 
 import phyvae
+from phyvae.phantoms import Phantom
 
 
 def options(description: str, folder: str) -> argparse.Namespace:
     """Read the command line: which image, how long, where to."""
     parser = argparse.ArgumentParser(description=description.strip().partition("\n")[0])
     parser.add_argument("--image", type=Path, help="your own image instead of the phantom")
-    parser.add_argument("--size", type=int, help="patch height and width, px")
-    parser.add_argument("--step", type=int, help="distance of neighbouring patches, px")
+    parser.add_argument("--size", type=int, help="patch size, px (default: by the lattice)")
+    parser.add_argument("--step", type=int, help="patch distance, px (default: half of it)")
     parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
     parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")
@@ -40,13 +43,36 @@ def read(path: Path) -> np.ndarray:
     return skimage.color.rgb2gray(image[..., :3]) if is_colour else image
 
 
-def cut(
-    image: np.ndarray, size: int, step: int, percentiles: tuple[float, float] = (0.0, 100.0)
-) -> phyvae.PatchGrid:
-    """Cut an image into patches; a spectrum image has one spectrum per pixel already."""
-    if image.ndim == 3:
-        return phyvae.PatchGrid.from_spectra(image, percentiles=percentiles)
-    return phyvae.PatchGrid(image, size=size, step=step, percentiles=percentiles)
+def prepare(
+    arguments: argparse.Namespace,
+    phantom: Callable[..., Phantom],
+    *,
+    percentiles: tuple[float, float] = (0.0, 100.0),
+    flatten: bool = False,
+) -> tuple[phyvae.PatchGrid, np.ndarray | None]:
+    """Return the patch grid of the phantom with its true domains, or that of the user's image."""
+    if arguments.image is None:
+        side = 300 if arguments.quick else 456
+        made = phantom(shape=(side, side), seed=arguments.seed)
+        size, step = arguments.size or 24, arguments.step or 12
+        grid = phyvae.PatchGrid(made.image, size, step, percentiles=percentiles)
+        return grid, grid.sample(made.domains)
+    image = read(arguments.image)
+    if image.ndim == 3:  # one spectrum per pixel
+        return phyvae.PatchGrid.from_spectra(image, percentiles=percentiles), None
+    spacing = phyvae.lattice_spacing(image)
+    if flatten:  # what is far wider than the lattice is drift, tilt or topography
+        image = image - ndimage.gaussian_filter(image.astype(float), 2.5 * spacing)
+    size = arguments.size or round(2.5 * spacing)
+    step = arguments.step or size // 2
+    print(f"strongest lattice planes every {spacing:.1f} px; patches of {size} px, step {step} px")
+    return phyvae.PatchGrid(image, size, step, percentiles=percentiles), None
+
+
+def noise_of(grid: phyvae.PatchGrid) -> float:
+    """Return the standard deviation of the noise of scaled spectra, from second differences."""
+    curvature = grid.image.diff(n=2, dim=-1).abs()
+    return float(curvature.median()) / 0.6745 / 6**0.5
 
 
 class Experiment:
@@ -54,36 +80,57 @@ class Experiment:
 
     def __init__(
         self,
+        arguments: argparse.Namespace,
         grid: phyvae.PatchGrid,
-        folder: Path,
+        truth: np.ndarray | None,
         *,
         epochs: int,
         beta: phyvae.LinearBeta,
-        segment: Callable[[Tensor], np.ndarray],
-        truth: np.ndarray | None = None,
-        model: Mapping[str, Any],
-        trainer: Mapping[str, Any],
+        classes: int,
+        steps: int = 1400,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.grid, self.folder, self.epochs, self.beta = grid, folder, epochs, beta
-        self.segment, self.truth = segment, truth
-        self.model, self.trainer = dict(model), dict(trainer)
+        self.grid, self.truth, self.folder = grid, truth, arguments.folder
+        self.epochs, self.beta, self.classes = epochs, beta, classes
+        # Maps take steps to form, not epochs: as many for a small image as for a large one.
+        self.steps_per_epoch = math.ceil((steps / 3 if arguments.quick else steps) / epochs)
+        self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
+        if len(grid.patch_shape) == 2:
+            self.model |= {"dx_prior": 0.3}
+        else:  # spectra that differ little say too little to a Bernoulli decoder
+            self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
+        pixels = min(1.0, 144 / math.prod(grid.patch_shape))
+        self.trainer = {"pixels": pixels, "batch_size": 49, "seed": arguments.seed}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.save("image_and_patches", phyvae.plot_patches(grid))
+        self.start = self.started_model()
         self.models: dict[str, phyvae.ShiftVAE] = {}
         self.maps: dict[str, Tensor] = {}
         self.labels: dict[str, np.ndarray] = {}
         self.histories: dict[str, phyvae.History] = {}
         self.rows: list[str] = []
 
-    def run(self, name: str, objective: phyvae.PhysicsObjective | None, **fit: Any) -> None:
+    def started_model(self) -> phyvae.ShiftVAE:
+        """Return the model that every training starts from; its encoder knows the lattice."""
+        model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
+        if len(self.grid.patch_shape) == 2:
+            print("aligning the encoder with the lattice ...", flush=True)
+            share = phyvae.align(model, self.grid, seed=self.model["seed"])
+            print(f"{share:.0%} of neighbouring windows have the shifts they should have")
+        return model
+
+    def run(self, name: str, objective: phyvae.PhysicsObjective | None) -> None:
         """Train a model with this objective; keep its maps and domains, and a row of the table."""
         print(f"training {name} ...", flush=True)
         model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
+        model.load_state_dict(self.start.state_dict())
         trainer = phyvae.PhysicsTrainer(model, objective, **self.trainer)
         started = time.perf_counter()
-        self.histories[name] = trainer.fit(self.grid, self.epochs, beta=self.beta, **fit)
+        self.histories[name] = trainer.fit(
+            self.grid, self.epochs, beta=self.beta, steps_per_epoch=self.steps_per_epoch
+        )
         seconds = time.perf_counter() - started
         maps = model.latent_maps(self.grid)
-        labels = self.segment(maps)
+        labels = phyvae.segment(maps, self.classes)
         reference = (
             self.truth if self.truth is not None else next(iter(self.labels.values()), labels)
         )

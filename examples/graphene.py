@@ -18,42 +18,22 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="graphene_figures")
-truth = None
-# An STM scan has a few extreme pixels; without them the lattice takes up most of the range.
-scaling = (1.0, 99.0)
-if arguments.image is None:
-    phantom = phyvae.phantoms.graphene(
-        shape=(320, 320) if arguments.quick else (456, 456), seed=arguments.seed
-    )
-    grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12, scaling)
-    truth = grid.sample(phantom.domains)
-else:
-    size = arguments.size or 36
-    image = experiment.read(arguments.image)
-    grid = experiment.cut(image, size, arguments.step or size // 2, scaling)
+# An STM scan has a few extreme pixels; without them the lattice takes up most of the range. Of
+# your own scan, what changes slowly (tilt, drift, ripples) is subtracted.
+grid, truth = experiment.prepare(
+    arguments, phyvae.phantoms.graphene, percentiles=(1.0, 99.0), flatten=True
+)
 classes = arguments.classes or (3 if truth is None else 4)
 
 # %%
 # Training
 # --------
 
-epochs = 25 if arguments.quick else 200
+epochs = 50 if arguments.quick else 200
+beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
 study = experiment.Experiment(
-    grid,
-    arguments.folder,
-    epochs=epochs,
-    beta=phyvae.LinearBeta(0.01, 0.5, epochs=max(1, 3 * epochs // 4)),
-    segment=lambda maps: phyvae.segment(maps, classes),
-    truth=truth,
-    model={"latent_dim": 2, "dx_prior": 0.3, "seed": arguments.seed, "device": arguments.device},
-    trainer={
-        "pixels": 0.25,
-        "batch_size": 16 if arguments.quick else 25,
-        "tile": 32,
-        "seed": arguments.seed,
-    },
+    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800
 )
-study.save("image_and_patches", phyvae.plot_patches(grid))
 study.run("sh-VAE", None)
 study.run("SL1, w = 0.1", phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1))
 if not arguments.quick:

@@ -17,16 +17,7 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="nio_lsmo_figures")
-truth = None
-if arguments.image is None:
-    phantom = phyvae.phantoms.nio_lsmo(
-        shape=(300, 300) if arguments.quick else (456, 456), seed=arguments.seed
-    )
-    grid = experiment.cut(phantom.image, arguments.size or 24, arguments.step or 12)
-    truth = grid.sample(phantom.domains)
-else:
-    size = arguments.size or 40
-    grid = experiment.cut(experiment.read(arguments.image), size, arguments.step or size // 2)
+grid, truth = experiment.prepare(arguments, phyvae.phantoms.nio_lsmo)
 
 # %%
 # Training
@@ -34,19 +25,12 @@ else:
 # Physics acts on the second latent, which is channel 1. In the table, the domains are a Gaussian
 # mixture on both latents.
 
-epochs = 30 if arguments.quick else 50
+epochs = 25 if arguments.quick else 50
+beta = phyvae.LinearBeta(0.05, 1.0, epochs=epochs)
 edges = phyvae.EdgeLoss(sigma_color=0.1, sigma_spatial=1.0, scaling="minmax")
 study = experiment.Experiment(
-    grid,
-    arguments.folder,
-    epochs=epochs,
-    beta=phyvae.LinearBeta(0.05, 1.0, epochs=epochs),
-    segment=lambda maps: phyvae.segment(maps, arguments.classes or 2),
-    truth=truth,
-    model={"latent_dim": 2, "dx_prior": 0.3, "seed": arguments.seed, "device": arguments.device},
-    trainer={"pixels": 0.25, "batch_size": 16 if arguments.quick else 49, "seed": arguments.seed},
+    arguments, grid, truth, epochs=epochs, beta=beta, classes=arguments.classes or 2
 )
-study.save("image_and_patches", phyvae.plot_patches(grid))
 study.run("sh-VAE", None)
 for w in (0.1,) if arguments.quick else (0.0, 0.1, 0.5):
     study.run(f"SL1 on z2, w = {w}", phyvae.PhysicsObjective(edges, w=w, channels=[1]))
