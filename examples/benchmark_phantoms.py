@@ -69,8 +69,8 @@ class Case:
         """Return a square grid of patches, the same grid of a second scan, and the truth."""
         side = SIZE + STEP * (patches - 1)
         first, second = (self.phantom(side, seed, noise_seed=2 * seed + k) for k in (0, 1))
-        # Both scans on one scale. The extreme pixels of an STM scan would take most of it.
-        tails = (1.0, 99.0) if self.material == "graphene" else (0.0, 100.0)
+        # Both scans on one scale. Extreme pixels would take most of it, of an STM scan above all.
+        tails = (1.0, 99.0) if self.material == "graphene" else (0.1, 99.9)
         image = first.image.astype(np.float64)
         gain = np.ptp(first.clean) / np.ptp(second.clean)
         again = (second.image - second.clean.min()) * gain + first.clean.min()
