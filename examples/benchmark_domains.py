@@ -1,10 +1,11 @@
 """Score what finds domains, against phantoms whose domains are known.
 
-``python examples/benchmark_domains.py --quick`` takes minutes; the whole table takes weeks of one
-core, so take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names
-are shell patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``:
-the same command goes on where it was stopped, another one adds to the same table. Run one at a
-time per folder.
+``python examples/benchmark_domains.py --quick`` takes minutes. The whole table takes some nine
+days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second. So
+take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are shell
+patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``: the same
+command goes on where it was stopped, another one adds to the same table. Run one at a time per
+folder.
 
 Where a method has several settings, each phantom has the one with the best mean ARI on seeds that
 are not reported. The control, which has no domains, has the one chosen for BFO.
@@ -17,112 +18,23 @@ import json
 import multiprocessing
 import os
 import platform
-import re
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 import benchmark_report
-import phyvae
-from benchmark_methods import Method, Refined, Smoothed, Trained, all_rows, root
+from benchmark_jobs import TUNING, Job, Record, whole
+from benchmark_methods import Method, Trained, all_rows, root
 from benchmark_phantoms import Case, all_cases
-from benchmark_scores import score, score_free
 
-TUNING = 1000  # the first of the seeds that choose settings; reported seeds are below
 QUICK = {
     "methods": ["pca", "pca+smooth", "sh-vae", "balanced-sl1-w0.1-s0.3"],
     "phantoms": ["bfo-*-low-straight", "perovskite-random-low-straight"],
 }
-Record = dict[str, Any]
-
-
-# -- One piece of work -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Job:
-    """Methods that start from the same maps, on one phantom of one seed."""
-
-    case: Case
-    seed: int
-    start: Method
-    methods: tuple[Method, ...]
-    folder: Path
-    patches: int
-    device: str = "cpu"
-
-    def run(self) -> tuple[list[Record], float]:
-        """Return a record per method, and the seconds that all took."""
-        torch.set_num_threads(1)
-        began = time.perf_counter()
-        data = self.case.data(self.seed, self.patches)
-        maps, model, seconds = self._first(data.grid)
-        records = []
-        for method in self.methods:
-            started = time.perf_counter()
-            mine = maps
-            if isinstance(method, Smoothed):
-                mine = method.after(maps)
-            elif isinstance(method, Refined):
-                mine = method.after(model, data.grid)
-            record = {"method": method.name, "phantom": self.case.name, "seed": self.seed}
-            record["seconds"] = seconds + time.perf_counter() - started
-            record |= score(mine, data)
-            if self.seed < TUNING:
-                record |= score_free(mine)
-            if method is self.start and model is not None:
-                evaluated = phyvae.PhysicsTrainer(model).evaluate(data.again)
-                record["neg_elbo"] = float(evaluated.neg_elbo)
-            records.append(record)
-        return records, time.perf_counter() - began
-
-    def _first(self, grid: phyvae.PatchGrid) -> tuple[np.ndarray, phyvae.ShiftVAE | None, float]:
-        """Return maps, model and seconds of the starting method, from the folder where it can."""
-        stem = re.sub(r"[^\w.+-]+", "_", f"{self.start.name}-{self.case.name}-{self.seed}")
-        kept, weights = self.folder / "maps" / f"{stem}.npz", self.folder / f"models/{stem}"
-        model = None
-        if kept.is_file() and (weights.is_file() or not isinstance(self.start, Trained)):
-            if isinstance(self.start, Trained):
-                model = self.start.load(weights, grid)
-            with np.load(kept) as saved:
-                return saved["maps"], model, float(saved["seconds"])
-        started = time.perf_counter()
-        if isinstance(self.start, Trained):
-            model = self.start.train(grid, self.seed, self.device)
-            maps = model.latent_maps(grid).numpy()
-        else:
-            maps = self.start.maps(grid, self.seed)
-        seconds = time.perf_counter() - started
-        if model is not None:
-            with _whole(weights) as path:
-                self.start.save(path, model)  # type: ignore[attr-defined]
-        with _whole(kept) as path, path.open("wb") as file:
-            np.savez(file, maps=maps, seconds=seconds)
-        return maps, model, seconds
-
-
-class _whole:
-    """Write a file under a temporary name and rename it, so that no half of it is ever seen."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.temporary = path, path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        if kind is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
 
 
 # -- What is done, and what is left ------------------------------------------------------------
@@ -158,16 +70,16 @@ class Benchmark:
         sisters = dict.fromkeys(self._sister(case) for case in cases)
         self._do(
             (method, case, TUNING + seed)
-            for row in choosing
-            for method in self.rows[row]
             for case in sisters
             for seed in range(tuning)
+            for row in choosing
+            for method in self.rows[row]
         )
         self._do(
             (self.choice(row, case), case, seed)
-            for row in rows
             for case in cases
             for seed in range(seeds)
+            for row in rows
         )
 
     def choice(self, row: str, case: Case) -> Method:
@@ -246,7 +158,7 @@ class Benchmark:
     def _save(self) -> None:
         cells = [record for seeds in self.cells.values() for record in seeds.values()]
         content = {"settings": self.settings, "runs": self.runs, "cells": cells}
-        with _whole(self.path) as path:
+        with whole(self.path) as path:
             path.write_text(json.dumps(content, indent=0), encoding="utf-8")
 
 

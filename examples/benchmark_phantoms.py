@@ -1,5 +1,6 @@
 """The benchmark's data: which phantoms, at which phase, noise and distortion."""
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,9 @@ class Case:
 
     def data(self, seed: int, patches: int) -> Data:
         """Return a square grid of patches, the same grid of a second scan, and the truth."""
+        return _data(self, seed, patches)
+
+    def _record(self, seed: int, patches: int) -> Data:
         side = SIZE + STEP * (patches - 1)
         first, second = (self.phantom(side, seed, noise_seed=2 * seed + k) for k in (0, 1))
         # Both scans on one scale. Extreme pixels would take most of it, of an STM scan above all.
@@ -89,6 +93,11 @@ class Case:
         if self.phase == "random":
             truth = grid.sample(truth)
         return Data(grid, again, truth, MATERIALS[self.material])
+
+
+@functools.lru_cache(maxsize=2)  # jobs on the same data follow each other
+def _data(case: Case, seed: int, patches: int) -> Data:
+    return case._record(seed, patches)
 
 
 def all_cases() -> dict[str, Case]:

@@ -17,7 +17,7 @@ COLUMNS = {
     "walls": "wall length, found / true",
     "grains": "grains per map",
     "neg_elbo": "−ELBO of a second scan, nats per patch",
-    "seconds": "seconds",
+    "seconds": "seconds of one core, or of the GPU",
     "domains": "domains found, number not given",
     "largest": "share of the largest of these",
 }

@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 import benchmark_domains
 import benchmark_report
-from benchmark_domains import TUNING, Benchmark, Job
+from benchmark_domains import Benchmark
+from benchmark_jobs import TUNING, Job, whole
 from benchmark_methods import Components, Refined, Smoothed, Trained, all_rows, root
 from benchmark_phantoms import SIZE, Case, all_cases
 from benchmark_scores import count_domains, score
@@ -94,7 +95,7 @@ class TestARun:
 
     def test_leaves_no_half_of_a_file(self, tmp_path):
         def stopped():
-            with benchmark_domains._whole(tmp_path / "file") as temporary:
+            with whole(tmp_path / "file") as temporary:
                 temporary.write_text("half")
                 raise RuntimeError
 
