@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from benchmark_phantoms import DISTORTION, LATTICE, MATERIALS, NOISE, SIZE, STEP, Case
-from benchmark_scores import COLUMNS
+from benchmark_scores import COLUMNS, MOST
 
 if TYPE_CHECKING:
     from benchmark_domains import Benchmark
@@ -58,7 +58,7 @@ class Table:
             "# Domains found in phantoms",
             "",
             f"Mean ± standard deviation (worst) over {'–'.join(map(str, counts))} seeds of data "
-            "and weights. "
+            f"and weights; more than {MOST} domains are not looked for. "
             f"Maps of {self.benchmark.patches} × {self.benchmark.patches} patches of {SIZE} px at "
             f"steps of {STEP} px; lattice constants {LATTICE} px; distortion {DISTORTION:g} px; "
             f"{self.benchmark.settings['epochs']} epochs.",
@@ -71,8 +71,8 @@ class Table:
             for measure in ("domains", "largest", "neg_elbo", "seconds") if control else DIGITS:
                 lines += self._table(group, measure)
         lines += self._settings()
-        last = self.benchmark.runs[-1] if self.benchmark.runs else {}
-        lines += ["## How it was made", "", *(f"- {k}: `{v}`" for k, v in last.items()), ""]
+        made = [f"- `{value}`" for run in self.benchmark.runs for value in run.values()]
+        lines += ["## How it was made", "", *dict.fromkeys(made), ""]
         return "\n".join(lines)
 
     def _overview(self) -> list[str]:
