@@ -50,7 +50,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"(bfo|nio_lsmo|graphene|your_own_physics)\.py$",
-    "ignore_pattern": r"(experiment|__init__)\.py$",
+    "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": QuickRun(),
     "abort_on_example_error": True,

@@ -73,6 +73,16 @@ class TestEveryPhantom:
         ratio = [(p.image - p.clean).std() / p.clean.std() for p in (strong, weak)]
         assert ratio[0] == pytest.approx(4 * ratio[1], rel=1e-3)
 
+    def test_another_noise_seed_scans_the_same_specimen_again(self, make):
+        first, second = (make(SMALL, distortion=3.0, noise_seed=k) for k in (1, 2))
+        for name in ("domains", "sites"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        scale = np.ptp(first.clean) / np.ptp(second.clean)  # each image has its own scale
+        moved = scale * (second.clean - second.clean.min()) + first.clean.min()
+        np.testing.assert_allclose(moved, first.clean, atol=1e-5)
+        noises = [(phantom.image - phantom.clean).ravel() for phantom in (first, second)]
+        assert abs(np.corrcoef(noises)[0, 1]) < 0.05
+
     @pytest.mark.parametrize("distortion", [0.0, 6.0])
     def test_sites_are_the_bright_spots_of_the_image(self, make, distortion):
         phantom = make((500, 480), 20.0, distortion=distortion, **QUIET)

@@ -58,6 +58,7 @@ class Scan:
         dose: float | None,
         noise: float,
         seed: int,
+        noise_seed: int | None,
         *,
         finest: int = 4,
         fewest: int = 12,
@@ -87,6 +88,7 @@ class Scan:
         self.shape, self.lattice, self.distortion = shape, float(lattice), distortion
         self.background, self.dose, self.noise = background, dose, noise
         self.rng = np.random.default_rng(seed)
+        self.noise_rng = self.rng if noise_seed is None else np.random.default_rng(noise_seed)
         phase = np.arange(shape[0])[:, None] / shape[0] + self.rng.random(2)
         self.drift = distortion * np.sin(2 * np.pi * phase)  # (height, 2), px
         self.drift[:, 1] += self.rng.normal(0, _LINE_JITTER * distortion, shape[0])
@@ -156,8 +158,8 @@ class Scan:
         signal = signal + self.background * (slow - slow.mean()) / slow.std()
         recorded = signal
         if self.dose is not None:
-            recorded = self.rng.poisson(self.dose * np.maximum(signal, 0)) / self.dose
-        grains = self.rng.standard_normal(self.shape)
+            recorded = self.noise_rng.poisson(self.dose * np.maximum(signal, 0)) / self.dose
+        grains = self.noise_rng.standard_normal(self.shape)
         if smear:
             blur = np.exp(-2 * (np.pi * smear * np.fft.rfftfreq(self.shape[1])) ** 2)
             grains = np.fft.irfft(np.fft.rfft(grains) * blur, self.shape[1])

@@ -19,6 +19,7 @@ def bfo(
     dose: float | None = 500.0,
     noise: float = 0.02,
     seed: int = 0,
+    noise_seed: int | None = None,
 ) -> Phantom:
     r"""Image BiFeO3 on SrTiO3 (ADF-STEM): a substrate and two ferroelectric variants.
 
@@ -53,6 +54,9 @@ def bfo(
         Gaussian noise of the detector: standard deviation in units of a Bi column, >= 0.
     seed
         Seed of all that is random. NumPy's global generator is neither read nor changed.
+    noise_seed
+        Seed of the noise alone: another number scans the same specimen again, with the same drift
+        and jitter. ``None`` draws the noise from `seed` too.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def bfo(
             "for a crystal of one phase use perovskite(...)."
         )
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed)
+    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed)
     start = scan.rng.uniform(0, 2 * np.pi)
     bend = scan.rng.uniform(0.1, 0.15) * shape[0]
     interface = (round(shape[1] / lattice / 4) - 0.25) * lattice - 0.5  # between two columns
@@ -122,6 +126,7 @@ def nio_lsmo(
     dose: float | None = 200.0,
     noise: float = 0.03,
     seed: int = 0,
+    noise_seed: int | None = None,
 ) -> Phantom:
     """Image NiO beside La0.7Sr0.3MnO3 (ADF-STEM, plan view): two phases, one sharp interface.
 
@@ -131,7 +136,7 @@ def nio_lsmo(
 
     Parameters
     ----------
-    shape, column, distortion, background, dose, noise, seed
+    shape, column, distortion, background, dose, noise, seed, noise_seed
         As for `bfo`, in units of a La/Sr column.
     lattice
         Lattice constant of the perovskite, px, >= 8: NiO's columns, 0.54 of it apart, must be
@@ -155,7 +160,7 @@ def nio_lsmo(
     ('NiO', 'LSMO')
     """
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, finest=8)
+    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, finest=8)
     tilt = np.deg2rad(scan.rng.uniform(-15, 15))
     centre = scan.rng.uniform(0.4, 0.6) * shape[1]
 
@@ -198,12 +203,13 @@ def perovskite(
     dose: float | None = 200.0,
     noise: float = 0.03,
     seed: int = 0,
+    noise_seed: int | None = None,
 ) -> Phantom:
     """Image a single crystal of SrTiO3 (ADF-STEM): the control, with no domain to find.
 
     Parameters
     ----------
-    shape, lattice, column, distortion, background, dose, noise, seed
+    shape, lattice, column, distortion, background, dose, noise, seed, noise_seed
         As for `bfo`, in units of a Sr column.
     exponent
         As for `bfo`; the default, 1.7, is HAADF.
@@ -219,7 +225,7 @@ def perovskite(
     0
     """
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed)
+    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed)
     sites = scan.square_net(lattice)
     ones = np.ones(len(sites))
     columns = [(sites, ones), (sites + lattice / 2, ones * _z(exponent, 22, 8) / _z(exponent, 38))]

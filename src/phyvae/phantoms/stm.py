@@ -15,6 +15,7 @@ def graphene(
     background: float = 0.1,
     noise: float = 0.15,
     seed: int = 0,
+    noise_seed: int | None = None,
 ) -> Phantom:
     r"""Image graphite (STM): a hexagonal lattice, vacancies, superlattices around them.
 
@@ -32,7 +33,7 @@ def graphene(
         Height and width of the image, px; at least 24 lattice constants each.
     lattice
         Lattice constant (0.246 nm), px, >= 4.
-    distortion, seed
+    distortion, seed, noise_seed
         As for `bfo`.
     background, noise
         As for `bfo`, in units of the height of the pristine lattice. The noise is correlated along
@@ -55,7 +56,7 @@ def graphene(
     >>> graphene(seed=0).names
     ('pristine', 'superlattice', 'stripes', 'vacancy')
     """
-    scan = Scan(shape, lattice, distortion, background, None, noise, seed, fewest=24)
+    scan = Scan(shape, lattice, distortion, background, None, noise, seed, noise_seed, fewest=24)
     centre, radius, core = np.array(shape) / 2, 0.15 * min(shape), 2 * lattice
     axis, flip = scan.rng.uniform(0, np.pi / 3), scan.rng.choice([-1, 1])
     count = int(sum(shape) / lattice)

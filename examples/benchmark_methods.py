@@ -1,0 +1,227 @@
+"""The benchmark's methods: each turns a patch grid into maps; all maps are clustered alike."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.ndimage import gaussian_filter, median_filter
+from sklearn.decomposition import NMF, PCA
+from sklearn.exceptions import ConvergenceWarning
+
+import phyvae
+
+Maps = np.ndarray  # (channels, rows, cols)
+
+
+class Method(Protocol):
+    """Anything that makes maps. `name` says its settings; it is the key of its results."""
+
+    @property
+    def name(self) -> str: ...
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps: ...
+
+
+# -- Without training --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Components:
+    """PCA or NMF of the patches, or PCA of the magnitudes of their Fourier transforms."""
+
+    kind: str  # "pca", "nmf", "fft"
+    count: int
+    window: bool = False  # "fft": a Hann window, against leakage from the patch's border
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}({self.count}{', hann' if self.window else ''})"
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        patches = grid.patches.double().numpy()
+        if self.kind == "fft":
+            height, width = grid.patch_shape
+            taper = np.outer(np.hanning(height), np.hanning(width)) if self.window else 1.0
+            patches = np.abs(np.fft.rfft2(patches * taper))
+        features = patches.reshape(len(grid), -1)
+        if self.kind == "nmf":
+            solver = NMF(self.count, init="nndsvda", max_iter=300, random_state=seed)
+        else:
+            solver = PCA(self.count, random_state=seed)
+        with warnings.catch_warnings():
+            # NMF's last digits do not change a cluster.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            values = solver.fit_transform(features)
+        return values.T.reshape(-1, *grid.shape)
+
+
+# -- Trained -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A shift-invariant VAE and how it is trained; `objective` is None for pyroVED's trainer."""
+
+    name: str
+    physics: phyvae.PhysicsLoss | None = None
+    coupling: str = "balanced"
+    w: float = 0.1
+    strength: float = 0.3
+    pyroved_lr: float | None = None  # None: our trainer
+    epochs: int = 50
+
+    @property
+    def objective(self) -> phyvae.PhysicsObjective:
+        return phyvae.PhysicsObjective(
+            self.physics,
+            w=self.w,
+            coupling=self.coupling,  # type: ignore[arg-type]
+            strength=self.strength,
+        )
+
+    def train(self, grid: phyvae.PatchGrid, seed: int, device: str = "cpu") -> phyvae.ShiftVAE:
+        model = _model(grid, seed)
+        beta = phyvae.LinearBeta(0.1, 1.0, epochs=self.epochs)
+        if self.pyroved_lr is not None:
+            weights = _pyroved_weights(grid, seed, self.epochs, beta, self.pyroved_lr, device)
+            model.load_state_dict(weights)
+            return model
+        batch = min(49, math.isqrt(len(grid)) ** 2)
+        trainer = phyvae.PhysicsTrainer(
+            model, self.objective, pixels=0.25, batch_size=batch, seed=seed, device=device
+        )
+        trainer.fit(grid, self.epochs, beta=beta, progress=False)
+        return model.to("cpu")
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        return self.train(grid, seed).latent_maps(grid).numpy()
+
+    def load(self, path: Path, grid: phyvae.PatchGrid) -> phyvae.ShiftVAE:
+        model = _model(grid, 0)
+        model.load_state_dict(load_file(path))
+        return model
+
+    def save(self, path: Path, model: phyvae.ShiftVAE) -> None:
+        save_file(model.state_dict(), path)
+
+
+def _model(grid: phyvae.PatchGrid, seed: int) -> phyvae.ShiftVAE:
+    return phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=seed)
+
+
+def _pyroved_weights(
+    grid: phyvae.PatchGrid, seed: int, epochs: int, beta: Any, lr: float, device: str
+) -> dict[str, torch.Tensor]:
+    """Train pyroVED's own model with its own trainer, as its users do; return the weights."""
+    import pyroved
+
+    patches = grid.gather(torch.arange(len(grid)))
+    model = pyroved.models.iVAE(
+        grid.patch_shape, 2, invariances=["t"], dx_prior=0.3, dy_prior=0.3, seed=seed,
+        device=device,
+    )  # fmt: skip
+    trainer = pyroved.trainers.SVItrainer(model, lr=lr, seed=seed, device=device)
+    loader = pyroved.utils.init_dataloader(patches, batch_size=49)
+    for epoch in range(epochs):
+        trainer.step(loader, scale_factor=beta(epoch))
+    return {name: value.cpu() for name, value in model.state_dict().items()}
+
+
+# -- Made from another method's maps -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """Another method's maps, each smoothed over neighbouring patches."""
+
+    of: Method
+    filter: str  # "gauss" or "median"
+    width: float  # standard deviation, or side of the window; map pixels
+
+    @property
+    def name(self) -> str:
+        return f"{self.filter}{self.width:g} {self.of.name}"
+
+    def after(self, maps: Maps) -> Maps:
+        smooth = {
+            "gauss": lambda z: gaussian_filter(z, self.width, mode="nearest"),
+            "median": lambda z: median_filter(z, int(self.width), mode="nearest"),
+        }[self.filter]
+        return np.stack([smooth(z) for z in maps])
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        return self.after(self.of.maps(grid, seed))
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A trained model's maps, improved by their neighbours after training."""
+
+    of: Trained
+
+    @property
+    def name(self) -> str:
+        return f"refined {self.of.name}"
+
+    def after(self, model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> Maps:
+        objective = self.of.objective
+        if objective.physics is None:  # the sh-VAE was trained without
+            objective = phyvae.PhysicsObjective(phyvae.EdgeLoss())
+        return phyvae.refine(model, grid, objective).maps.numpy()
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        return self.after(self.of.train(grid, seed), grid)
+
+
+# -- The rows of the table ---------------------------------------------------------------------
+
+FILTERS = (("gauss", 1), ("gauss", 2), ("median", 3), ("median", 5))
+W = (0.0, 0.05, 0.1, 0.5)
+STRENGTHS = (0.1, 0.3, 1.0)
+
+
+def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
+    """Return every row: its name and its few settings, of which the best is reported."""
+    starts: dict[str, tuple[Method, ...]] = {
+        "pca": tuple(Components("pca", n) for n in (2, 4, 8)),
+        "nmf": tuple(Components("nmf", n) for n in (2, 4, 8)),
+        "fft": tuple(Components("fft", n, window) for n in (4, 8) for window in (False, True)),
+        "pyroved": tuple(
+            Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)
+        ),
+        "sh-vae": (Trained("sh-vae", epochs=epochs),),
+    }
+    starts |= {method.name: (method,) for method in _physics_driven(epochs)}
+    rows: dict[str, tuple[Method, ...]] = {}
+    for name, methods in starts.items():
+        rows[name] = methods
+        rows[f"{name}+smooth"] = tuple(Smoothed(m, *f) for m in methods for f in FILTERS)
+        trained = tuple(m for m in methods if isinstance(m, Trained))
+        if trained and hasattr(phyvae, "refine"):
+            rows[f"{name}+refine"] = tuple(Refined(m) for m in trained)
+    return rows
+
+
+def _physics_driven(epochs: int) -> Iterator[Trained]:
+    for name, loss in (("sl1", phyvae.EdgeLoss()), ("sl2", phyvae.FourierLoss())):
+        for coupling in ("published", "product"):
+            for w in W:
+                yield Trained(f"{coupling}-{name}-w{w:g}", loss, coupling, w, epochs=epochs)
+        # In "balanced" the strength does the weighing; w is swept at the default strength.
+        settings = [(w, 0.3) for w in W] + [(0.1, s) for s in STRENGTHS if s != 0.3]
+        for w, strength in settings:
+            yield Trained(
+                f"balanced-{name}-w{w:g}-s{strength:g}", loss, "balanced", w, strength,
+                epochs=epochs,
+            )  # fmt: skip
+
+
+def root(method: Method) -> Method:
+    """Return the method whose maps, or model, this one starts from."""
+    return root(method.of) if isinstance(method, Smoothed | Refined) else method

@@ -1,0 +1,221 @@
+"""The benchmark of examples/benchmark_domains.py, on maps small enough for a test."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+import phyvae
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+import benchmark_domains
+import benchmark_report
+from benchmark_domains import Benchmark
+from benchmark_jobs import TUNING, Job, whole
+from benchmark_methods import Components, Refined, Smoothed, Trained, all_rows, root
+from benchmark_phantoms import SIZE, Case, all_cases
+from benchmark_scores import count_domains, score
+
+ROWS = ["pca", "pca+smooth", "sh-vae"]
+NAME = "bfo-centred-low-straight"
+
+
+def small(folder, **settings):
+    return Benchmark(folder, **({"patches": 13, "epochs": 1} | settings))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with results of three rows on one phantom."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    benchmark = small(folder)
+    benchmark.run(ROWS, [NAME], seeds=1, tuning=1)
+    benchmark_report.write(benchmark, folder)
+    return folder
+
+
+class TestARun:
+    def test_reports_every_row_with_its_scores(self, finished):
+        benchmark = small(finished)
+        for row in ROWS:
+            (record,) = benchmark.found(row, all_cases()[NAME])
+            assert record["seed"] == 0
+            assert -0.5 <= record["ari"] <= 1
+            assert record["seconds"] > 0
+        assert benchmark.found("pca", all_cases()[NAME])[0]["ari"] > 0.8
+        assert benchmark.found("sh-vae", all_cases()[NAME])[0]["neg_elbo"] > 0
+
+    def test_writes_a_table_and_a_figure(self, finished):
+        table = (finished / "table.md").read_text(encoding="utf-8")
+        for row in ROWS:
+            assert f"\n| {row} | 0." in table
+        assert "bfo, centred: ARI (truth: 1)" in table
+        assert "scikit-learn" in table
+        assert (finished / "figure.png").stat().st_size > 10_000
+
+    def test_does_nothing_twice(self, finished, monkeypatch):
+        monkeypatch.setattr(Job, "run", lambda job: pytest.fail(f"{job} was done before"))
+        before = small(finished).cells
+        again = small(finished)
+        again.run(ROWS, [NAME], seeds=1, tuning=1)
+        assert again.cells == before
+
+    def test_takes_up_where_it_was_stopped(self, finished, tmp_path):
+        content = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+        lost = [r for r in content["cells"] if r["method"] == "sh-vae"]
+        content["cells"] = [r for r in content["cells"] if r["method"] != "sh-vae"]
+        (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
+        again = small(tmp_path)
+        done = len(again.cells)
+        again.run(ROWS, [NAME], seeds=1, tuning=1)
+        assert len(again.cells) == done + 1
+        (record,) = again.found("sh-vae", all_cases()[NAME])
+        timeless = [{k: v for k, v in r.items() if k != "seconds"} for r in (record, *lost)]
+        assert timeless[0] == timeless[1]
+
+    def test_trains_no_model_twice(self, finished, monkeypatch):
+        monkeypatch.setattr(Trained, "train", lambda *_: pytest.fail("trained before"))
+        case, start = all_cases()[NAME], Trained("sh-vae", epochs=1)
+        smoothed = Smoothed(start, "median", 3)
+        records, _ = Job(case, 0, start, (start, smoothed), finished, 13).run()
+        (before,) = small(finished).found("sh-vae", case)
+        assert records[0]["neg_elbo"] == before["neg_elbo"]
+        assert records[0]["ari"] == before["ari"]
+        assert "neg_elbo" not in records[1]
+
+    def test_does_not_mix_settings(self, finished):
+        with pytest.raises(SystemExit, match=r"'epochs': 1.*'epochs': 2.*another --folder"):
+            small(finished, epochs=2)
+
+    def test_leaves_no_half_of_a_file(self, tmp_path):
+        def stopped():
+            with whole(tmp_path / "file") as temporary:
+                temporary.write_text("half")
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            stopped()
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestTheChoiceOfSettings:
+    @pytest.fixture
+    def benchmark(self, tmp_path):
+        """PCA(2) is best on the seeds reported, PCA(4) on those that choose, for BFO."""
+        benchmark = small(tmp_path)
+        for method, seed, ari in (
+            ("pca(2)", 0, 0.9), ("pca(2)", TUNING, 0.1), ("pca(4)", 0, 0.2),
+            ("pca(4)", TUNING, 0.5), ("pca(8)", TUNING, 0.4),
+        ):  # fmt: skip
+            benchmark._add([{"method": method, "phantom": NAME, "seed": seed, "ari": ari}])
+        return benchmark
+
+    def test_looks_at_no_seed_that_is_reported(self, benchmark):
+        assert benchmark.choice("pca", all_cases()[NAME]).name == "pca(4)"
+        assert [r["ari"] for r in benchmark.found("pca", all_cases()[NAME])] == [0.2]
+
+    def test_of_the_control_is_that_of_bfo(self, benchmark):
+        control = all_cases()[NAME.replace("bfo", "perovskite")]
+        assert benchmark.choice("pca", control).name == "pca(4)"
+
+
+class TestThePhantoms:
+    def test_are_all_materials_in_all_conditions(self):
+        assert len(all_cases()) == 4 * 2 * 3 * 2
+
+    @pytest.mark.parametrize("material", ["bfo", "nio_lsmo", "graphene", "perovskite"])
+    def test_have_an_atom_in_the_middle_of_centred_patches(self, material):
+        data = Case(material, "centred", "low", distorted=True).data(0, 25)
+        mean = data.grid.patches.mean((0, 1))
+        middle = mean[SIZE // 2 - 3 : SIZE // 2 + 3, SIZE // 2 - 3 : SIZE // 2 + 3]
+        row, col = np.unravel_index(int(middle.argmax()), middle.shape)
+        assert {row, col} <= {2, 3}
+        assert data.truth.shape == data.grid.shape == (25, 25)
+
+    def test_have_any_phase_where_it_is_random(self):
+        data = Case("perovskite", "random", "low", False).data(0, 25)
+        brightest = data.grid.patches[:, :, 6:18, 6:18].flatten(2).argmax(-1)
+        assert len(brightest.unique()) > 100
+
+    @pytest.mark.parametrize("phase", ["centred", "random"])
+    def test_are_scanned_again_with_other_noise_on_one_scale(self, phase):
+        data = Case("bfo", phase, "medium", True).data(3, 13)
+        first, second = data.grid.image, data.again.image
+        assert_allclose(first.mean(), second.mean(), atol=3e-3)
+        smooth = [torch.nn.functional.avg_pool2d(x[None], 4)[0] for x in (first, second)]
+        assert np.corrcoef(*(x.flatten() for x in smooth))[0, 1] > 0.9
+        assert (first != second).float().mean() > 0.9
+
+
+class TestTheScores:
+    def test_of_the_truth_are_perfect(self):
+        data = Case("bfo", "random", "low", False).data(0, 25)
+        found = score(data.truth[None].astype(float), data)
+        assert (found["ari"], found["iou"], found["walls"]) == (1, 1, 1)
+
+    def test_of_the_control_need_no_truth(self):
+        data = Case("perovskite", "random", "low", False).data(0, 13)
+        assert score(np.random.default_rng(0).random((2, 13, 13)), data)["ari"] is None
+
+    def test_count_one_cluster_even_where_it_is_skewed(self):
+        rng = np.random.default_rng(0)
+        assert count_domains(rng.standard_normal((2, 36, 36))) == 1
+        assert count_domains(rng.gamma(4.0, size=(2, 36, 36))) == 1
+
+    def test_count_clusters_that_lie_apart(self):
+        rng = np.random.default_rng(0)
+        maps = rng.standard_normal((2, 36, 36))
+        maps[0, 12:24] += 6
+        maps[1, 24:] += 6
+        assert count_domains(maps) == 3
+
+    def test_count_one_domain_in_a_flat_map(self):
+        assert count_domains(np.zeros((2, 9, 9))) == 1
+
+    @pytest.mark.parametrize(
+        ("measure", "values", "expected"),
+        [("ari", [0.9, 0.2], 0.2), ("walls", [0.4, 2.0], 0.4), ("walls", [0.9, 2.0], 2.0),
+         ("grains", [1.0, 7.0], 7.0), ("domains", [3.0, 1.0], 1.0)],
+    )  # fmt: skip
+    def test_show_the_worst_seed(self, measure, values, expected):
+        assert benchmark_report.worst(np.array(values), measure, 3) == expected
+        text = benchmark_report.cell(np.array(values), measure, 3)
+        assert "±" in text
+        assert float(text.partition("(")[2][:-1]) == pytest.approx(expected)
+
+
+class TestTheRows:
+    def test_are_made_of_methods_with_a_name_of_their_own(self):
+        methods = [method for row in all_rows().values() for method in row]
+        assert len({method.name for method in methods}) == len(methods)
+        for method in methods:
+            assert isinstance(root(method), Components | Trained)
+            if isinstance(method, Trained):
+                assert isinstance(method.objective, phyvae.PhysicsObjective)
+
+    def test_have_refinement_once_the_library_has(self, monkeypatch):
+        zeros = SimpleNamespace(maps=torch.zeros(2, 3, 3))
+        monkeypatch.setattr(phyvae, "refine", lambda *_: zeros, raising=False)
+        rows = all_rows()
+        assert "sh-vae+refine" in rows
+        assert "pca+refine" not in rows
+        (refined,) = rows["sh-vae+refine"]
+        assert isinstance(refined, Refined)
+        assert_array_equal(refined.after(None, None), zeros.maps)
+
+    def test_train_pyroved_with_its_own_trainer(self):
+        grid = Case("bfo", "random", "low", False).data(0, 13).grid
+        untrained = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0)
+        trained = Trained("x", pyroved_lr=1e-3, epochs=1).train(grid, 0)
+        evaluated = [phyvae.PhysicsTrainer(m).evaluate(grid) for m in (untrained, trained)]
+        assert evaluated[1].neg_elbo < evaluated[0].neg_elbo
+
+    def test_a_name_that_matches_nothing_is_refused(self):
+        with pytest.raises(SystemExit, match=r"--methods 'tsne' matches none of: pca"):
+            benchmark_domains.main(["--methods", "tsne"])
