@@ -351,12 +351,16 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         for spectra. Known up to one constant for all patches, and a lattice has many equivalent
         shifts.
         """
+        return self._map(grid, batch_size, lambda p: p.mean[:, : self.coord] * self.shift_scale)
+
+    @property
+    def shift_scale(self) -> Float[Tensor, " axes"]:
+        """Displacement in px, down and to the right positive, of one unit of each shift latent."""
         # Coordinates run -1..1 down the rows and 1..-1 along columns and spectra, so a positive
         # shift latent moves the drawn pattern up, and to the right.
         signs = (-1.0, 1.0) if len(self.patch_shape) == 2 else (1.0,)
         half = [s * (n - 1) / 2 for s, n in zip(signs, self.patch_shape, strict=True)]
-        scale = self.t_prior.reshape(-1) * self.t_prior.new_tensor(half)
-        return self._map(grid, batch_size, lambda p: p.mean[:, : self.coord] * scale)
+        return self.t_prior.reshape(-1) * self.t_prior.new_tensor(half)
 
     @torch.no_grad()
     def _map(
