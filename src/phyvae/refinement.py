@@ -89,8 +89,9 @@ def refine(
         The patches, those of the training or others.
     objective
         Its `physics` and `channels` give Ψ; `w`, `coupling` and `strength` belong to the training
-        and do not matter here. Ψ sees maps in units of their standard deviation before Ψ acts,
-        so ``EdgeLoss(scaling="none")`` has fixed units here.
+        and do not matter here. Ψ sees maps in units of their standard deviation
+        before Ψ acts. Use ``TotalVariation("none")``: a loss that standardises the maps itself
+        cannot let a map of noise go flat, and makes domains of it.
     strength
         Sets λ, >= 0: the force of Ψ on a site, in units of the force by which the noise of the
         image pulls at its content (root mean squares over sites and channels, both at the most
@@ -139,7 +140,7 @@ def refine(
     >>> phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
     >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
-    >>> objective = phyvae.PhysicsObjective(phyvae.EdgeLoss())
+    >>> objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
     >>> refined = phyvae.refine(model, grid, objective, iterations=1, progress=False)
     >>> refined.maps.shape == (2, *grid.shape)
     True
@@ -408,7 +409,7 @@ def _check(
     if not isinstance(objective, PhysicsObjective):
         raise TypeError(
             f"objective={objective!r} must be a PhysicsObjective: "
-            "PhysicsObjective(phyvae.TotalVariation())."
+            "PhysicsObjective(phyvae.TotalVariation('none'))."
         )
     if not 0 <= numbers["strength"] < math.inf:
         raise ValueError(f"strength={numbers['strength']} must be >= 0 and finite.")

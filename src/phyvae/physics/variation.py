@@ -17,15 +17,16 @@ class TotalVariation(PhysicsLoss):
 
     .. math:: \Psi = \Big\langle \sqrt{(z_{i+1,j} - z_{ij})^2 + (z_{i,j+1} - z_{ij})^2} \Big\rangle
 
-    of the standardised map (mean 0, standard deviation 1 per channel); the mean runs over cells
-    and channels. `EdgeLoss` compares the neighbours on both sides of a cell, so a map that
-    alternates from cell to cell costs it nothing; here it costs most. That matters where a map
-    moves freely, as in `refine`.
+    of the standardised map (mean 0, standard deviation 1 per channel); the mean runs over cells,
+    channels and the four ways to take one vertical and one horizontal neighbour. `EdgeLoss`
+    compares the neighbours on both sides of a cell, so a map that alternates from cell to cell
+    costs it nothing; here it costs most. That matters where a map moves freely, as in `refine`.
 
     Parameters
     ----------
     scaling
-        ``"standard"``, or ``"none"``: the map as it is.
+        ``"standard"``, for training, or ``"none"``, the map as it is, for `refine`, which has
+        fixed units of its own.
 
     References
     ----------
@@ -61,9 +62,14 @@ class TotalVariation(PhysicsLoss):
         maps = torch.where(counts, maps, 0.0)
         down = maps.diff(dim=-2) * (counts[1:] & counts[:-1])
         right = maps.diff(dim=-1) * (counts[:, 1:] & counts[:, :-1])
-        steps = torch.stack([F.pad(down, (0, 0, 0, 1)), F.pad(right, (0, 1))])
+        # Every cell looks to either side, so that a mirrored map costs the same.
+        corners = [
+            torch.stack([F.pad(down, (0, 0, *y)), F.pad(right, x)])
+            for y in ((0, 1), (1, 0))
+            for x in ((0, 1), (1, 0))
+        ]
         # vector_norm, not the root of squares: its gradient is finite on a flat map.
-        length: Tensor = torch.linalg.vector_norm(steps, dim=0).mean(0)
+        length: Tensor = torch.linalg.vector_norm(torch.stack(corners), dim=1).mean((0, 1))
         return length.sum() / counts.sum().clamp(min=1)
 
     def __repr__(self) -> str:
