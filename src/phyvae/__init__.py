@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .physics import FourierLoss as FourierLoss
     from .physics import Maximize as Maximize
     from .physics import PhysicsLoss as PhysicsLoss
+    from .physics import TotalVariation as TotalVariation
     from .physics import standardise as standardise
     from .plotting import DrawMaps as DrawMaps
     from .plotting import plot_comparison as plot_comparison
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .plotting import plot_manifold as plot_manifold
     from .plotting import plot_patches as plot_patches
     from .plotting import plot_segmentation as plot_segmentation
+    from .refinement import Refined as Refined
+    from .refinement import refine as refine
     from .schedules import LinearBeta as LinearBeta
     from .segmentation import boundaries as boundaries
     from .segmentation import grains as grains
@@ -61,12 +64,14 @@ _HOME = {
     "patches": ["PatchGrid"],
     "phantoms": [],
     "physics": [
-        "SL1", "SL2", "EdgeLoss", "FourierLoss", "Maximize", "PhysicsLoss", "standardise",
+        "SL1", "SL2", "EdgeLoss", "FourierLoss", "Maximize", "PhysicsLoss", "TotalVariation",
+        "standardise",
     ],
     "plotting": [
         "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",
         "plot_manifold", "plot_patches", "plot_segmentation",
     ],
+    "refinement": ["Refined", "refine"],
     "schedules": ["LinearBeta"],
     "segmentation": ["boundaries", "grains", "segment"],
     "testing": [],

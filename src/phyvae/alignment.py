@@ -89,7 +89,7 @@ def align(
         first, second = _displaced(windows.shape[:2], pairs, reach, generator)
         patches = torch.cat([windows[tuple(first.T)], windows[tuple(second.T)]])
         shift = model.posterior(patches).mean[:, : model.coord]
-        moved = (shift[pairs:] - shift[:pairs]) * model.pixels_per_shift
+        moved = (shift[pairs:] - shift[:pairs]) * model.shift_scale
         miss = (moved + second - first).square().sum(1) / width**2
         # The weak pull to the prior's mean decides where in the cell zero lies.
         loss = -(-miss / 2).exp().mean() + 0.005 * shift.square().mean()

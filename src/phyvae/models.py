@@ -387,13 +387,11 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         for spectra. Known up to one constant for all patches, and a lattice has many equivalent
         shifts.
         """
-        return self._map(
-            grid, batch_size, lambda p: p.mean[:, : self.coord] * self.pixels_per_shift
-        )
+        return self._map(grid, batch_size, lambda p: p.mean[:, : self.coord] * self.shift_scale)
 
     @property
-    def pixels_per_shift(self) -> Float[Tensor, " axes"]:
-        """Displacement down and to the right, px, of a shift latent of 1 along each axis."""
+    def shift_scale(self) -> Float[Tensor, " axes"]:
+        """Displacement in px, down and to the right positive, of one unit of each shift latent."""
         # Coordinates run -1..1 down the rows and 1..-1 along columns and spectra, so a positive
         # shift latent moves the drawn pattern up, and to the right.
         signs = (-1.0, 1.0) if len(self.patch_shape) == 2 else (1.0,)

@@ -20,6 +20,7 @@ LOSSES = [
     phyvae.EdgeLoss(scaling="minmax"),
     phyvae.EdgeLoss(sigma_spatial=5.0, scaling="minmax", reduction="sum"),
     phyvae.FourierLoss(),
+    phyvae.TotalVariation(),
     phyvae.FourierLoss(radius=3.0),
     phyvae.EdgeLoss() + 0.5 * phyvae.FourierLoss(),
     Smoothness(),

@@ -9,3 +9,4 @@ from .edges import bilateral as bilateral
 from .edges import scharr as scharr
 from .fourier import SL2 as SL2
 from .fourier import FourierLoss as FourierLoss
+from .variation import TotalVariation as TotalVariation

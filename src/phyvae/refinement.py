@@ -1,0 +1,423 @@
+"""Refinement: better latent maps after training, each patch helped by its neighbours."""
+
+import copy
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import jvp, vmap
+from tqdm.auto import tqdm
+
+from ._given import is_integer
+from .models import ShiftVAE, check_patches
+from .objective import PhysicsObjective
+from .patches import PatchGrid
+
+__all__ = ["Refined", "refine"]
+
+_INNER_STEPS = 120
+_INNER_RATE = 0.2
+_SETTLED = 1e-3  # nats per patch; a smaller fall of the energy ends the descent
+_TOLERATED = 0.05  # nats; an expansion that misleads by less is left alone
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """Refined latent maps, on the CPU.
+
+    Attributes
+    ----------
+    maps
+        Content that minimises the energy, laid out as `ShiftVAE.latent_maps`.
+    stds
+        How far the noise of the image spreads each value of `maps`: a standard deviation over
+        simulated noise, same shape.
+    shifts
+        The refined shifts, px, laid out as `ShiftVAE.shifts`, shape (axes, rows, cols).
+    weight
+        λ, the price of Ψ in nats per patch.
+    energy
+        Energy per patch before the first and after every step, nats, shape (steps + 1,). It
+        never rises. It is ``reconstruction + prior + weight * psi``.
+    reconstruction, prior, psi
+        Its parts, same shape: φ at the latents, nats; β |z|² / 2, nats; Ψ.
+    """
+
+    maps: Float[Tensor, "channels rows cols"]
+    stds: Float[Tensor, "channels rows cols"]
+    shifts: Float[Tensor, "axes rows cols"]
+    weight: float
+    energy: Float[Tensor, " steps"]
+    reconstruction: Float[Tensor, " steps"]
+    prior: Float[Tensor, " steps"]
+    psi: Float[Tensor, " steps"]
+
+
+def refine(
+    model: ShiftVAE,
+    grid: PatchGrid,
+    objective: PhysicsObjective,
+    *,
+    strength: float = 4.0,
+    beta: float = 1.0,
+    iterations: int = 6,
+    samples: int = 16,
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Refined:
+    r"""Improve the latent maps of a trained model by descending the objective in the map itself.
+
+    The encoder sees one patch at a time. Here the latents of all patches, shifts included, move
+    together to the minimum of
+
+    .. math:: E = \sum_i \Big[\varphi(x_i \mid z_i) + \frac{\beta}{2} |z_i|^2\Big]
+        + \lambda N \Psi(\text{maps}),
+
+    with the decoder fixed: the most probable latents under a prior by which neighbours are alike.
+
+    Parameters
+    ----------
+    model
+        A trained model. Nothing in it changes.
+    grid
+        The patches, those of the training or others.
+    objective
+        Its `physics` and `channels` give Ψ; `w`, `coupling` and `strength` belong to the training
+        and do not matter here. Ψ sees maps in units of their standard deviation
+        before Ψ acts. Use ``TotalVariation("none")``: a loss that standardises the maps itself
+        cannot let a map of noise go flat, and makes domains of it.
+    strength
+        Sets λ, >= 0: the force of Ψ on a site, in units of the force by which the noise of the
+        image pulls at its content (root mean squares over sites and channels, both at the most
+        probable maps without Ψ). So clean images are hardly changed. 0 does without Ψ.
+    beta
+        Weight of the prior, > 0: the β that training ended with.
+    iterations
+        Largest number of Gauss-Newton steps without Ψ, and then with it, >= 1. It ends early
+        where the energy has settled.
+    samples
+        Simulated noises behind `stds`, >= 2.
+    batch_size
+        Patches decoded at a time; ``None`` is 8 on the CPU, whose caches then hold them, and 256
+        elsewhere. It bounds the memory and does not change the result: the maps themselves are
+        small and refined as a whole, so there are no tiles and no seams.
+    seed
+        Seed of the simulated noises, which `maps` do not depend on.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Refined
+        Maps, their standard deviations, shifts, and the energy step by step.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If a setting is out of its range, the patches do not fit the model, Ψ has no gradient, or
+        the energy is not finite.
+
+    Notes
+    -----
+    One step expands φ of each patch to second order (Gauss-Newton, a block per patch), minimises
+    this quadratic energy with the exact Ψ by Adam, and is taken if the true energy falls; the
+    curvature of patches that the expansion misled is raised. `stds` come from the last expansion,
+    minimised anew under noises made from the pixels' own residuals with random signs (a wild
+    bootstrap); a pixel has one sign in all patches that share it. They hold for this model, to
+    first order, and say nothing of a wrong model.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
+    >>> refined = phyvae.refine(model, grid, objective, iterations=1, progress=False)
+    >>> refined.maps.shape == (2, *grid.shape)
+    True
+    """
+    if batch_size is None and isinstance(model, ShiftVAE):
+        batch_size = 8 if model.device.type == "cpu" else 256
+    _check(
+        model,
+        objective,
+        {"strength": strength, "beta": beta},
+        {"iterations": iterations, "samples": samples, "batch_size": batch_size},
+    )
+    check_patches(model, grid)
+    problem = _Problem(model, grid, objective, beta, batch_size)
+    with tqdm(disable=not progress, unit="step", desc="refine") as bar:
+        path = _descend(problem, problem.at(problem.encoded()), iterations, bar)
+        problem = problem.with_physics(path[-1], strength)
+        path = [*path[:1], *path[-1:]] if len(path) > 1 else path
+        # Both ends count from here on; Ψ may well prefer the encoder's map.
+        if problem.energy(path[-1]) >= problem.energy(path[0]):
+            path = path[:1]
+        path += _descend(problem, path[-1], iterations, bar)[1:]
+        stds = _spread(problem, path[-1], samples, seed, bar)
+    history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
+    z = path[-1].z
+    return Refined(
+        maps=problem.content(z).cpu(),
+        stds=problem.content(stds).cpu(),
+        shifts=problem.laid_out(z[:, : model.coord] * model.shift_scale).cpu(),
+        weight=problem.weight,
+        energy=history[0],
+        reconstruction=history[1],
+        prior=history[2],
+        psi=history[3],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Latents of all patches, and φ around them to second order, one row per patch."""
+
+    z: Float[Tensor, "n z_dim"]
+    reconstruction: Float[Tensor, " n"]
+    gradient: Float[Tensor, "n z_dim"]
+    curvature: Float[Tensor, "n z_dim z_dim"]
+    noise: Float[Tensor, "n z_dim"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """The energy of all patches, and its expansions."""
+
+    model: ShiftVAE
+    grid: PatchGrid
+    objective: PhysicsObjective
+    beta: float
+    batch_size: int
+    weight: float = 0.0
+    offset: Tensor | float = 0.0
+    unit: Tensor | float = 1.0
+
+    @torch.no_grad()
+    def encoded(self) -> Float[Tensor, "n z_dim"]:
+        """Return the encoder's means, the start of the descent."""
+        return torch.cat([self.model.posterior(patches).mean for _, patches in self.batches()])
+
+    def batches(self) -> Iterator[tuple[slice, Tensor]]:
+        for index in torch.arange(len(self.grid)).split(self.batch_size):
+            patches = self.grid.gather(index).to(self.model.grid)
+            yield slice(int(index[0]), int(index[-1]) + 1), patches
+
+    def at(self, z: Float[Tensor, "n z_dim"]) -> _Point:
+        """Expand φ of every patch around its latents."""
+        parts = []
+        for rows, patches in self.batches():
+            value, scores, curvature = _expand(self.model, patches, z[rows])
+            noise = scores.square().sum(-1)
+            parts.append((value, scores.sum(-1), curvature, noise))
+        return _Point(z, *(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def laid_out(self, columns: Float[Tensor, "n columns"]) -> Float[Tensor, "columns rows cols"]:
+        return columns.T.reshape(-1, *self.grid.shape)
+
+    def content(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "channels rows cols"]:
+        return self.laid_out(z[:, self.model.content])
+
+    def psi(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, ""]:
+        return self.objective.psi((self.content(z) - self.offset) / self.unit)
+
+    def with_physics(self, point: _Point, strength: float) -> "_Problem":
+        """Return the same problem with Ψ, weighed against the noise at the maps without Ψ."""
+        if self.objective.physics is None or strength == 0:
+            return self
+        z = point.z
+        maps = self.content(z)
+        unit = maps.std((-2, -1), keepdim=True, correction=0)
+        unit = torch.where(unit > 0, unit, 1.0)
+        problem = replace(self, offset=maps.mean((-2, -1), keepdim=True), unit=unit)
+        noise = self.content(point.noise) * unit.square()
+        acted_on = list(self.objective._acted_on(len(maps)))
+        with torch.enable_grad():
+            leaf = z.clone().requires_grad_()
+            psi = problem.psi(leaf)
+            if not psi.requires_grad:
+                raise ValueError(
+                    f"{self.objective!r} gives a value without gradient, so no map can descend "
+                    "it; compute it from the maps with torch, and not with "
+                    'coupling="published".'
+                )
+            pull = self.content(torch.autograd.grad(psi, leaf)[0]) * unit
+        pull = len(z) * pull[acted_on].square().mean().sqrt()
+        weight = strength * noise[acted_on].mean().sqrt() / torch.where(pull > 0, pull, math.inf)
+        return replace(problem, weight=float(weight))
+
+    @torch.no_grad()
+    def parts(self, point: _Point) -> Float[Tensor, "4"]:
+        """Return the energy and its parts per patch, float64."""
+        reconstruction = point.reconstruction.double().mean()
+        prior = self.beta / 2 * point.z.double().square().sum(1).mean()
+        psi = self.psi(point.z).double()
+        energy = reconstruction + prior + self.weight * psi
+        if not energy.isfinite():
+            raise ValueError(
+                f"the energy is not finite (reconstruction {float(reconstruction):.4g}, prior "
+                f"{float(prior):.4g}, psi {float(psi):.4g}); check the model's weights and the "
+                "physics loss."
+            )
+        return torch.stack([energy, reconstruction, prior, psi])
+
+    def energy(self, point: _Point) -> float:
+        return float(self.parts(point)[0])
+
+    def sites(self, point: _Point) -> Float[Tensor, " n"]:
+        """Return the energy of each patch, without Ψ."""
+        return point.reconstruction + self.beta / 2 * point.z.square().sum(1)
+
+    def step(
+        self, point: _Point, damping: Float[Tensor, " n"], push: Tensor | float = 0.0
+    ) -> Float[Tensor, "n z_dim"]:
+        """Return the step to the minimum of the expanded energy, with `push` as a further force.
+
+        In coordinates in which the quadratic part is |v|² / 2, one step size suits all patches.
+        """
+        gradient, curvature = _with_prior(point, self.beta)
+        diagonal = torch.diag_embed(curvature.diagonal(dim1=1, dim2=2))
+        root = torch.linalg.cholesky(curvature + damping[:, None, None] * diagonal)
+        eye = torch.eye(len(root[0])).to(root).expand_as(root)
+        whiten = torch.linalg.solve_triangular(root, eye, upper=False)
+
+        def back(v: Tensor) -> Tensor:
+            return torch.einsum("nzy,nz->ny", whiten, v)
+
+        slope = torch.einsum("nzy,ny->nz", whiten, gradient + push)
+        if self.weight == 0:
+            return back(-slope)
+        v = torch.zeros_like(slope, requires_grad=True)
+        optimizer = torch.optim.Adam([v], lr=_INNER_RATE)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _INNER_STEPS)
+        for _ in range(_INNER_STEPS):
+            with torch.enable_grad():
+                psi = self.psi(point.z + back(v))
+                (force,) = torch.autograd.grad(self.weight * len(slope) * psi, v)
+            v.grad = v.detach() + slope + force
+            optimizer.step()
+            schedule.step()
+        return back(v.detach())
+
+
+def _descend(problem: _Problem, point: _Point, iterations: int, bar: "tqdm[Any]") -> list[_Point]:
+    """Return the points of a descent, each lower than the one before."""
+    path, energy = [point], problem.energy(point)
+    damping = torch.zeros_like(point.reconstruction)
+    for _ in range(iterations):
+        step = problem.step(point, damping)
+        gradient, curvature = _with_prior(point, problem.beta)
+        expected = (step * gradient).sum(1)
+        expected = expected + 0.5 * torch.einsum("nz,nzy,ny->n", step, curvature, step)
+        trial = problem.at(point.z + step)
+        risen = problem.sites(trial) - problem.sites(point)
+        misled = risen > expected + 0.25 * expected.abs() + _TOLERATED
+        lower = problem.energy(trial)
+        bar.set_postfix({"energy": f"{min(lower, energy):.3f}"}, refresh=False)
+        bar.update()
+        if lower < energy:
+            damping = torch.where(misled, (4 * damping).clamp(min=1.0), damping / 4)
+            point, fall, energy = trial, energy - lower, lower
+            path.append(point)
+            if fall < _SETTLED:
+                break
+        else:
+            damping = torch.where(misled, (16 * damping).clamp(min=4.0), 2 * damping + 0.5)
+    return path
+
+
+def _spread(
+    problem: _Problem, point: _Point, samples: int, seed: int, bar: "tqdm[Any]"
+) -> Float[Tensor, "n z_dim"]:
+    """Return the standard deviation of the minimum under simulated noise."""
+    generator = torch.Generator().manual_seed(seed)
+    signed = copy.copy(problem.grid)
+    pushes = [torch.empty_like(point.z) for _ in range(samples)]
+    images = [
+        torch.randint(0, 2, problem.grid.image.shape, generator=generator, dtype=torch.int8)
+        .mul_(2)
+        .sub_(1)
+        .half()
+        for _ in range(samples)
+    ]
+    for rows, patches in problem.batches():
+        _, scores, _ = _expand(problem.model, patches, point.z[rows])
+        for push, image in zip(pushes, images, strict=True):
+            signed.image = image
+            signs = signed.gather(torch.arange(rows.start, rows.stop)).to(scores)
+            push[rows] = (scores * signs.flatten(1)[:, None]).sum(-1)
+    total, squares = torch.zeros_like(point.z), torch.zeros_like(point.z)
+    none = torch.zeros_like(point.reconstruction)
+    for push in pushes:
+        step = problem.step(point, none, push)
+        total, squares = total + step, squares + step.square()
+        bar.update()
+    variance = (squares - total.square() / samples) / (samples - 1)
+    return variance.clamp(min=0).sqrt()
+
+
+@torch.no_grad()
+def _expand(
+    model: ShiftVAE, patches: Float[Tensor, "n *patch"], z: Float[Tensor, "n z_dim"]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return φ, its gradient pixel by pixel (n, z_dim, pixels), and its Gauss-Newton curvature."""
+    directions = torch.eye(z.shape[1]).to(z)[:, None].expand(-1, len(z), -1)
+    with warnings.catch_warnings():  # torch compiles its own rules by a deprecated function
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        def move(direction: Tensor) -> Any:
+            return jvp(model._decoder_output, (z,), (direction,))
+
+        # One output for all directions, one move for each.
+        moved: Any = vmap(move, out_dims=(None, 0))  # type: ignore[arg-type]
+        output, moves = moved(directions)
+    data = patches.flatten(1)
+    if model.sampler_name == "bernoulli":
+        mean = output.sigmoid()
+        slope, bend = mean - data, mean * (1 - mean)
+    else:
+        mean = output.sigmoid() if model.sigmoid_d else output
+        change = mean * (1 - mean) if model.sigmoid_d else torch.ones_like(mean)
+        slope = (mean - data) * change / model.decoder_sig**2
+        bend = change**2 / model.decoder_sig**2
+    moves = moves.transpose(0, 1)  # (n, z_dim, pixels)
+    curvature = (moves * bend[:, None]) @ moves.mT
+    return model.reconstruction(patches, z), moves * slope[:, None], curvature
+
+
+def _with_prior(point: _Point, beta: float) -> tuple[Tensor, Tensor]:
+    """Return gradient and curvature of −log posterior, up to Ψ."""
+    eye = torch.eye(point.z.shape[1]).to(point.z)
+    return point.gradient + beta * point.z, point.curvature + beta * eye
+
+
+def _check(
+    model: object, objective: object, numbers: dict[str, float], counts: dict[str, int | None]
+) -> None:
+    if not isinstance(model, ShiftVAE):
+        raise TypeError(f"model is of type {type(model).__name__}, but must be a ShiftVAE.")
+    if not isinstance(objective, PhysicsObjective):
+        raise TypeError(
+            f"objective={objective!r} must be a PhysicsObjective: "
+            "PhysicsObjective(phyvae.TotalVariation('none'))."
+        )
+    if not 0 <= numbers["strength"] < math.inf:
+        raise ValueError(f"strength={numbers['strength']} must be >= 0 and finite.")
+    if not 0 < numbers["beta"] < math.inf:
+        raise ValueError(
+            f"beta={numbers['beta']} must be > 0 and finite: without a prior, a latent that says "
+            "nothing has no most probable value."
+        )
+    for (name, value), least in zip(counts.items(), (1, 2, 1), strict=True):
+        if not is_integer(value) or value < least:
+            raise ValueError(f"{name}={value} must be a whole number, at least {least}.")

@@ -1,0 +1,232 @@
+"""Refinement, on spectra that the model's own decoder drew: so the true latents are known."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+import phyvae
+from phyvae import PatchGrid, PhysicsObjective, ShiftVAE, TotalVariation
+
+SHAPE, LENGTH, NOISE, WALL = (10, 14), 24, 0.3, 6
+OBJECTIVE = PhysicsObjective(TotalVariation("none"))
+FAST = {"samples": 2, "iterations": 3}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return a model whose random decoder stays, and whose encoder has learnt to invert it."""
+    model = ShiftVAE(
+        (LENGTH,), 2, sampler_d="gaussian", decoder_sig=NOISE, sigmoid_d=False, seed=0,
+        hidden_dim_e=(64,), hidden_dim_d=(32, 32), coordinate_scale=3.0,
+    )  # fmt: skip
+    with torch.no_grad():
+        model.decoder.coord_latent.fc_latent.weight.mul_(2)
+        model.decoder.out.weight.mul_(6)
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(model.encoder_z.parameters(), lr=3e-3)
+    for _ in range(300):
+        z = torch.randn(256, 3, generator=generator)
+        clean = model.decode(z[:, 1:], shift=z[:, :1])
+        spectra = clean + NOISE * torch.randn(clean.shape, generator=generator)
+        optimizer.zero_grad()
+        (model.posterior(spectra).mean - z).square().mean().backward()
+        optimizer.step()
+    model.zero_grad()
+    return model
+
+
+def truth():
+    """Return content with one wall in the first channel, shape (2, rows, cols)."""
+    maps = torch.zeros(2, *SHAPE)
+    maps[0] = -0.8
+    maps[0, :, WALL:] = 0.8
+    return maps
+
+
+def grid_of(model, noise=NOISE, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    shift = 0.5 * torch.randn(len(truth()[0].flatten()), 1, generator=torch.Generator())
+    clean = model.decode(truth().flatten(1).T, shift=shift)
+    cube = clean + noise * torch.randn(clean.shape, generator=generator)
+    return PatchGrid.from_spectra(cube.reshape(*SHAPE, LENGTH), percentiles=None)
+
+
+def refine(model, grid, objective=OBJECTIVE, **settings):
+    return phyvae.refine(model, grid, objective, progress=False, **(FAST | settings))
+
+
+def error(maps):
+    """Return the RMS error; an offset of a whole map is no error."""
+    return float((maps - truth()).flatten(1).std(1).square().mean().sqrt())
+
+
+@pytest.fixture(scope="module")
+def refined(model):
+    """Return the usual case, refined once."""
+    return refine(model, grid_of(model))
+
+
+@pytest.fixture(scope="module")
+def alone(model):
+    """Return the usual case without Ψ."""
+    return refine(model, grid_of(model), strength=0.0)
+
+
+class TestLaws:
+    def test_the_energy_falls_and_is_the_sum_of_its_parts(self, refined):
+        assert len(refined.energy) > 2
+        assert (refined.energy.diff() < 0).all()
+        total = refined.reconstruction + refined.prior + refined.weight * refined.psi
+        assert_close(refined.energy, total)
+
+    def test_the_last_energy_is_that_of_the_returned_maps(self, model, refined, alone):
+        grid = grid_of(model)
+        shift = (refined.shifts.flatten(1) / model.shift_scale[:, None]).T
+        z = torch.cat([shift, refined.maps.flatten(1).T], 1)
+        patches = grid.patches.reshape(-1, LENGTH)
+        with torch.no_grad():
+            reconstruction = model.reconstruction(patches, z).double().mean()
+        assert_close(refined.reconstruction[-1], reconstruction, rtol=1e-5, atol=1e-5)
+        assert_close(refined.prior[-1], z.double().square().sum(1).mean() / 2)
+        unit = alone.maps.std((1, 2), keepdim=True, correction=0)
+        psi = TotalVariation("none")(refined.maps / unit).double()
+        assert_close(refined.psi[-1], psi, rtol=0.05, atol=0.0)  # the unit is that of fewer steps
+
+    def test_neighbours_lower_the_error(self, model, alone, refined):
+        encoder = model.latent_maps(grid_of(model))
+        assert error(refined.maps) < 0.6 * error(alone.maps)
+        assert error(refined.maps) < 0.6 * error(encoder)
+
+    def test_a_wall_stays_sharp_and_in_its_place(self, refined):
+        maps = refined.maps
+        steps = maps[0].diff(dim=1)
+        assert (steps.argmax(1) - (WALL - 1)).abs().max() <= 1
+        assert float(steps.amax(1).mean()) > 0.7 * 1.6  # of the true step
+
+    def test_fixed_units_invent_no_domains_in_a_flat_channel(self, alone, refined):
+        assert refined.maps[1].std() < 0.1 * alone.maps[1].std()
+
+    def test_a_clean_map_stays(self, model):
+        grid = grid_of(model, noise=1e-3)
+        alone, together = (refine(model, grid, strength=s).maps for s in (0.0, 4.0))
+        assert error(together) < max(0.05, 1.05 * error(alone))
+        assert (together - alone)[0].square().mean().sqrt() < 0.05  # 3 % of the step
+
+    def test_the_model_is_untouched(self, model):
+        before = copy.deepcopy(model.state_dict())
+        random = torch.get_rng_state()
+        refine(model, grid_of(model))
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        assert all(p.grad is None and p.requires_grad for p in model.parameters())
+        assert torch.equal(torch.get_rng_state(), random)
+
+    def test_the_same_seed_gives_the_same_result(self, model, refined):
+        same, other = (refine(model, grid_of(model), seed=seed) for seed in (0, 1))
+        assert torch.equal(refined.maps, same.maps)
+        assert torch.equal(refined.stds, same.stds)
+        assert torch.equal(refined.maps, other.maps)
+        assert not torch.equal(refined.stds, other.stds)
+
+    def test_streaming_leaves_no_seam(self, model, refined):
+        grid = grid_of(model)
+        whole, parts = refine(model, grid, batch_size=len(grid)), refined
+        assert_close(parts.maps, whole.maps, atol=2e-3, rtol=0.0)
+        assert_close(parts.stds, whole.stds, atol=2e-3, rtol=0.05)
+
+    def test_flat_physics_changes_nothing(self, model):
+        grid = grid_of(model)
+        flat = PhysicsObjective(lambda maps: 0 * maps.sum())
+        assert torch.equal(
+            refine(model, grid, flat).maps, refine(model, grid, PhysicsObjective()).maps
+        )
+
+    def test_only_the_chosen_channel_is_smoothed(self, model, alone):
+        objective = PhysicsObjective(TotalVariation("none"), channels=[1])
+        chosen = refine(model, grid_of(model), objective)
+        variation = TotalVariation("none")
+        assert variation(chosen.maps[1:]) < 0.7 * variation(alone.maps[1:])
+        assert variation(chosen.maps[:1]) > 0.7 * variation(alone.maps[:1])
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"sampler_d": "bernoulli"},
+            {"sampler_d": "gaussian"},
+            {"sampler_d": "gaussian", "sigmoid_d": False},
+        ],
+        ids=str,
+    )
+    def test_without_physics_it_is_the_most_probable_latent_of_each_patch(self, settings):
+        model = ShiftVAE((6, 7), 2, seed=1, hidden_dim_d=(16, 16), **settings).double()
+        image = torch.rand(24, 28, generator=torch.Generator().manual_seed(0))
+        grid = PatchGrid(image, size=(6, 7))
+        refined = refine(model, grid, strength=0.0, beta=0.7, iterations=30)
+        patches = grid.patches.reshape(-1, 6, 7).double()
+        z = model.posterior(patches).mean.detach().requires_grad_()
+        optimizer = torch.optim.LBFGS([z], max_iter=500, tolerance_grad=1e-9)
+
+        def energy():
+            optimizer.zero_grad()
+            value = (model.reconstruction(patches, z) + 0.35 * z.square().sum(1)).sum()
+            value.backward(inputs=[z])
+            return value
+
+        optimizer.step(energy)
+        expected = energy().detach() / len(grid)
+        assert_close(refined.energy[-1], expected, atol=2e-3, rtol=0.0)
+        maps = z.detach()[:, 2:].T.reshape(-1, *grid.shape)
+        assert_close(refined.maps, maps, atol=0.1, rtol=0.0)
+
+    # With Ψ, whole regions move together, and the weight of Ψ with the noise: less is known.
+    @pytest.mark.parametrize(("strength", "factor"), [(0.0, 1.3), (4.0, 2.5)])
+    def test_the_standard_deviations_are_the_spread_over_noise(self, model, strength, factor):
+        noises = [grid_of(model, seed=seed) for seed in range(20, 28)]
+        maps = torch.stack([refine(model, grid, strength=strength).maps for grid in noises])
+        spread = maps.std(0).square().mean((1, 2)).sqrt()
+        stated = refine(model, noises[0], strength=strength, samples=12).stds
+        stated = stated.square().mean((1, 2)).sqrt()
+        assert ((stated / spread).log().abs() < math.log(factor)).all(), (stated, spread)
+
+    def test_the_total_variation_of_one_wall_is_its_length_times_its_height(self):
+        wall = torch.zeros(1, 6, 8)
+        wall[:, :, 3:] = 2
+        assert_close(TotalVariation("none")(wall), torch.tensor(2 * 6 / 48))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"strength": -1.0}, "strength=-1"),
+            ({"beta": 0.0}, "beta=0"),
+            ({"iterations": 0}, "iterations=0"),
+            ({"samples": 1}, "samples=1"),
+            ({"batch_size": 0}, "batch_size=0"),
+        ],
+    )
+    def test_a_setting_out_of_its_range(self, model, settings, message):
+        with pytest.raises(ValueError, match=message):
+            refine(model, grid_of(model), **settings)
+
+    def test_a_loss_without_gradient(self, model):
+        objective = PhysicsObjective(TotalVariation(), coupling="published")
+        with pytest.raises(ValueError, match="without gradient"):
+            refine(model, grid_of(model), objective)
+
+    def test_a_loss_in_place_of_an_objective(self, model, unchecked):
+        with pytest.raises(TypeError, match="must be a PhysicsObjective"):
+            unchecked(phyvae.refine, model, grid_of(model), TotalVariation())
+
+    def test_patches_of_another_size(self, model):
+        cube = torch.rand(4, 4, LENGTH + 1)
+        with pytest.raises(ValueError, match="patches are"):
+            refine(model, PatchGrid.from_spectra(cube))
+
+    def test_an_unknown_scaling(self, unchecked):
+        with pytest.raises(ValueError, match="scaling='minmax'"):
+            unchecked(TotalVariation, "minmax")
