@@ -52,21 +52,26 @@ def prepare(
 ) -> tuple[phyvae.PatchGrid, np.ndarray | None]:
     """Return the patch grid of the phantom with its true domains, or that of the user's image."""
     if arguments.image is None:
-        side = 300 if arguments.quick else 456
+        side = 320 if arguments.quick else 456
         made = phantom(shape=(side, side), seed=arguments.seed)
+        image = flattened(made.image) if flatten else made.image
         size, step = arguments.size or 24, arguments.step or 12
-        grid = phyvae.PatchGrid(made.image, size, step, percentiles=percentiles)
+        grid = phyvae.PatchGrid(image, size, step, percentiles=percentiles)
         return grid, grid.sample(made.domains)
     image = read(arguments.image)
     if image.ndim == 3:  # one spectrum per pixel
         return phyvae.PatchGrid.from_spectra(image, percentiles=percentiles), None
-    spacing = phyvae.lattice_spacing(image)
-    if flatten:  # what is far wider than the lattice is drift, tilt or topography
-        image = image - ndimage.gaussian_filter(image.astype(float), 2.5 * spacing)
-    size = arguments.size or round(2.5 * spacing)
+    image = flattened(image) if flatten else image
+    size = arguments.size or round(2.5 * phyvae.lattice_spacing(image))
     step = arguments.step or size // 2
-    print(f"strongest lattice planes every {spacing:.1f} px; patches of {size} px, step {step} px")
+    print(f"patches of {size} px, at steps of {step} px")
     return phyvae.PatchGrid(image, size, step, percentiles=percentiles), None
+
+
+def flattened(image: np.ndarray) -> np.ndarray:
+    """Subtract what is far wider than the lattice: drift, tilt, topography."""
+    width = 2.5 * phyvae.lattice_spacing(image)
+    return image - ndimage.gaussian_filter(image.astype(float), width)
 
 
 def noise_of(grid: phyvae.PatchGrid) -> float:
@@ -92,7 +97,7 @@ class Experiment:
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
-        self.steps_per_epoch = math.ceil((steps / 3 if arguments.quick else steps) / epochs)
+        self.steps_per_epoch = math.ceil((steps / 4 if arguments.quick else steps) / epochs)
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
             self.model |= {"dx_prior": 0.3}

@@ -18,8 +18,8 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="graphene_figures")
-# An STM scan has a few extreme pixels; without them the lattice takes up most of the range. Of
-# your own scan, what changes slowly (tilt, drift, ripples) is subtracted.
+# What changes slowly in an STM scan (tilt, drift, ripples) is subtracted, and its few extreme
+# pixels are saturated. The lattice then takes up most of the range.
 grid, truth = experiment.prepare(
     arguments, phyvae.phantoms.graphene, percentiles=(1.0, 99.0), flatten=True
 )
