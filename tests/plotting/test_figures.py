@@ -475,6 +475,15 @@ class TestComparison:
         np.testing.assert_array_equal(image_of(axes[0, 2]).get_array(), truth)
         assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 400), (600, 0))
 
+    def test_of_spectra_starts_with_their_mean_intensity(self):
+        cube = np.random.default_rng(0).random((6, 5, 9))
+        spectra = PatchGrid.from_spectra(cube)
+        _, axes = plotting.plot_comparison({"a": (cube[..., 0][None], None)}, grid=spectra)
+        assert axes[0, 0].get_title() == "mean intensity"
+        np.testing.assert_allclose(
+            image_of(axes[0, 0]).get_array(), spectra.image.mean(2), rtol=1e-5
+        )
+
     def test_refuses_a_truth_without_its_image(self):
         with pytest.raises(ValueError, match="pass grid"):
             plotting.plot_comparison({"a": (MAPS, LABELS)}, truth=LABELS)

@@ -92,7 +92,8 @@ def _draw_what_is_known(
     picture = as_picture(grid)
     around = tuple(edge * (pixel_size or 1) for edge in extent_of(picture.shape))
     show(axes[0], picture, cmap="gray", extent=around)
-    axes[0].set(title="image", xlim=extent[:2], ylim=extent[2:])
+    title = "mean intensity" if len(grid.patch_shape) == 1 else "image"
+    axes[0].set(title=title, xlim=extent[:2], ylim=extent[2:])
     if truth is not None:
         draw_labels(axes[-1], truth, extent)
         axes[-1].set_title("true domains")
