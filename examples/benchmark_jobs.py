@@ -40,7 +40,7 @@ class Job:
         torch.set_num_threads(1)
         began = time.perf_counter()
         data = self.case.data(self.seed, self.patches)
-        maps, model, seconds = self._first(data.grid)
+        maps, model, seconds = self._first(data.grid, data.scan)
         records = []
         for method in self.methods:
             started = self.clock()
@@ -60,7 +60,9 @@ class Job:
             records.append(record)
         return records, time.perf_counter() - began
 
-    def _first(self, grid: phyvae.PatchGrid) -> tuple[np.ndarray, phyvae.ShiftVAE | None, float]:
+    def _first(
+        self, grid: phyvae.PatchGrid, scan: phyvae.PatchGrid
+    ) -> tuple[np.ndarray, phyvae.ShiftVAE | None, float]:
         """Return maps, model and seconds of the starting method, from the folder where it can."""
         stem = re.sub(r"[^\w.+-]+", "_", f"{self.start.name}-{self.case.name}-{self.seed}")
         kept, weights = self.folder / "maps" / f"{stem}.npz", self.folder / f"models/{stem}"
@@ -72,7 +74,7 @@ class Job:
                 return saved["maps"], model, float(saved["seconds"])
         started = self.clock()
         if isinstance(self.start, Trained):
-            model = self.start.train(grid, self.seed, self.device)
+            model = self.start.train(grid, self.seed, self.device, scan)
             maps = model.latent_maps(grid).numpy()
         else:
             maps = self.start.maps(grid, self.seed)

@@ -74,6 +74,7 @@ class Trained:
     w: float = 0.1
     strength: float = 0.3
     pyroved_lr: float | None = None  # None: our trainer
+    aligned: bool = True  # our trainer: whether it starts with phyvae.align
     epochs: int = 50
 
     @property
@@ -85,13 +86,22 @@ class Trained:
             strength=self.strength,
         )
 
-    def train(self, grid: phyvae.PatchGrid, seed: int, device: str = "cpu") -> phyvae.ShiftVAE:
+    def train(
+        self,
+        grid: phyvae.PatchGrid,
+        seed: int,
+        device: str = "cpu",
+        scan: phyvae.PatchGrid | None = None,
+    ) -> phyvae.ShiftVAE:
+        """Train on the patches of a grid; `scan` is the image they are from, if not its own."""
         model = _model(grid, seed)
         beta = phyvae.LinearBeta(0.1, 1.0, epochs=self.epochs)
         if self.pyroved_lr is not None:
             weights = _pyroved_weights(grid, seed, self.epochs, beta, self.pyroved_lr, device)
             model.load_state_dict(weights)
             return model
+        if self.aligned:
+            phyvae.align(model, scan or grid, seed=seed, progress=False)
         batch = min(49, math.isqrt(len(grid)) ** 2)
         trainer = phyvae.PhysicsTrainer(
             model, self.objective, pixels=0.25, batch_size=batch, seed=seed, device=device
@@ -170,9 +180,8 @@ class Refined:
         return f"refined {self.of.name}"
 
     def after(self, model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> Maps:
-        objective = self.of.objective
-        if objective.physics is None:  # the sh-VAE was trained without
-            objective = phyvae.PhysicsObjective(phyvae.EdgeLoss())
+        # In fixed units: a standardised loss would make domains of a latent's noise.
+        objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
         return phyvae.refine(model, grid, objective).maps.numpy()
 
     def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
@@ -196,6 +205,10 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
             Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)
         ),
         "sh-vae": (Trained("sh-vae", epochs=epochs),),
+        "sh-vae-unaligned": (Trained("sh-vae-unaligned", aligned=False, epochs=epochs),),
+        "sl1-unaligned": (
+            Trained("sl1-unaligned", phyvae.EdgeLoss(), aligned=False, epochs=epochs),
+        ),
     }
     starts |= {method.name: (method,) for method in _physics_driven(epochs)}
     rows: dict[str, tuple[Method, ...]] = {}

@@ -31,6 +31,7 @@ class Data:
     """What a method may see, `grid`, and what it is judged by."""
 
     grid: phyvae.PatchGrid
+    scan: phyvae.PatchGrid  # the whole image, of which any window may be looked at
     again: phyvae.PatchGrid  # the same specimen with other noise: patches held out
     truth: np.ndarray
     classes: int
@@ -82,6 +83,7 @@ class Case:
         image, again = (np.clip((x - low) / (high - low), 0, 1) for x in (image, again))
         truth = first.domains
         step = STEP
+        scan = phyvae.PatchGrid(image, size=SIZE, step=STEP, percentiles=None)
         if self.phase == "centred":
             corners = _corners(first.sites, side)
             truth = truth[tuple(np.moveaxis(corners, -1, 0) + SIZE // 2)]
@@ -92,7 +94,7 @@ class Case:
         )
         if self.phase == "random":
             truth = grid.sample(truth)
-        return Data(grid, again, truth, MATERIALS[self.material])
+        return Data(grid, scan, again, truth, MATERIALS[self.material])
 
 
 @functools.lru_cache(maxsize=2)  # jobs on the same data follow each other

@@ -97,7 +97,7 @@ class Experiment:
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
-        self.steps_per_epoch = math.ceil((steps / 4 if arguments.quick else steps) / epochs)
+        self.steps_per_epoch = math.ceil((steps / 5 if arguments.quick else steps) / epochs)
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
             self.model |= {"dx_prior": 0.3}
@@ -178,5 +178,5 @@ class Experiment:
         maps, labels = self.maps[name], self.labels[name]
         self.save("latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid))
         self.save("segmentation", phyvae.plot_segmentation(self.grid, labels))
-        self.save("manifold", phyvae.plot_manifold(self.models[name]))
+        self.save("manifold", phyvae.plot_manifold(self.models[name], maps=maps))
         self.save("distribution", phyvae.plot_distribution(maps, labels))

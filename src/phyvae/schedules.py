@@ -67,8 +67,8 @@ def as_schedule(beta: object, name: str = "beta") -> Callable[[int], float]:
         value = as_number(beta(epoch) if callable(beta) else beta, at, kinds)
         if not 0 <= value < math.inf:
             raise ValueError(
-                f"{name}={value} at epoch {epoch} must be finite and >= 0: a negative β rewards a "
-                "posterior far from the prior."
+                f"{name}={value} at epoch {epoch} must be finite and >= 0; a negative β would "
+                "reward a posterior far from the prior."
             )
         return value
 

@@ -178,8 +178,8 @@ class PhysicsTrainer:
         Warns
         -----
         CollapsedMapsWarning
-            Once per trainer, if at the end no latent map says anything: less than a tenth of
-            every content latent's variance lies between patches.
+            Once per trainer, if at the end no latent map stands out of its own uncertainty: less
+            than half of every content latent's variance lies between patches.
         """
         check_patches(self.model, grid)
         as_integer(epochs, "epochs", 1)
@@ -399,13 +399,13 @@ class PhysicsTrainer:
         chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
         patches = grid.gather(torch.from_numpy(chosen)).to(self.model.grid)
         signal = self.model.posterior(patches).signal()[self.model.content].cpu()
-        if bool((signal >= 0.1).any()):
+        if bool((signal >= 0.5).any()):
             return
         self._warned_of_collapse = True
         warnings.warn(
             f"The latent maps say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of their "
             f"variance lies between patches, after {self.epochs_done} epochs. What is segmented "
-            "from them is noise. Train longer (1000 to 2500 steps are usual), start from a "
+            "from them is mostly noise. Train longer (1000 to 2500 steps are usual), start from a "
             "smaller beta, check size and coordinate_scale of the patches against the lattice "
             "(phyvae.lattice_spacing), or lower strength. An image of one phase has no map.",
             CollapsedMapsWarning,

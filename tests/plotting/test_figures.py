@@ -314,6 +314,25 @@ class TestManifold:
         assert list(ax.get_yticks()) == [2, 1, 0]  # z_2 = -0.67 is at the bottom, row 2
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("$z_1$", "$z_2$")
 
+    def test_spans_the_maps_it_is_given(self):
+        maps = np.stack([np.linspace(2, 4, 101).reshape(1, -1), np.linspace(-1, 0, 101)[None]])
+        limits = (0.25, 0.75)
+        _, (ax,) = plotting.plot_manifold(Model((4, 6), 2), n=3, maps=maps, limits=limits)
+        means = np.asarray(image_of(ax).get_array()).reshape(3, 4, 3, 6).mean((1, 3))
+        z1, z2 = np.array([2.5, 3.0, 3.5]), np.array([-0.25, -0.5, -0.75])
+        np.testing.assert_allclose(means, z1 + 10 * z2[:, None], rtol=1e-5)
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["2.50", "3.00", "3.50"]
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["−0.75", "−0.50", "−0.25"]
+
+    def test_leaves_other_latents_at_their_median(self):
+        maps = np.stack([np.full((3, 3), k) for k in (1.0, 2.0, 5.0)]) + np.eye(3)
+        _, (ax,) = plotting.plot_manifold(Model((4, 4), 3), n=2, maps=maps, channels=(0, 1))
+        assert (np.asarray(image_of(ax).get_array()) > 100 * 5 - 1).all()
+
+    def test_refuses_maps_of_another_number_of_latents(self):
+        with pytest.raises(ValueError, match="maps has 3 channels, but the model 2"):
+            plotting.plot_manifold(Model((4, 4), 2), maps=np.zeros((3, 4, 4)))
+
     def test_varies_the_chosen_channels_only(self):
         _, (ax,) = plotting.plot_manifold(Model((4, 4), 3), n=2, channels=(2, 0))
         z = 1.6448536

@@ -146,11 +146,12 @@ def plot_manifold(
     model: Any,
     n: int = 9,
     *,
+    maps: Array | None = None,
     limits: tuple[float, float] = (0.05, 0.95),
     channels: tuple[int, int] = (0, 1),
     width: float = 3.4,
 ) -> Drawn:
-    """Plot the patches decoded from an n x n lattice of two latents, the others being 0.
+    """Plot the patches decoded from an n x n lattice of two latents.
 
     Parameters
     ----------
@@ -158,8 +159,12 @@ def plot_manifold(
         A ShiftVAE on the CPU; of one latent, the figure is one row. Spectra share one scale.
     n
         Patches along each axis, >= 2.
+    maps
+        Latent maps, shape (channels, rows, cols): the lattice then spans what they hold, and the
+        other latents stay at their medians. Without, it spans the prior, and the others are 0.
     limits
-        First and last quantile of the standard normal prior; by default z is -1.64 to 1.64.
+        First and last quantile of the maps or of the prior, which is standard normal; without
+        maps, z is -1.64 to 1.64 by default.
     channels
         The latents along x and y (upwards).
     width
@@ -180,10 +185,10 @@ def plot_manifold(
     if n < 2 or not 0 < limits[0] < limits[1] < 1:
         raise ValueError(f"n={n} must be >= 2 and limits={limits} rise from above 0 to below 1.")
     along = chosen_channels(channels, model.latent_dim)
-    values = ndtri(np.linspace(*limits, n))
-    z = torch.zeros(n ** (len(along) - 1), n, model.latent_dim)
-    z[..., along[-1]] = torch.from_numpy(values[::-1].copy())[: len(z), None]
-    z[..., along[0]] = torch.from_numpy(values)
+    values, others = _lattice_of(maps, model.latent_dim, limits, n)
+    z = torch.from_numpy(others).float().repeat(n ** (len(along) - 1), n, 1)
+    z[..., along[-1]] = torch.from_numpy(values[along[-1], ::-1].copy())[: len(z), None].float()
+    z[..., along[0]] = torch.from_numpy(values[along[0]]).float()
     with torch.no_grad():
         decoded = as_array(model.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
     fig, axes = new_panels(1, 1, width)
@@ -204,11 +209,32 @@ def plot_manifold(
     ax.hlines(np.arange(1, len(z)) - 0.5, *extent[:2], color="0.8", linewidth=0.5)
     ticks = np.arange(0, n, max(1, (n - 1) // 4))
     names = [
-        f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−") for value in values[ticks]
+        [f"{z + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−") for z in values[k, ticks]]
+        for k in along
     ]
-    ax.set_xticks(ticks, names)
+    ax.set_xticks(ticks, names[0])
     ax.set(xlabel=latent_name(along[0]), yticks=[])
     if len(along) == 2:
-        ax.set_yticks(n - 1 - ticks, names)
+        ax.set_yticks(n - 1 - ticks, names[1])
         ax.set_ylabel(latent_name(along[1]))
     return finished(fig), axes[0]
+
+
+def _lattice_of(
+    maps: Array | None, latent_dim: int, limits: tuple[float, float], n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return n values along each latent, shape (latent_dim, n), and where a latent rests."""
+    if maps is None:
+        prior = ndtri(np.linspace(*limits, n))
+        return np.tile(prior, (latent_dim, 1)), np.zeros(latent_dim)
+    z = as_maps(maps)
+    if len(z) != latent_dim:
+        raise ValueError(
+            f"maps has {len(z)} channels, but the model {latent_dim} latents: pass all of them."
+        )
+    low, middle, high = np.nanquantile(
+        np.where(np.isfinite(z), z, np.nan).reshape(latent_dim, -1),
+        (limits[0], 0.5, limits[1]),
+        axis=1,
+    )
+    return np.linspace(low, high, n, axis=1), middle
