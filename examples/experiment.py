@@ -19,9 +19,20 @@ from phyvae.phantoms import Phantom
 def options(description: str, folder: str) -> argparse.Namespace:
     """Read the command line: which image, how long, where to."""
     parser = argparse.ArgumentParser(description=description.strip().partition("\n")[0])
-    parser.add_argument("--image", type=Path, help="your own image instead of the phantom")
-    parser.add_argument("--size", type=int, help="patch size, px (default: by the lattice)")
-    parser.add_argument("--step", type=int, help="patch distance, px (default: half of it)")
+    parser.add_argument(
+        "--image",
+        type=Path,
+        help="your own image instead of the phantom: .npy, .npz (key image, or cube for spectra) "
+        "or any picture",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        help="patch size, px (default: 24; of your image, 2.5 spacings of its lattice)",
+    )
+    parser.add_argument(
+        "--step", type=int, help="distance of patches, px (default: half their size)"
+    )
     parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
     parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")

@@ -155,7 +155,8 @@ def refine(
     )
     check_patches(model, grid)
     problem = _Problem(model, grid, objective, beta, batch_size)
-    with tqdm(disable=not progress, unit="step", desc="refine") as bar:
+    most = 2 * iterations + samples
+    with tqdm(total=most, disable=not progress, unit="step", desc="refine") as bar:
         path = _descend(problem, problem.at(problem.encoded()), iterations, bar)
         problem = problem.with_physics(path[-1], strength)
         path = [*path[:1], *path[-1:]] if len(path) > 1 else path
@@ -163,6 +164,8 @@ def refine(
         if problem.energy(path[-1]) >= problem.energy(path[0]):
             path = path[:1]
         path += _descend(problem, path[-1], iterations, bar)[1:]
+        bar.total = bar.n + samples  # a descent may settle early
+        bar.set_description("refine, uncertainty")
         stds = _spread(problem, path[-1], samples, seed, bar)
     history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
     z = path[-1].z
