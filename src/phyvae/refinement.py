@@ -45,7 +45,7 @@ class Refined:
         Energy per patch before the first and after every step, nats, shape (steps + 1,). It
         never rises. It is ``reconstruction + prior + weight * psi``.
     reconstruction, prior, psi
-        Its parts, same shape: φ at the latents, nats; β |z|² / 2, nats; Ψ.
+        Its parts, same shape: φ at the latents, nats; half of β times z squared, nats; Ψ.
     """
 
     maps: Float[Tensor, "channels rows cols"]
