@@ -108,7 +108,7 @@ class Experiment:
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
-        self.steps_per_epoch = math.ceil((steps / 5 if arguments.quick else steps) / epochs)
+        self.steps_per_epoch = math.ceil((470 if arguments.quick else steps) / epochs)
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
             self.model |= {"dx_prior": 0.3}
