@@ -69,7 +69,7 @@ class Job:
         model = None
         if kept.is_file() and (weights.is_file() or not isinstance(self.start, Trained)):
             if isinstance(self.start, Trained):
-                model = self.start.load(weights, grid)
+                model = phyvae.load_model(weights)
             with np.load(kept) as saved:
                 return saved["maps"], model, float(saved["seconds"])
         started = self.clock()
@@ -80,8 +80,8 @@ class Job:
             maps = self.start.maps(grid, self.seed)
         seconds = self.clock() - started
         if model is not None:
-            with whole(weights) as path:
-                self.start.save(path, model)  # type: ignore[attr-defined]
+            weights.parent.mkdir(parents=True, exist_ok=True)
+            model.save(weights)
         with whole(kept) as path, path.open("wb") as file:
             np.savez(file, maps=maps, seconds=seconds)
         return maps, model, seconds

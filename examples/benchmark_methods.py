@@ -4,12 +4,10 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter, median_filter
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -111,14 +109,6 @@ class Trained:
 
     def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
         return self.train(grid, seed).latent_maps(grid).numpy()
-
-    def load(self, path: Path, grid: phyvae.PatchGrid) -> phyvae.ShiftVAE:
-        model = _model(grid, 0)
-        model.load_state_dict(load_file(path))
-        return model
-
-    def save(self, path: Path, model: phyvae.ShiftVAE) -> None:
-        save_file(model.state_dict(), path)
 
 
 def _model(grid: phyvae.PatchGrid, seed: int) -> phyvae.ShiftVAE:

@@ -1,5 +1,6 @@
 import copy
 import inspect
+import warnings
 
 import numpy as np
 import pyro
@@ -11,7 +12,8 @@ import phyvae
 from phyvae import EdgeLoss, LinearBeta, PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE
 from phyvae.history import History
 from phyvae.models import check_patches
-from phyvae.trainer import NonFiniteLossError
+from phyvae.posterior import Posterior
+from phyvae.trainer import CollapsedMapsWarning, NonFiniteLossError
 
 
 def small_grid(seed=0, noise=0.1, rows=60, cols=56):
@@ -401,3 +403,43 @@ def test_cuda_trains(coupling):
     trainer.fit(grid, epochs=5, progress=False)
     assert trainer.evaluate(grid.to("cuda")).neg_elbo < before
     assert phyvae.segment(trainer.model.latent_maps(grid)).shape == grid.shape
+
+
+class TestCollapse:
+    def collapsed(self, std=1.0):
+        """A model whose encoder says the same, this surely, of every patch."""
+        trainer = small_trainer(lr=1e-12)
+        with torch.no_grad():
+            for layer in (trainer.model.encoder_z.fc11, trainer.model.encoder_z.fc12):
+                layer.weight.zero_()
+            trainer.model.encoder_z.fc12.bias.fill_(float(np.log(np.expm1(std))))
+        return trainer
+
+    def test_maps_that_say_nothing_are_reported_once(self):
+        trainer = self.collapsed()
+        with pytest.warns(CollapsedMapsWarning, match=r"0.0%, 0.0%.* after 1 epochs"):
+            trainer.fit(small_grid(), 1, progress=False)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            trainer.fit(small_grid(), 1, progress=False)
+        assert not caught
+
+    @pytest.mark.parametrize(("std", "collapsed"), [(2.0, True), (0.5, False)])
+    def test_one_latent_above_its_own_uncertainty_is_enough(self, std, collapsed):
+        trainer = self.collapsed(std)
+        grid = small_grid()
+        layer = trainer.model.encoder_z.fc11
+        with torch.no_grad():
+            layer.weight[2].normal_()
+            layer.weight[2] /= trainer.model.latent_maps(grid)[0].std()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            trainer.fit(grid, 1, progress=False)
+        assert [w.category for w in caught] == [CollapsedMapsWarning] * collapsed
+
+
+class TestSignal:
+    def test_is_the_share_of_variance_between_patches(self):
+        mean = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
+        signal = Posterior(mean, torch.full((2, 2), 2.0)).signal()
+        assert_close(signal, torch.tensor([0.0, 1 / (1 + 4)]))

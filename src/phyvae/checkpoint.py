@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import sealed
 from .contents import Unfit, built_model, load_weights, restore, sealed_model, sealed_trainer
-from .models import ShiftVAE, check_patches
+from .models import ShiftVAE
 from .objective import PhysicsObjective
 from .patches import PatchGrid
 from .recipes import build_objective, differences, foreign_loss, plain
@@ -147,7 +147,6 @@ def begin(
     resume: AnyPath | None,
 ) -> dict[str, Any]:
     """Check the files of a call of `fit`, resume from one; return what the call works on."""
-    check_patches(trainer.model, grid)
     call = _described_call(grid, beta, steps)
     schedule = as_schedule(beta)
     betas = [schedule(epoch) for epoch in range(epochs)]  # its own errors come first

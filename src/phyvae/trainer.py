@@ -33,7 +33,7 @@ class NonFiniteLossError(RuntimeError):
 
 
 class CollapsedMapsWarning(UserWarning):
-    """Training ended with latent maps that tell no two patches apart."""
+    """Training ended with latent maps that do not stand out of their own uncertainty."""
 
 
 class PhysicsTrainer:
@@ -224,9 +224,9 @@ class PhysicsTrainer:
         steps_per_epoch
             As for `fit`.
         """
-        self._epoch(
-            grid, as_schedule(scale_factor, "scale_factor")(self.epochs_done), steps_per_epoch
-        )
+        check_patches(self.model, grid)
+        beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
+        self._epoch(grid, beta, steps_per_epoch)
 
     def save(self, path: AnyPath) -> None:
         """Write all that training needs to go on to a file, at once or not at all.
@@ -323,7 +323,6 @@ class PhysicsTrainer:
     # -- One epoch ---------------------------------------------------------------------------
 
     def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
-        check_patches(self.model, grid)
         if steps is not None:
             as_integer(steps, "steps_per_epoch", 1)
         started = time.perf_counter()
@@ -393,7 +392,7 @@ class PhysicsTrainer:
 
     @torch.no_grad()
     def _warn_of_collapse(self, grid: PatchGrid) -> None:
-        """Warn, once, if no content latent tells patches from all over the grid apart."""
+        """Warn, once, if all content latents vary less between patches than they are uncertain."""
         if self._warned_of_collapse:
             return
         chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
