@@ -38,7 +38,7 @@ def align(
 
     It is meant for a new model: the first layer of the encoder is set to the principal components
     of the patches, whitened, so that weak differences of sublattices are seen as well as the
-    lattice; the content starts with nothing said, at the prior's mean.
+    lattice; the content starts with next to nothing said, around the prior's mean.
 
     Parameters
     ----------
@@ -145,9 +145,13 @@ def _whiten(
 
 @torch.no_grad()
 def _say_nothing_yet(model: ShiftVAE) -> None:
-    """Start the content at the prior's mean, and the shifts with the certainty they now have."""
+    """Start the content near the prior's mean, and the shifts with the certainty they now have.
+
+    At the mean itself the maps would be flat: Psi is then 0 with no gradient, and so is a product
+    with w = 0.
+    """
     mean, std = model.encoder_z.fc11, model.encoder_z.fc12
-    mean.weight[model.content] = 0
+    mean.weight[model.content] *= 0.01
     mean.bias[model.content] = 0
     std.weight[: model.coord] = 0
     std.bias[: model.coord] = float(torch.tensor(0.2).expm1().log())  # softplus gives 0.2
