@@ -174,7 +174,8 @@ class TestRoundTrip:
 
     def test_amsgrad_too(self, path):
         trainer = small_trainer()
-        trainer.optimizer = torch.optim.Adam(trainer.model.parameters(), lr=2e-3, amsgrad=True)
+        settings = {"lr": 2e-3, "fused": True, "amsgrad": True}
+        trainer.optimizer = torch.optim.Adam(trainer.model.parameters(), **settings)
         fit(trainer, 2)
         trainer.save(path)
         loaded = load_trainer(path)

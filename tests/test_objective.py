@@ -129,8 +129,8 @@ class TestBalanced:
         seen = {}
         posterior = model.posterior
 
-        def watched(patches):
-            result = posterior(patches)
+        def watched(patches, dtype):
+            result = posterior(patches, dtype)
             result.mean.register_hook(lambda g: seen.update(gradient=g))
             return result
 

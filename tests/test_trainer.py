@@ -305,7 +305,7 @@ class TestRefusals:
         ("settings", "named"),
         [
             ({"lr": "1e-3"}, "lr='1e-3' must be a number"),
-            ({"pixels": None}, "pixels=None must be a number"),
+            ({"pixels": "half"}, "pixels='half' must be a number"),
             ({"batch_size": 64.0}, "batch_size=64.0 must be an integer >= 1"),
             ({"tile": "a"}, "tile='a' must be an integer >= 2"),
             ({"seed": None}, "seed=None must be an integer >= 0"),

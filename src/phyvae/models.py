@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from .decoding import dense_tanh, is_dense_tanh, total_loss
 from .patches import PatchGrid
 from .posterior import Posterior
 
@@ -191,14 +192,23 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         """Columns of the posterior that hold content, not shifts."""
         return slice(self.coord, self.z_dim)
 
-    def posterior(self, patches: Float[Tensor, "n *patch"]) -> Posterior:
-        """Return the encoder's Gaussians for patches of shape (n, *patch_shape)."""
+    def posterior(
+        self, patches: Float[Tensor, "n *patch"], dtype: torch.dtype | None = None
+    ) -> Posterior:
+        """Return the encoder's Gaussians for patches of shape (n, *patch_shape).
+
+        With `dtype`, as in training: pyroVED's encoder with tanh runs its hidden layers in it.
+        """
         if tuple(patches.shape[1:]) != self.patch_shape:
             raise ValueError(
                 f"patches have shape {tuple(patches.shape[1:])}, but this model was made for "
                 f"{self.patch_shape}; use one patch size for both."
             )
-        return Posterior(*self.encoder_z(patches))
+        encoder = self.encoder_z
+        if dtype is None or not is_dense_tanh(getattr(encoder, "fc_layers", None)):
+            return Posterior(*encoder(patches))
+        hidden = dense_tanh(encoder.fc_layers, patches.flatten(1), dtype)
+        return Posterior(encoder.fc11(hidden), encoder.activation_out(encoder.fc12(hidden)))
 
     def reconstruction(
         self,
@@ -219,13 +229,49 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             uniformly drawn pixels leave the expectation unchanged. ``None`` decodes all.
         """
         data, scale = _chosen(patches, pixels)
-        output = self._decoder_output(latents, pixels)
+        return scale * self._pixel_loss(self._decoder_output(latents, pixels), data).sum(-1)
+
+    def mean_reconstruction(
+        self,
+        patches: Float[Tensor, "n *patch"],
+        latents: Float[Tensor, "n z_dim"],
+        pixels: Tensor | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the mean of `reconstruction`, by the fast way that training takes.
+
+        Loss and gradient are computed together, so it can be differentiated once. With another
+        activation than tanh it is `reconstruction`, under torch's autocast.
+
+        Parameters
+        ----------
+        patches, latents, pixels
+            As for `reconstruction`.
+        dtype
+            Of the hidden layers; ``None`` is that of the patches, in which the decoder's output
+            and the loss are in any case.
+        """
+        net = self.decoder
+        if not is_dense_tanh(net.fc_layers):
+            half = dtype == torch.bfloat16
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                return self.reconstruction(patches, latents, pixels).mean()
+        data, scale = _chosen(patches, pixels)
+        parts = self._first_layer(latents, pixels)
+        dtype = data.dtype if dtype is None else dtype
+        total = total_loss(self._pixel_loss, data, *parts, net.fc_layers, net.out, dtype)
+        return scale / len(patches) * total
+
+    def _pixel_loss(
+        self, output: Float[Tensor, "*rows"], data: Float[Tensor, "*rows"]
+    ) -> Float[Tensor, "*rows"]:
+        """Return each pixel's negative log-likelihood from the decoder's output, nats."""
+        output = output.to(data.dtype)
         if self.sampler_name == "bernoulli":
-            nll = F.binary_cross_entropy_with_logits(output, data, reduction="none")
-        else:
-            mean = output.sigmoid() if self.sigmoid_d else output
-            nll = 0.5 * ((data - mean) / self.decoder_sig) ** 2 + self._gaussian_constant
-        return scale * nll.sum(-1)
+            return F.binary_cross_entropy_with_logits(output, data, reduction="none")
+        mean = output.sigmoid() if self.sigmoid_d else output
+        return 0.5 * ((data - mean) / self.decoder_sig) ** 2 + self._gaussian_constant
 
     def floor(
         self, patches: Float[Tensor, "n *patch"], pixels: Tensor | None = None
@@ -277,20 +323,27 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
     def _decoder_output(
         self, latents: Float[Tensor, "n z_dim"], pixels: Tensor | None = None
     ) -> Float[Tensor, "n pixels"]:
-        """Return the decoder's output before its sigmoid.
+        """Return the decoder's output before its sigmoid."""
+        net = self.decoder
+        per_pixel, per_patch = self._first_layer(latents, pixels)
+        hidden = net.coord_latent.activation(per_pixel + per_patch[:, None])
+        output: Tensor = net.out(net.fc_layers(hidden)).squeeze(-1)
+        return output
 
-        A shift moves all coordinates alike, so the first layer splits into a part of the pixel,
-        shared by all patches, and a part of the patch, shared by all its pixels.
+    def _first_layer(
+        self, latents: Float[Tensor, "n z_dim"], pixels: Tensor | None
+    ) -> tuple[Float[Tensor, "pixels hidden"], Float[Tensor, "n hidden"]]:
+        """Return the two parts of the decoder's first layer before its activation.
+
+        A shift moves all coordinates alike, so the layer splits into a part of the pixel, shared
+        by all patches, and a part of the patch, shared by all its pixels.
         """
         net = self.decoder
         shift, content = latents[:, : self.coord], latents[:, self.content]
         grid = self.grid if pixels is None else self.grid[pixels]
         per_pixel = net.coord_latent.fc_coord(grid)
         per_patch = F.linear(shift * self.t_prior, net.coord_latent.fc_coord.weight)
-        per_patch = per_patch + net.coord_latent.fc_latent(content)
-        hidden = net.coord_latent.activation(per_pixel + per_patch[:, None])
-        output: Tensor = net.out(net.fc_layers(hidden)).squeeze(-1)
-        return output
+        return per_pixel, per_patch + net.coord_latent.fc_latent(content)
 
     @torch.no_grad()
     def encode(

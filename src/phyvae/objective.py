@@ -150,6 +150,11 @@ class PhysicsObjective(nn.Module):
             f"coupling={self.coupling!r}, strength={self.strength:g})"
         )
 
+    @property
+    def needs_map(self) -> bool:
+        """Whether training looks at the map of a whole tile, or at the decoded batch alone."""
+        return self.physics is not None and self.coupling != "published"
+
     def psi(
         self, maps: Float[Tensor, "channels rows cols"], mask: Tensor | None = None
     ) -> Float[Tensor, ""]:
@@ -182,7 +187,7 @@ class PhysicsObjective(nn.Module):
     ) -> ObjectiveParts:
         """Return the objective and its parts, eq. 2 with −ELBO measured from its floor."""
         neg_elbo = reconstruction + beta * kl
-        if self.physics is None or self.coupling == "published":
+        if not self.needs_map:
             floor = torch.zeros_like(floor)
         factor = 1.0 if self.physics is None else self.w + psi
         return ObjectiveParts(
@@ -205,6 +210,7 @@ class PhysicsObjective(nn.Module):
         beta: float = 1.0,
         generator: torch.Generator | None = None,
         pixels: Int[Tensor, " pixels"] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> ObjectiveParts:
         """Add the gradient of the objective to the model's parameters; return the parts.
 
@@ -226,16 +232,19 @@ class PhysicsObjective(nn.Module):
             Source of the latent noise, on the model's device.
         pixels
             Flat indices of the pixels to decode; ``None`` decodes all.
+        dtype
+            Of the networks' hidden layers; ``None`` is that of the tile.
         """
-        if self.physics is None or self.coupling == "published":
-            # No map is needed, so only the batch is encoded.
+        if not self.needs_map:
             tile, batch = tile[batch], torch.arange(len(batch), device=batch.device)
-        posterior = model.posterior(tile)
+        dtype = tile.dtype if dtype is None else dtype
+        posterior = model.posterior(tile, dtype)
         # The backward pass is split at the posterior: the decoder's gradient and Ψ's meet here,
         # are weighed against each other, and go through the encoder once.
         leaf = posterior.leaf()
         sampled, patches = leaf[batch], tile[batch]
-        reconstruction = model.reconstruction(patches, sampled.draw(generator), pixels).mean()
+        latents = sampled.draw(generator)
+        reconstruction = model.mean_reconstruction(patches, latents, pixels, dtype=dtype)
         floor = model.floor(patches, pixels).mean()
         psi = self._tile_psi(leaf.mean[:, model.content], shape)
         parts = self.combine(reconstruction, sampled.kl().mean(), floor, psi.detach(), beta)
@@ -243,7 +252,7 @@ class PhysicsObjective(nn.Module):
         assert leaf.mean.grad is not None
         assert leaf.std.grad is not None
         gradient = leaf.mean.grad
-        if self.physics is not None and self.coupling != "published":
+        if self.needs_map:
             force = self._force(psi, leaf.mean)
             if self.coupling == "product":
                 gradient = gradient + (parts.neg_elbo - parts.floor).detach() * force

@@ -30,6 +30,11 @@ class Step:
     tile: Int[Tensor, " cells"]
     batch: Int[Tensor, " n"]
 
+    def without_neighbours(self) -> "Step":
+        """Return the step with no patches but the batch, for an objective that sees no map."""
+        count = len(self.batch)
+        return Step((1, count), self.tile[self.batch], torch.arange(count))
+
 
 @dataclass(frozen=True)
 class TileSampler:

@@ -19,6 +19,7 @@ from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
 from .patches import PatchGrid
+from .precision import Precision, dtype_of
 from .schedules import Beta, as_schedule
 from .tiles import TileSampler
 
@@ -54,7 +55,12 @@ class PhysicsTrainer:
         what the physics sees.
     pixels
         Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
-        all patches of the batch, and unbiased. Less is faster and noisier.
+        all patches of the batch, and unbiased. Less is faster and noisier. The default is a
+        quarter, but no fewer than 144 pixels.
+    precision
+        Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
+        ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
+        and the loss are float32 in any case, and so is all that is computed after training.
     seed
         Seed of tiles, batches and latent noise.
     device
@@ -89,7 +95,8 @@ class PhysicsTrainer:
         lr: float = 2e-3,
         batch_size: int = 64,
         tile: int = 64,
-        pixels: float = 1.0,
+        pixels: float | None = None,
+        precision: Precision = "auto",
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
@@ -102,16 +109,20 @@ class PhysicsTrainer:
             )
         if not 0 < as_number(lr, "lr") < math.inf:
             raise ValueError(f"lr={lr} must be > 0 and finite.")
+        if pixels is None:
+            pixels = min(1.0, max(0.25, 144 / math.prod(model.patch_shape)))
         if not 0 < as_number(pixels, "pixels") <= 1:
             raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
         self.model = model if device is None else model.to(device)
         self.objective = (objective or PhysicsObjective()).to(model.device)
         self.batch_size, self.tile, self.pixels, self.seed = batch_size, tile, pixels, seed
+        self.precision: Precision = precision
         as_integer(seed, "seed", 0)
         # Bad values are refused here, not after an hour.
         as_integer(batch_size, "batch_size", 1, " patch")
         as_integer(tile, "tile", 2, " patches: physics needs neighbours")
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self._dtype = dtype_of(precision, model.device)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
         self._warned_of_collapse = False
@@ -238,13 +249,14 @@ class PhysicsTrainer:
         save_trainer(self, path)
 
     @property
-    def settings(self) -> dict[str, float]:
-        """The constructor's numbers."""
+    def settings(self) -> dict[str, float | str]:
+        """The constructor's settings, but for the device."""
         return {
             "lr": self.optimizer.defaults["lr"],
             "batch_size": self.batch_size,
             "tile": self.tile,
             "pixels": self.pixels,
+            "precision": self.precision,
             "seed": self.seed,
         }
 
@@ -332,16 +344,21 @@ class PhysicsTrainer:
         generator = torch.Generator(self.model.device).manual_seed(seed)
         good = copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
         total, count = torch.zeros(len(fields(ObjectiveParts)), device=self.model.device), 0
+        held = patches = torch.empty(0)
         for step in sampler.epoch(seed, steps):
+            step = step if self.objective.needs_map else step.without_neighbours()
+            if not torch.equal(held, step.tile):  # a grid of one tile is gathered once
+                held, patches = step.tile, grid.gather(step.tile).to(self.model.grid)
             self.optimizer.zero_grad(set_to_none=True)
             parts = self.objective.backward(
                 self.model,
-                grid.gather(step.tile).to(self.model.grid),
+                patches,
                 step.shape,
                 step.batch.to(self.model.device),
                 beta=beta,
                 generator=generator,
                 pixels=self._pixels(generator),
+                dtype=self._dtype,
             )
             self.optimizer.step()
             total += parts.stack()
