@@ -167,7 +167,7 @@ class TestFailures:
             assert see["put back"]
         assert both[0]["nan"] == both[1]["nan"]
 
-    @pytest.mark.parametrize("name", ["trainer.lr", "grid.sha256", "beta", "epochs"])
+    @pytest.mark.parametrize("name", ["trainer.lr", "grid.sha256", "beta", "epochs", "checkpoint"])
     def test_processes_that_would_train_something_else_are_refused(self, both, name):
         assert both[1]["unlike"][name].startswith("ValueError: process 1 would train something")
         assert f"{name} is " in both[1]["unlike"][name]
@@ -195,4 +195,7 @@ class TestOneProcess:
             monkeypatch.setenv(name, "2")
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
         with pytest.raises(ValueError, match=r"LOCAL_RANK=2, .* 2 GPUs; .*--nproc-per-node=2"):
+            phyvae.init_distributed("cuda")
+        monkeypatch.delenv("LOCAL_RANK")
+        with pytest.raises(ValueError, match="RANK is set but LOCAL_RANK is not"):
             phyvae.init_distributed("cuda")

@@ -163,6 +163,8 @@ def fail(see, folder):
     grid = error_of(lambda: fit(small_trainer(), grid=small_grid(0 if first else 1)))
     beta = error_of(lambda: fit(small_trainer(), beta=lambda e: 0.5 if first else 0.25 * (e + 1)))
     see["unlike"] = {"trainer.lr": lr, "grid.sha256": grid, "beta": beta}
+    files = {"checkpoint": folder / "first_only.phyvae"} if first else {}
+    see["unlike"]["checkpoint"] = error_of(lambda: fit(small_trainer(), **files))
     see["unlike"]["epochs"] = error_of(lambda: fit(small_trainer(), 2 if first else 3))
     see["bad argument"] = error_of(lambda: fit(small_trainer(), 1 if first else 0))
 

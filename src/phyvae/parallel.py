@@ -50,7 +50,7 @@ def init_distributed(kind: Literal["cpu", "cuda"] | None = None) -> torch.device
     Raises
     ------
     ValueError
-        If `kind` is neither, or there are more processes than GPUs on this machine.
+        If `kind` is neither, or this machine has no GPU left for this process.
 
     Examples
     --------
@@ -197,7 +197,12 @@ def _desk() -> torch.device:
 
 def _own_gpu() -> int:
     """Return the number of this process's GPU on its machine."""
-    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if "LOCAL_RANK" not in os.environ:
+        raise ValueError(
+            "RANK is set but LOCAL_RANK is not, which says whose GPU is whose; set it to the "
+            "number of the process on its machine, as torchrun does."
+        )
+    number, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if number >= count:
         raise ValueError(
             f"LOCAL_RANK={number}, but this machine has {count} GPUs; start at most as many "

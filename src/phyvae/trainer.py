@@ -212,7 +212,8 @@ class PhysicsTrainer:
                 call = begin(self, grid, epochs, beta, steps_per_epoch, **files)
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
-        self._start_alike(grid, epochs - done, beta, steps_per_epoch)
+        saves = {"checkpoint": checkpoint is not None, "every": every}
+        self._start_alike(grid, epochs - done, beta, steps_per_epoch, saves)
         silent = not progress or parallel.rank() > 0
         with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
             for epoch in range(done + 1, epochs + 1):
@@ -251,7 +252,7 @@ class PhysicsTrainer:
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
-        self._start_alike(grid, 1, beta, steps_per_epoch)
+        self._start_alike(grid, 1, beta, steps_per_epoch, {})
         self._epoch(grid, beta, steps_per_epoch)
 
     def save(self, path: AnyPath) -> None:
@@ -351,7 +352,14 @@ class PhysicsTrainer:
 
     # -- One epoch ---------------------------------------------------------------------------
 
-    def _start_alike(self, grid: PatchGrid, epochs: int, beta: Beta, steps: int | None) -> None:
+    def _start_alike(
+        self,
+        grid: PatchGrid,
+        epochs: int,
+        beta: Beta,
+        steps: int | None,
+        saves: dict[str, int | None],
+    ) -> None:
         """Refuse processes that would not train the same; give all the state of the first."""
         if parallel.world_size() == 1:
             return
@@ -365,6 +373,7 @@ class PhysicsTrainer:
                 "epochs": epochs,
                 "epochs_done": self.epochs_done,
                 "device": self.model.device.type,
+                **saves,  # or one would wait for another's save
             }
         parallel.agree(settings)
         states = [self.optimizer.state.get(p, {}) for p in self.model.parameters()]
