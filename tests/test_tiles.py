@@ -47,6 +47,17 @@ class TestAnEpoch:
         counts = Counter(i for step in steps for i in decoded(step))
         assert max(counts.values()) == 1
 
+    @given(shape=shapes, steps=st.integers(1, 30) | st.none(), ranks=st.integers(1, 5))
+    @settings(max_examples=40, deadline=None)
+    def test_processes_share_it_equally(self, shape, steps, ranks):
+        sampler = TileSampler(shape, batch_size=20, tile=16)
+        shares = [list(sampler.epoch(3, steps, rank=r, ranks=ranks)) for r in range(ranks)]
+        wanted = sampler.steps_per_epoch() if steps is None else steps
+        assert {len(share) for share in shares} == {-(-wanted // ranks)}
+        together = [step for several in zip(*shares, strict=True) for step in several]
+        alone = sampler.epoch(3, len(together))
+        assert list(map(decoded, together)) == list(map(decoded, alone))
+
     def test_tiles_cover_a_large_grid_evenly(self):
         sampler = TileSampler((50, 37), batch_size=20, tile=16)
         counts = Counter(i for s in range(200) for step in sampler.epoch(s) for i in decoded(step))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .models import ShiftVAE as ShiftVAE
     from .objective import ObjectiveParts as ObjectiveParts
     from .objective import PhysicsObjective as PhysicsObjective
+    from .parallel import init_distributed as init_distributed
+    from .parallel import rank as rank
     from .patches import PatchGrid as PatchGrid
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
@@ -61,6 +63,7 @@ _HOME = {
     ],
     "models": ["ShiftVAE"],
     "objective": ["ObjectiveParts", "PhysicsObjective"],
+    "parallel": ["init_distributed", "rank"],
     "patches": ["PatchGrid"],
     "phantoms": [],
     "physics": [

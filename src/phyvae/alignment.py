@@ -7,6 +7,7 @@ from tqdm.auto import trange
 
 from ._given import as_integer
 from .models import ShiftVAE, check_patches
+from .parallel import rank
 from .patches import PatchGrid
 
 __all__ = ["align"]
@@ -60,7 +61,7 @@ def align(
     seed
         Seed of windows and of the first layer.
     progress
-        Whether to show a progress bar.
+        Whether to show a progress bar; of several processes, the first one does.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def align(
     optimizer = torch.optim.Adam(model.encoder_z.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1, 2 * (1 - i / steps)))
     width, agreed = reach / 3, []
-    for step in trange(steps, disable=not progress, unit="step"):
+    for step in trange(steps, disable=not progress or rank() > 0, unit="step"):
         first, second = _displaced(windows.shape[:2], pairs, reach, generator)
         patches = torch.cat([windows[tuple(first.T)], windows[tuple(second.T)]])
         shift = model.posterior(patches).mean[:, : model.coord]

@@ -14,6 +14,7 @@ from . import sealed
 from .contents import Unfit, built_model, load_weights, restore, sealed_model, sealed_trainer
 from .models import ShiftVAE
 from .objective import PhysicsObjective
+from .parallel import rank
 from .patches import PatchGrid
 from .recipes import build_objective, differences, foreign_loss, plain
 from .schedules import Beta, as_schedule
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from .trainer import PhysicsTrainer
 
 __all__ = [
-    "AnyPath", "CheckpointError", "begin", "load_model", "load_trainer", "save_model",
-    "save_trainer",
+    "AnyPath", "CheckpointError", "begin", "described_call", "load_model", "load_trainer",
+    "save_model", "save_trainer",
 ]  # fmt: skip
 
 AnyPath = str | os.PathLike[str]
@@ -147,10 +148,10 @@ def begin(
     resume: AnyPath | None,
 ) -> dict[str, Any]:
     """Check the files of a call of `fit`, resume from one; return what the call works on."""
-    call = _described_call(grid, beta, steps)
+    call = described_call(grid, beta, steps)
     schedule = as_schedule(beta)
     betas = [schedule(epoch) for epoch in range(epochs)]  # its own errors come first
-    if checkpoint is not None:
+    if checkpoint is not None and rank() == 0:  # which writes it
         may_exist = resume is not None or trainer.epochs_done > 0
         _check_target(trainer, checkpoint, may_exist=may_exist)
     if resume is not None and os.path.exists(resume):
@@ -211,7 +212,7 @@ def _resume(
         restore(trainer, path, record, tensors, unlike)
 
 
-def _described_call(grid: PatchGrid, beta: Beta, steps: int | None) -> dict[str, Any]:
+def described_call(grid: PatchGrid, beta: Beta, steps: int | None) -> dict[str, Any]:
     """Return what a call of `fit` works on, with a fingerprint of all pixels."""
     digest = hashlib.sha256()
     for name, value in sorted(vars(grid).items()):

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from .checkpoint import AnyPath
     from .trainer import PhysicsTrainer
 
-__all__ = ["Unfit", "built_model", "load_weights", "restore", "sealed_model", "sealed_trainer"]
+__all__ = [
+    "Unfit", "built_model", "described_trainer", "load_weights", "restore", "sealed_model",
+    "sealed_trainer",
+]  # fmt: skip
 
 # How Adam computes, not what: left to the trainer that loads, since it goes with the device.
 _IMPLEMENTATION = {"foreach", "fused", "capturable", "differentiable"}
@@ -56,7 +59,8 @@ def _described_model(model: ShiftVAE) -> dict[str, Any]:
     }
 
 
-def _described_trainer(trainer: "PhysicsTrainer") -> dict[str, Any]:
+def described_trainer(trainer: "PhysicsTrainer") -> dict[str, Any]:
+    """Return all settings of a trainer, its model and its objective as JSON holds them."""
     return {
         "model": _described_model(trainer.model),
         "objective": describe_objective(trainer.objective),
@@ -81,7 +85,7 @@ def sealed_trainer(trainer: "PhysicsTrainer", call: dict[str, Any] | None) -> by
     history = {f.name: [row[i] for row in rows] for i, f in enumerate(fields(History))}
     record = {
         "versions": _versions(),
-        **_described_trainer(trainer),
+        **described_trainer(trainer),
         "optimizer": groups,
         "call": call,
         "history": history,
@@ -149,7 +153,7 @@ def restore(
     unlike: list[str] | None = None,
 ) -> None:
     """Put the trainer into the state of the file; all is checked before anything is changed."""
-    here = _described_trainer(trainer)
+    here = described_trainer(trainer)
     unlike = [*(unlike or []), *differences(here, {name: record[name] for name in here})]
     if unlike:
         raise CheckpointError(

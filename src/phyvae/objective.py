@@ -79,7 +79,8 @@ class PhysicsObjective(nn.Module):
 
         ``"balanced"``
             Both terms of the product rule, the second rescaled in each step so that its RMS at
-            the latent means is `strength` times that of the first.
+            the latent means is `strength` times that of the first. Of several processes, each
+            one balances on its own tile, and then the gradients are averaged.
         ``"product"``
             The exact gradient of the product, with −ELBO measured from its floor.
         ``"published"``

@@ -46,14 +46,16 @@ def foreign_loss(recipe: Any) -> str | None:
     return None
 
 
-def differences(here: Any, there: Any, name: str = "") -> Iterator[str]:
-    """Yield what differs between two JSON values, in words."""
+def differences(
+    here: Any, there: Any, name: str = "", *, where: str = "in the file"
+) -> Iterator[str]:
+    """Yield what differs between two JSON values, in words; `where` says where the other is."""
     if isinstance(here, dict) and isinstance(there, dict):
         for key in [*here, *(key for key in there if key not in here)]:
             inner = f"{name}.{key}" if name else key
-            yield from differences(here.get(key), there.get(key), inner)
+            yield from differences(here.get(key), there.get(key), inner, where=where)
     elif here != there:
-        yield f"{name} is {here!r} here, but {there!r} in the file"
+        yield f"{name} is {here!r} here, but {there!r} {where}"
 
 
 def plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from ._given import is_integer
 from .models import ShiftVAE, check_patches
 from .objective import PhysicsObjective
+from .parallel import rank
 from .patches import PatchGrid
 
 __all__ = ["Refined", "refine"]
@@ -110,7 +111,7 @@ def refine(
     seed
         Seed of the simulated noises, which `maps` do not depend on.
     progress
-        Whether to show a progress bar.
+        Whether to show a progress bar; of several processes, the first one does.
 
     Returns
     -------
@@ -156,7 +157,7 @@ def refine(
     check_patches(model, grid)
     problem = _Problem(model, grid, objective, beta, batch_size)
     most = 2 * iterations + samples
-    with tqdm(total=most, disable=not progress, unit="step", desc="refine") as bar:
+    with tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
         path = _descend(problem, problem.at(problem.encoded()), iterations, bar)
         problem = problem.with_physics(path[-1], strength)
         path = [*path[:1], *path[-1:]] if len(path) > 1 else path

@@ -11,6 +11,8 @@ from torch import Tensor
 
 __all__ = ["Step", "TileSampler"]
 
+_Tile = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -78,7 +80,9 @@ class TileSampler:
         """Return the steps that decode as many patches as the grid has, to the nearest batch."""
         return max(1, round(math.prod(self.shape) / self.batch_size))
 
-    def epoch(self, seed: int, steps: int | None = None) -> Iterator[Step]:
+    def epoch(
+        self, seed: int, steps: int | None = None, *, rank: int = 0, ranks: int = 1
+    ) -> Iterator[Step]:
         """Yield the steps of one epoch, drawn from `seed` alone.
 
         Parameters
@@ -86,14 +90,18 @@ class TileSampler:
         seed
             Seed of this epoch.
         steps
-            Number of steps; the default is one pass over the grid.
+            Number of steps, of all processes together; the default is one pass over the grid.
+        rank, ranks
+            Which one of how many processes. Each takes every ranks-th step, all equally many: if
+            they do not share out evenly, some more are drawn.
         """
         generator = torch.Generator().manual_seed(seed)
-        rounds = (step for _ in itertools.count() for step in self._pass(generator))
-        return itertools.islice(rounds, self.steps_per_epoch() if steps is None else steps)
+        jobs = (job for _ in itertools.count() for job in self._pass(generator))
+        own = math.ceil((self.steps_per_epoch() if steps is None else steps) / ranks)
+        return itertools.starmap(self._step, itertools.islice(jobs, rank, own * ranks, ranks))
 
-    def _pass(self, generator: torch.Generator) -> Iterator[Step]:
-        """Yield steps over all tiles once, tiles and batches in random order."""
+    def _pass(self, generator: torch.Generator) -> Iterator[tuple[_Tile, int, int]]:
+        """Yield tile, batch number and seed of each step over all tiles, in random order."""
         rows, cols = (_cuts(n, self.tile, generator) for n in self.shape)
         tiles = list(itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)))
         # One entry a batch: which tile, and which part of that tile's shuffled patches.
@@ -105,17 +113,19 @@ class TileSampler:
         shuffle = int(torch.randint(2**62, (), generator=generator))
         for job in torch.randperm(len(jobs), generator=generator).tolist():
             t, k = jobs[job]
-            (top, bottom), (left, right) = tiles[t]
-            shape = (bottom - top, right - left)
-            index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
-            # The same permutation for all batches of a tile, so that they share no patch.
-            order = torch.randperm(
-                math.prod(shape), generator=torch.Generator().manual_seed(shuffle + t)
-            )
-            size = min(self.batch_size, len(order))
-            # Every batch has the same size; the last one may run past the end and start over.
-            batch = order.roll(-k * size)[:size]
-            yield Step(shape, index.flatten(), batch)
+            yield tiles[t], k, shuffle + t
+
+    def _step(self, tile: _Tile, k: int, seed: int) -> Step:
+        """Return the step that decodes the k-th batch of a tile."""
+        (top, bottom), (left, right) = tile
+        shape = (bottom - top, right - left)
+        index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
+        # The same permutation for all batches of a tile, so that they share no patch.
+        order = torch.randperm(math.prod(shape), generator=torch.Generator().manual_seed(seed))
+        size = min(self.batch_size, len(order))
+        # Every batch has the same size; the last one may run past the end and start over.
+        batch = order.roll(-k * size)[:size]
+        return Step(shape, index.flatten(), batch)
 
 
 def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:

@@ -1,4 +1,4 @@
-"""The training loop, on CPU or CUDA."""
+"""The training loop, on CPU or CUDA, in one process or many."""
 
 import copy
 import math
@@ -13,8 +13,10 @@ from jaxtyping import Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from . import parallel
 from ._given import as_integer, as_number, brief
-from .checkpoint import AnyPath, begin, save_trainer
+from .checkpoint import AnyPath, begin, described_call, save_trainer
+from .contents import described_trainer
 from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
@@ -49,7 +51,7 @@ class PhysicsTrainer:
     lr
         Learning rate of Adam, > 0.
     batch_size
-        Patches decoded in a step.
+        Patches decoded in a step, by each process.
     tile
         Largest height and width, in patches, of the tile that is encoded in a step. Its map is
         what the physics sees.
@@ -73,6 +75,12 @@ class PhysicsTrainer:
         Epochs trained so far.
     history : History
         All epochs so far.
+
+    Notes
+    -----
+    Under ``torchrun``, after `phyvae.init_distributed` or ``init_process_group``, all processes
+    share the steps of each epoch and average their gradients in each step, so a step decodes
+    `batch_size` patches per process, an epoch has fewer steps, and all end with the same weights.
 
     Examples
     --------
@@ -154,26 +162,29 @@ class PhysicsTrainer:
             Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
             are counted from 0 at the first epoch of the trainer.
         steps_per_epoch
-            Steps in an epoch. By default an epoch decodes as many patches as the grid has.
+            Steps in an epoch. By default an epoch decodes as many patches as the grid has. Several
+            processes share them, each taking equally many, rounded up.
         callbacks
-            Called after every epoch as ``callback(trainer, epochs_done)``.
+            Called after every epoch as ``callback(trainer, epochs_done)``, in every process.
         progress
-            Whether to show a progress bar.
+            Whether to show a progress bar; of several processes, the first one does.
         checkpoint
             File to save the trainer to, after the callbacks of an epoch and at the end. A trainer
-            that has not begun does not replace a file.
+            that has not begun does not replace a file. Of several processes, the first one writes
+            it while the others wait.
         every
             Epochs from save to save, >= 1; by default 1.
         resume
             File to go on from, with this trainer's settings, grid and β. `epochs` then counts the
             epochs in the file, too, so the same call finishes a run that was killed: on the CPU
             of the same machine, with the bits of a run that was not. If `checkpoint` is the same
-            path, the file may be missing yet.
+            path, the file may be missing yet. Every process reads the file. Their number may
+            change, but then so do the bits.
 
         Returns
         -------
         History
-            The epochs of this call; with `resume`, all epochs.
+            The epochs of this call; with `resume`, all epochs. Means over all processes.
 
         Raises
         ------
@@ -182,9 +193,13 @@ class PhysicsTrainer:
         FileExistsError
             If `checkpoint` would replace a file without going on from it.
         NonFiniteLossError
-            If the loss becomes NaN or infinite. The weights are put back to the last good epoch.
+            If the loss becomes NaN or infinite, in whichever process. The weights are put back to
+            the last good epoch.
+        RuntimeError
+            If another process refused its arguments, or could not save.
         TypeError, ValueError
-            If an argument is of the wrong kind or out of its range; before any training.
+            If an argument is of the wrong kind or out of its range, or not that of the other
+            processes; before any training.
 
         Warns
         -----
@@ -192,20 +207,26 @@ class PhysicsTrainer:
             Once per trainer, if at the end no latent map stands out of its own uncertainty: less
             than half of every content latent's variance lies between patches.
         """
-        check_patches(self.model, grid)
-        as_integer(epochs, "epochs", 1)
-        if every is not None:
-            as_integer(every, "every", 1)
-        if every is not None and checkpoint is None:
-            raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
-        schedule, callbacks = as_schedule(beta), _as_callbacks(callbacks)
-        call = None
-        if checkpoint is not None or resume is not None:
-            files = {"checkpoint": checkpoint, "resume": resume}
-            call = begin(self, grid, epochs, beta, steps_per_epoch, **files)
+        with parallel.together():
+            check_patches(self.model, grid)
+            as_integer(epochs, "epochs", 1)
+            if steps_per_epoch is not None:
+                as_integer(steps_per_epoch, "steps_per_epoch", 1)
+            if every is not None:
+                as_integer(every, "every", 1)
+            if every is not None and checkpoint is None:
+                raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
+            schedule, callbacks = as_schedule(beta), _as_callbacks(callbacks)
+            call = None
+            if checkpoint is not None or resume is not None:
+                files = {"checkpoint": checkpoint, "resume": resume}
+                call = begin(self, grid, epochs, beta, steps_per_epoch, **files)
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
-        with tqdm(total=epochs, initial=done, disable=not progress, unit="epoch") as bar:
+        saves = {"checkpoint": checkpoint is not None, "every": every}
+        self._start_alike(grid, epochs - done, beta, steps_per_epoch, saves)
+        silent = not progress or parallel.rank() > 0
+        with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
             for epoch in range(done + 1, epochs + 1):
                 parts = self._epoch(grid, schedule(self.epochs_done), steps_per_epoch)
                 bar.set_postfix(
@@ -217,7 +238,9 @@ class PhysicsTrainer:
                 for callback in callbacks:
                     callback(self, self.epochs_done)
                 if checkpoint is not None and (epoch % (every or 1) == 0 or epoch == epochs):
-                    save_trainer(self, checkpoint, call)
+                    with parallel.together():
+                        if parallel.rank() == 0:
+                            save_trainer(self, checkpoint, call)
         self._warn_of_collapse(grid)
         return self._history(first)
 
@@ -235,8 +258,12 @@ class PhysicsTrainer:
         steps_per_epoch
             As for `fit`.
         """
-        check_patches(self.model, grid)
-        beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
+        with parallel.together():
+            check_patches(self.model, grid)
+            if steps_per_epoch is not None:
+                as_integer(steps_per_epoch, "steps_per_epoch", 1)
+            beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
+        self._start_alike(grid, 1, beta, steps_per_epoch, {})
         self._epoch(grid, beta, steps_per_epoch)
 
     def save(self, path: AnyPath) -> None:
@@ -244,7 +271,8 @@ class PhysicsTrainer:
 
         `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
         weights, the optimiser's state, all settings and the history; neither the patches nor the
-        code of a loss of your own. A file that is there is replaced.
+        code of a loss of your own. A file that is there is replaced. Any process may call it, for
+        all have the same to save.
         """
         save_trainer(self, path)
 
@@ -261,7 +289,9 @@ class PhysicsTrainer:
         }
 
     def print_statistics(self) -> None:
-        """Print the parts of the last epoch."""
+        """Print the parts of the last epoch; of several processes, the first one does."""
+        if parallel.rank() > 0:
+            return
         if not self._rows:
             print("No epoch trained yet.")  # noqa: T201 - printing is what it is for
             return
@@ -334,18 +364,51 @@ class PhysicsTrainer:
 
     # -- One epoch ---------------------------------------------------------------------------
 
+    def _start_alike(
+        self,
+        grid: PatchGrid,
+        epochs: int,
+        beta: Beta,
+        steps: int | None,
+        saves: dict[str, int | None],
+    ) -> None:
+        """Refuse processes that would not train the same; give all the state of the first."""
+        if parallel.world_size() == 1:
+            return
+        with parallel.together():
+            schedule = as_schedule(beta)
+            settings = {
+                **described_trainer(self),
+                **described_call(grid, beta, steps),
+                # A function has no repr that two processes share.
+                "beta": [schedule(self.epochs_done + epoch) for epoch in range(epochs)],
+                "epochs": epochs,
+                "epochs_done": self.epochs_done,
+                "device": self.model.device.type,
+                **saves,  # or one would wait for another's save
+            }
+        parallel.agree(settings)
+        states = [self.optimizer.state.get(p, {}) for p in self.model.parameters()]
+        adam = [state[name] for state in states for name in sorted(state)]
+        weights = [*self.model.parameters(), *self._buffers()]
+        parallel.broadcast([*weights, *adam], self.model.device)
+
+    def _buffers(self) -> list[Tensor]:
+        return [*self.model.buffers(), *self.objective.buffers()]
+
     def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
-        if steps is not None:
-            as_integer(steps, "steps_per_epoch", 1)
         started = time.perf_counter()
+        rank, ranks = parallel.rank(), parallel.world_size()
         grid = grid.to(self.model.device)
         sampler = TileSampler(grid.shape, self.batch_size, self.tile)
         seed = _mixed(self.seed, self.epochs_done)
-        generator = torch.Generator(self.model.device).manual_seed(seed)
+        # Each process has noise of its own, the first one that of a process alone.
+        own = _mixed(self.seed, self.epochs_done, rank) if rank else seed
+        generator = torch.Generator(self.model.device).manual_seed(own)
         good = copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
         total, count = torch.zeros(len(fields(ObjectiveParts)), device=self.model.device), 0
         held = patches = torch.empty(0)
-        for step in sampler.epoch(seed, steps):
+        for step in sampler.epoch(seed, steps, rank=rank, ranks=ranks):
             step = step if self.objective.needs_map else step.without_neighbours()
             if not torch.equal(held, step.tile):  # a grid of one tile is gathered once
                 held, patches = step.tile, grid.gather(step.tile).to(self.model.grid)
@@ -360,17 +423,20 @@ class PhysicsTrainer:
                 pixels=self._pixels(generator),
                 dtype=self._dtype,
             )
+            parallel.average_gradients(self.model.parameters())
             self.optimizer.step()
             total += parts.stack()
             count += 1
         # The one look at the numbers in an epoch: each look waits for the GPU.
-        means = dict(
-            zip((f.name for f in fields(ObjectiveParts)), (total / count).tolist(), strict=True)
-        )
+        numbers = (total / count).tolist()
+        numbers = parallel.mean_over_ranks([*numbers, time.perf_counter() - started])
+        means = dict(zip((f.name for f in fields(ObjectiveParts)), numbers[:-1], strict=True))
         self._refuse_bad(means, good)
+        # What a loss counts in its buffers is that of the first process, which saves it.
+        parallel.broadcast(self._buffers(), self.model.device)
         means["beta"] = beta  # as it was given, not as float32 has it
         self.epochs_done += 1
-        self._rows.append([self.epochs_done, *means.values(), time.perf_counter() - started])
+        self._rows.append([self.epochs_done, *means.values(), numbers[-1]])
         return means
 
     def _pixels(self, generator: torch.Generator) -> Int[Tensor, " pixels"] | None:
@@ -410,7 +476,7 @@ class PhysicsTrainer:
     @torch.no_grad()
     def _warn_of_collapse(self, grid: PatchGrid) -> None:
         """Warn, once, if all content latents vary less between patches than they are uncertain."""
-        if self._warned_of_collapse:
+        if self._warned_of_collapse or parallel.rank() > 0:
             return
         chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
         patches = grid.gather(torch.from_numpy(chosen)).to(self.model.grid)
@@ -445,6 +511,6 @@ def _as_callbacks(callbacks: object) -> list[Callback]:
     )
 
 
-def _mixed(seed: int, epoch: int) -> int:
-    """Return a seed for one epoch; neighbouring seeds and epochs share nothing."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> 1)
+def _mixed(*numbers: int) -> int:
+    """Return a seed of a seed, an epoch, a rank; neighbouring ones share nothing."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

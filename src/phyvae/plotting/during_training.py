@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._given import as_integer, brief
+from ..parallel import rank
 from ..patches import PatchGrid
 from ._given import refuse_no_grid
 from .maps import plot_latent_maps
@@ -22,7 +23,8 @@ class DrawMaps:
     """A training callback that draws the latent maps and the walls between their domains.
 
     After every `every`-th epoch it writes ``folder/epoch_0010.png`` (for epoch 10), and creates
-    the folder if need be. Neither the model nor a global random generator is changed.
+    the folder if need be. Neither the model nor a global random generator is changed. Of several
+    processes, the first one draws.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class DrawMaps:
 
     def __call__(self, trainer: "PhysicsTrainer", epoch: int) -> None:
         """Write the picture of this epoch if it is one to draw; the trainer calls this."""
-        if epoch % self.every:
+        if epoch % self.every or rank() > 0:
             return
         import matplotlib.pyplot as plt
 
