@@ -143,12 +143,16 @@ class TestProgress:
         grid, model = PatchGrid(IMAGE, 24, step), ShiftVAE((24, 24))
         model.latent_maps(grid)
         assert capfd.readouterr().err == ""
-        options = []
-        monkeypatch.setattr(
-            models, "tqdm", lambda **kw: options.append(kw) or tqdm(**kw | {"delay": 0})
-        )
+        bars = []
+
+        def at_once(**options):
+            bars.append(tqdm(**options | {"delay": 0}))
+            return bars[-1]
+
+        monkeypatch.setattr(models, "tqdm", at_once)
         model.latent_maps(grid)
-        assert f"{len(grid) / 1000:.3g}"[:2] in capfd.readouterr().err
+        assert bars[0].n == bars[0].total == len(grid)
+        assert "100%" in capfd.readouterr().err
         model.latent_maps(grid, progress=False)
         assert capfd.readouterr().err == ""
 
