@@ -87,6 +87,7 @@ class TestTraining:
             seed = _mixed(1, 0, 1) if rank else _mixed(1, 0)
             generator = torch.Generator().manual_seed(seed)
             settings = {"generator": generator, "pixels": trainer._pixels(generator)}
+            settings["dtype"] = trainer._dtype
             tile = grid.gather(step.tile).to(model.grid)
             model.zero_grad()
             trainer.objective.backward(model, tile, step.shape, step.batch, beta=0.1, **settings)

@@ -3,17 +3,19 @@
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from .decoding import dense_tanh, is_dense_tanh, total_loss
 from .patches import PatchGrid
 from .posterior import Posterior
+from .sliding import first_layer, pays
 
 if TYPE_CHECKING:
     from .checkpoint import AnyPath
@@ -22,6 +24,7 @@ try:
     with warnings.catch_warnings():  # pyroVED adds a filter of its own while it is imported
         import pyro
         from pyroved.models import iVAE
+        from pyroved.nets import fcEncoderNet
 except (ImportError, RuntimeError) as error:
     if "torchvision" not in str(error):
         raise
@@ -417,22 +420,33 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         return self.decode(z[..., : self.latent_dim].reshape(d * d, -1))
 
     def latent_maps(
-        self, grid: PatchGrid, *, batch_size: int = 4096
+        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
     ) -> Float[Tensor, "latent_dim rows cols"]:
         """Return the content means on the grid, shape (latent_dim, rows, cols), on the CPU.
 
-        Streams over the grid: memory holds `batch_size` patches at a time.
+        Streams over the grid, so memory does not grow with the number of patches. Where patches
+        overlap much, the first layer is a correlation with the image, see `phyvae.sliding`, and
+        no patch is copied.
+
+        Parameters
+        ----------
+        grid
+            Patches of the model's shape, at any step.
+        batch_size
+            Patches encoded at a time; it does not change the result.
+        progress
+            Whether to show a progress bar, if it takes longer than two seconds.
         """
-        return self._map(grid, batch_size, lambda p: p.mean[:, self.content])
+        return self._map(grid, "mean", self.content, batch_size, progress)
 
     def latent_stds(
-        self, grid: PatchGrid, *, batch_size: int = 4096
+        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
     ) -> Float[Tensor, "latent_dim rows cols"]:
         """Return the encoder's standard deviations of the content, laid out as `latent_maps`."""
-        return self._map(grid, batch_size, lambda p: p.std[:, self.content])
+        return self._map(grid, "std", self.content, batch_size, progress)
 
     def shifts(
-        self, grid: PatchGrid, *, batch_size: int = 4096
+        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
     ) -> Float[Tensor, "axes rows cols"]:
         """Return by how much each patch is displaced from the content the decoder draws, px.
 
@@ -440,7 +454,8 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         for spectra. Known up to one constant for all patches, and a lattice has many equivalent
         shifts.
         """
-        return self._map(grid, batch_size, lambda p: p.mean[:, : self.coord] * self.shift_scale)
+        latents = self._map(grid, "mean", slice(0, self.coord), batch_size, progress)
+        return latents * self.shift_scale.to(latents)[:, None, None]
 
     @property
     def shift_scale(self) -> Float[Tensor, " axes"]:
@@ -453,15 +468,46 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
     @torch.no_grad()
     def _map(
-        self, grid: PatchGrid, batch_size: int, columns: Callable[[Posterior], Tensor]
+        self,
+        grid: PatchGrid,
+        name: Literal["mean", "std"],
+        columns: slice,
+        batch_size: int,
+        progress: bool,
     ) -> Float[Tensor, "columns rows cols"]:
         """Return columns of the posterior as maps on the CPU, streaming over the grid."""
         check_patches(self, grid)
-        parts = [
-            columns(self.posterior(grid.gather(index).to(self.grid))).cpu()
-            for index in torch.arange(len(grid)).split(batch_size)
-        ]
-        return torch.cat(parts).T.reshape(-1, *grid.shape)
+        count = len(range(self.z_dim)[columns])
+        maps = self.grid.new_empty(count, len(grid), device="cpu")
+        with tqdm(
+            total=len(grid), disable=not progress, delay=2, unit="patch", unit_scale=True
+        ) as bar:
+            for index, posterior in self._posteriors(grid, batch_size):
+                maps[:, index] = getattr(posterior, name)[:, columns].T.to(maps)
+                bar.update(len(index))
+        return maps.reshape(-1, *grid.shape)
+
+    def _posteriors(self, grid: PatchGrid, batch_size: int) -> Iterator[tuple[Tensor, Posterior]]:
+        """Yield flat grid indices, and the posterior there, until all patches have come once."""
+        if self._slides() and pays(grid):
+            net = self.encoder_z
+            for index, hidden in first_layer(net.fc_layers[0], grid, batch_size):
+                hidden = net.fc_layers[1:](hidden)
+                yield index, Posterior(net.fc11(hidden), net.activation_out(net.fc12(hidden)))
+        else:
+            for start in range(0, len(grid), batch_size):
+                index = torch.arange(start, min(start + batch_size, len(grid)))
+                yield index, self.posterior(grid.gather(index).to(self.grid))
+
+    def _slides(self) -> bool:
+        """Return whether `posterior` is pyroVED's fully connected encoder, and nothing else."""
+        net = self.encoder_z
+        return (
+            type(self).posterior is ShiftVAE.posterior
+            and type(net) is fcEncoderNet
+            and type(net.fc_layers[0]) is nn.Linear
+            and net.fc_layers[0].weight.dtype in (torch.float32, torch.float64)
+        )
 
 
 def check_patches(model: ShiftVAE, grid: PatchGrid) -> None:

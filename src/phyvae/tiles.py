@@ -1,5 +1,6 @@
 """Which tile is encoded, which of its patches are decoded, in each step."""
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator
@@ -104,16 +105,15 @@ class TileSampler:
         """Yield tile, batch number and seed of each step over all tiles, in random order."""
         rows, cols = (_cuts(n, self.tile, generator) for n in self.shape)
         tiles = list(itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)))
-        # One entry a batch: which tile, and which part of that tile's shuffled patches.
-        jobs = [
-            (t, k)
-            for t, ((top, bottom), (left, right)) in enumerate(tiles)
-            for k in range(max(1, round((bottom - top) * (right - left) / self.batch_size)))
-        ]
+        # Job j is batch k of tile t. Of a large grid with few steps most are never asked for.
+        first = [0]
+        for (top, bottom), (left, right) in tiles:
+            batches = max(1, round((bottom - top) * (right - left) / self.batch_size))
+            first.append(first[-1] + batches)
         shuffle = int(torch.randint(2**62, (), generator=generator))
-        for job in torch.randperm(len(jobs), generator=generator).tolist():
-            t, k = jobs[job]
-            yield tiles[t], k, shuffle + t
+        for job in torch.randperm(first[-1], generator=generator).tolist():
+            t = bisect.bisect_right(first, job) - 1
+            yield tiles[t], job - first[t], shuffle + t
 
     def _step(self, tile: _Tile, k: int, seed: int) -> Step:
         """Return the step that decodes the k-th batch of a tile."""
