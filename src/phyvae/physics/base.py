@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-__all__ = ["Maximize", "PhysicsLoss", "check_maps", "standardise"]
+__all__ = ["Maximize", "PhysicsLoss", "check_maps", "length", "standardise"]
 
 
 class PhysicsLoss(nn.Module, abc.ABC):
@@ -198,3 +198,13 @@ def check_maps(maps: Tensor, mask: Tensor | None) -> None:
             f"mask has shape {tuple(mask.shape)}, but the maps are {tuple(maps.shape[1:])} "
             "(rows, cols)."
         )
+
+
+def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
+    """Return the Euclidean length along an axis; where it is 0, so is its gradient, not NaN.
+
+    On few components it is much faster than `torch.linalg.vector_norm`.
+    """
+    squared = vectors.square().sum(dim)
+    positive = squared > 0
+    return torch.where(positive, squared, 1.0).sqrt() * positive

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, standardise
+from .base import PhysicsLoss, check_maps, length, standardise
 
 __all__ = ["SL1", "EdgeLoss", "bilateral", "scharr"]
 
@@ -131,9 +131,7 @@ def scharr(maps: Float[Tensor, "channels rows cols"]) -> Float[Tensor, "channels
     kernel = torch.outer(maps.new_tensor([1.0, 0.0, -1.0]), smooth)
     kernels = torch.stack([kernel, kernel.T])[:, None]
     gradients = F.conv2d(_replicated(maps[:, None]), kernels)
-    # vector_norm, not the root of squares: its gradient is finite on a flat map.
-    magnitude: Tensor = torch.linalg.vector_norm(gradients, dim=1)
-    return magnitude / 2**0.5
+    return length(gradients, dim=1) / 2**0.5
 
 
 def bilateral(

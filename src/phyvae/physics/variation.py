@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, standardise
+from .base import PhysicsLoss, check_maps, length, standardise
 
 __all__ = ["TotalVariation"]
 
@@ -68,9 +68,8 @@ class TotalVariation(PhysicsLoss):
             for y in ((0, 1), (1, 0))
             for x in ((0, 1), (1, 0))
         ]
-        # vector_norm, not the root of squares: its gradient is finite on a flat map.
-        length: Tensor = torch.linalg.vector_norm(torch.stack(corners), dim=1).mean((0, 1))
-        return length.sum() / counts.sum().clamp(min=1)
+        steps = length(torch.stack(corners), dim=1).mean((0, 1))
+        return steps.sum() / counts.sum().clamp(min=1)
 
     def __repr__(self) -> str:
         return f"TotalVariation(scaling={self.scaling!r})"
