@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .checkpoint import CheckpointError as CheckpointError
     from .checkpoint import load_model as load_model
     from .checkpoint import load_trainer as load_trainer
+    from .compiling import CompileWarning as CompileWarning
     from .history import History as History
     from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
@@ -56,6 +57,7 @@ __version__ = _version("phyvae")
 _HOME = {
     "alignment": ["align"],
     "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
+    "compiling": ["CompileWarning"],
     "history": ["History"],
     "lattice": ["lattice_spacing"],
     "metrics": [

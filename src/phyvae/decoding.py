@@ -4,6 +4,7 @@ Automatic differentiation writes every hidden layer of every pixel to memory and
 later. Here a few patches go forward and back while they are in the processor's cache.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from .compiling import compiled_or_eager
 
 __all__ = ["dense_tanh", "is_dense_tanh", "total_loss"]
 
@@ -62,6 +65,7 @@ def total_loss(
     layers: nn.Sequential,
     out: nn.Linear,
     dtype: torch.dtype,
+    compiled: bool = False,
 ) -> Float[Tensor, ""]:
     """Return the loss of all pixels of all patches, with its gradient already at hand.
 
@@ -77,10 +81,13 @@ def total_loss(
         Hidden layers, each with a tanh, and the output.
     dtype
         Of the hidden layers. Output, loss and all sums over patches are in the data's.
+    compiled
+        Whether torch.compile translates the way through the hidden layers and back.
     """
     pairs = itertools.chain(*_weights(layers))
-    arguments = (likelihood, dtype, data, per_pixel, per_patch, out.weight, out.bias, *pairs)
-    total: Tensor = _TotalLoss.apply(*arguments)
+    ways = _compiled_ways() if compiled else (_forward, _backward)
+    arguments = (data, per_pixel, per_patch, out.weight, out.bias, *pairs)
+    total: Tensor = _TotalLoss.apply(likelihood, dtype, ways, *arguments)
     return total
 
 
@@ -92,6 +99,7 @@ class _TotalLoss(torch.autograd.Function):
         ctx: Any,
         likelihood: Likelihood,
         dtype: torch.dtype,
+        ways: tuple[Callable[..., Any], Callable[..., Any]],
         data: Tensor,
         per_pixel: Tensor,
         per_patch: Tensor,
@@ -99,6 +107,7 @@ class _TotalLoss(torch.autograd.Function):
         out_bias: Tensor,
         *pairs: Tensor,
     ) -> Tensor:
+        forward, backward = ways
         weights = [weight.to(dtype) for weight in pairs[::2]]
         # Twice a weight is exact in any float; see _tanh_of_half.
         doubled = [(2 * w, 2 * b.to(dtype)) for w, b in zip(weights, pairs[1::2], strict=True)]
@@ -107,7 +116,7 @@ class _TotalLoss(torch.autograd.Function):
         total, sums = data.new_zeros(()), [torch.zeros_like(p) for p in inputs]
         row = out_weight[0].to(dtype)
         for now in _passes(len(data), pixel_part):
-            hidden = _forward(pixel_part, patch_part[now], doubled)
+            hidden = forward(pixel_part, patch_part[now], doubled)
             last = hidden[-1].to(data.dtype)
             output = torch.addmv(out_bias, last, out_weight[0])
             loss, slope = _loss_and_slope(likelihood, output, data[now].flatten())
@@ -115,7 +124,7 @@ class _TotalLoss(torch.autograd.Function):
             sums[2] += slope @ last
             sums[3] += slope.sum()
             gradient = slope.to(dtype)[:, None] * row
-            first, gradients = _backward(gradient, hidden, weights)
+            first, gradients = backward(gradient, hidden, weights)
             for kept, new in zip(sums[4:], gradients, strict=True):
                 kept += new
             first = first.view(-1, *per_pixel.shape)
@@ -127,7 +136,7 @@ class _TotalLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, None, None, *(factor * gradient for gradient in ctx.gradients))
+        return (None, None, None, None, *(factor * gradient for gradient in ctx.gradients))
 
 
 def _passes(patches: int, pixel_part: Tensor) -> Iterator[slice]:
@@ -158,6 +167,11 @@ def _backward(
         found = [gradient.T @ before, gradient.sum(0), *found]
         gradient = gradient @ weight
     return torch.ops.aten.tanh_backward(gradient, hidden[0]), found
+
+
+@functools.cache
+def _compiled_ways() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    return compiled_or_eager(_forward), compiled_or_eager(_backward)
 
 
 def _loss_and_slope(likelihood: Likelihood, output: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:

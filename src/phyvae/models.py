@@ -241,6 +241,7 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         pixels: Tensor | None = None,
         *,
         dtype: torch.dtype | None = None,
+        compiled: bool = False,
     ) -> Float[Tensor, ""]:
         """Return the mean of `reconstruction`, by the fast way that training takes.
 
@@ -254,6 +255,8 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         dtype
             Of the hidden layers; ``None`` is that of the patches, in which the decoder's output
             and the loss are in any case.
+        compiled
+            Whether torch.compile translates the hidden layers.
         """
         net = self.decoder
         if not is_dense_tanh(net.fc_layers):
@@ -263,7 +266,8 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         data, scale = _chosen(patches, pixels)
         parts = self._first_layer(latents, pixels)
         dtype = data.dtype if dtype is None else dtype
-        total = total_loss(self._pixel_loss, data, *parts, net.fc_layers, net.out, dtype)
+        layers = (net.fc_layers, net.out)
+        total = total_loss(self._pixel_loss, data, *parts, *layers, dtype, compiled)
         return scale / len(patches) * total
 
     def _pixel_loss(

@@ -212,6 +212,7 @@ class PhysicsObjective(nn.Module):
         generator: torch.Generator | None = None,
         pixels: Int[Tensor, " pixels"] | None = None,
         dtype: torch.dtype | None = None,
+        compiled: bool = False,
     ) -> ObjectiveParts:
         """Add the gradient of the objective to the model's parameters; return the parts.
 
@@ -235,6 +236,8 @@ class PhysicsObjective(nn.Module):
             Flat indices of the pixels to decode; ``None`` decodes all.
         dtype
             Of the networks' hidden layers; ``None`` is that of the tile.
+        compiled
+            Whether torch.compile translates the decoder's hidden layers.
         """
         if not self.needs_map:
             tile, batch = tile[batch], torch.arange(len(batch), device=batch.device)
@@ -245,7 +248,9 @@ class PhysicsObjective(nn.Module):
         leaf = posterior.leaf()
         sampled, patches = leaf[batch], tile[batch]
         latents = sampled.draw(generator)
-        reconstruction = model.mean_reconstruction(patches, latents, pixels, dtype=dtype)
+        reconstruction = model.mean_reconstruction(
+            patches, latents, pixels, dtype=dtype, compiled=compiled
+        )
         floor = model.floor(patches, pixels).mean()
         psi = self._tile_psi(leaf.mean[:, model.content], shape)
         parts = self.combine(reconstruction, sampled.kl().mean(), floor, psi.detach(), beta)

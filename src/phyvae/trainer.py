@@ -63,6 +63,10 @@ class PhysicsTrainer:
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
         and the loss are float32 in any case, and so is all that is computed after training.
+    compile
+        Whether torch.compile translates the decoder's hidden layers: it takes some ten seconds at
+        the first step of a process, so it pays for long runs. Where it fails, for want of a C++
+        compiler for example, there is one `CompileWarning`, and training goes on without.
     seed
         Seed of tiles, batches and latent noise.
     device
@@ -105,6 +109,7 @@ class PhysicsTrainer:
         tile: int = 64,
         pixels: float | None = None,
         precision: Precision = "auto",
+        compile: bool = False,
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
@@ -121,10 +126,13 @@ class PhysicsTrainer:
             pixels = min(1.0, max(0.25, 144 / math.prod(model.patch_shape)))
         if not 0 < as_number(pixels, "pixels") <= 1:
             raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
+        if not isinstance(compile, bool):
+            raise TypeError(f"compile={compile!r} must be True or False.")
         self.model = model if device is None else model.to(device)
         self.objective = (objective or PhysicsObjective()).to(model.device)
         self.batch_size, self.tile, self.pixels, self.seed = batch_size, tile, pixels, seed
         self.precision: Precision = precision
+        self.compile = compile
         as_integer(seed, "seed", 0)
         # Bad values are refused here, not after an hour.
         as_integer(batch_size, "batch_size", 1, " patch")
@@ -285,6 +293,7 @@ class PhysicsTrainer:
             "tile": self.tile,
             "pixels": self.pixels,
             "precision": self.precision,
+            "compile": self.compile,
             "seed": self.seed,
         }
 
@@ -422,6 +431,7 @@ class PhysicsTrainer:
                 generator=generator,
                 pixels=self._pixels(generator),
                 dtype=self._dtype,
+                compiled=self.compile,
             )
             parallel.average_gradients(self.model.parameters())
             self.optimizer.step()
