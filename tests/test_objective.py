@@ -292,3 +292,47 @@ class TestSettings:
         np.testing.assert_allclose(stacked[-1], 0.7)
         assert_close(parts.loss, (parts.neg_elbo - parts.floor) * (0.1 + parts.psi))
         assert_close(parts.neg_elbo, parts.reconstruction + parts.beta * parts.kl)
+
+
+class TestSites:
+    """Physics trains the encoder through some sites of the tile, or through all."""
+
+    def example(self, coupling, **settings):
+        """Return the gradient and the parts as a function of the sites, and all of these."""
+        model, tile, _ = setting()
+        order = torch.randperm(CELLS, generator=torch.Generator().manual_seed(3))
+        objective = PhysicsObjective(EdgeLoss(), coupling=coupling, w=0.3, **settings)
+
+        def through(sites):
+            model.zero_grad()
+            keywords = {"sites": sites, "beta": 0.7, "generator": noise_source()}
+            parts = objective.backward(model, tile, SHAPE, order[:9], **keywords)
+            return parts, gradients(model)
+
+        return through, order
+
+    @pytest.mark.parametrize("coupling", ["balanced", "product"])
+    def test_all_sites_in_another_order_change_nothing(self, coupling):
+        through, order = self.example(coupling)
+        (parts, plain), (same, found) = through(None), through(order)
+        assert_same_gradients(found, plain)
+        assert_close(same.stack(), parts.stack())
+
+    def test_psi_is_that_of_the_whole_tile(self):
+        through, order = self.example("balanced")
+        assert_close(through(order[:12])[0].psi, through(None)[0].psi)
+
+    def test_each_site_counts_as_many_times_as_it_is_left_out(self):
+        # With a strength of 0 nothing but the reconstruction is left.
+        through, order = self.example("product")
+        nothing = self.example("balanced", strength=0.0)[0](None)[1]
+        plain, of_batch = through(None)[1], through(order[:9])[1]
+        others = order[9:]
+        draws = [torch.cat([order[:9], others.roll(-i)[:13]]) for i in range(len(others))]
+        found = [through(sites)[1] for sites in draws]
+        for name in plain:
+            # The force of the batch, which is in each draw, and that of the other sites.
+            batch = (of_batch[name] - nothing[name]) * 9 / CELLS
+            rest = plain[name] - nothing[name] - batch
+            expected = nothing[name] + CELLS / (9 + 13) * (batch + rest * 13 / len(others))
+            assert_close(torch.stack([one[name] for one in found]).mean(0), expected)

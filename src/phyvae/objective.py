@@ -208,6 +208,7 @@ class PhysicsObjective(nn.Module):
         shape: tuple[int, int],
         batch: Int[Tensor, " n"],
         *,
+        sites: Int[Tensor, " sites"] | None = None,
         beta: float = 1.0,
         generator: torch.Generator | None = None,
         pixels: Int[Tensor, " pixels"] | None = None,
@@ -228,6 +229,10 @@ class PhysicsObjective(nn.Module):
             (rows, cols) of the tile.
         batch
             Positions within the tile of the patches to decode, shape (n,).
+        sites
+            Positions within the tile through which Ψ trains the encoder: the batch, then others
+            drawn uniformly. Ψ is that of all positions in any case, and its force on fewer is
+            scaled up, so the expected gradient is the same. ``None`` is all positions.
         beta
             Weight of the KL divergence, >= 0.
         generator
@@ -239,9 +244,14 @@ class PhysicsObjective(nn.Module):
         compiled
             Whether torch.compile translates the decoder's hidden layers.
         """
+        dtype, means = tile.dtype if dtype is None else dtype, None
         if not self.needs_map:
-            tile, batch = tile[batch], torch.arange(len(batch), device=batch.device)
-        dtype = tile.dtype if dtype is None else dtype
+            sites = batch
+        elif sites is not None:
+            with torch.no_grad():
+                means = model.posterior(tile, dtype).mean
+        if sites is not None:
+            tile, batch = tile[sites], torch.arange(len(batch), device=batch.device)
         posterior = model.posterior(tile, dtype)
         # The backward pass is split at the posterior: the decoder's gradient and Ψ's meet here,
         # are weighed against each other, and go through the encoder once.
@@ -252,18 +262,21 @@ class PhysicsObjective(nn.Module):
             patches, latents, pixels, dtype=dtype, compiled=compiled
         )
         floor = model.floor(patches, pixels).mean()
-        psi = self._tile_psi(leaf.mean[:, model.content], shape)
+        means = leaf.mean if means is None else means.requires_grad_()
+        psi = self._tile_psi(means[:, model.content], shape)
         parts = self.combine(reconstruction, sampled.kl().mean(), floor, psi.detach(), beta)
         parts.loss.backward()
         assert leaf.mean.grad is not None
         assert leaf.std.grad is not None
         gradient = leaf.mean.grad
         if self.needs_map:
-            force = self._force(psi, leaf.mean)
+            force = self._force(psi, means)
             if self.coupling == "product":
-                gradient = gradient + (parts.neg_elbo - parts.floor).detach() * force
+                force = (parts.neg_elbo - parts.floor).detach() * force
             else:
-                gradient = gradient + self._balance(gradient, force, leaf, batch) * force
+                force = self._balance(gradient, force, leaf, batch) * force
+            share = len(tile) / len(means)
+            gradient = gradient + (force if sites is None else force[sites] / share)
         torch.autograd.backward([posterior.mean, posterior.std], [gradient, leaf.std.grad])
         return parts.detach()
 

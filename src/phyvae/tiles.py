@@ -27,11 +27,15 @@ class Step:
         Flat grid indices of the tile's patches, row by row, shape (rows * cols,).
     batch
         Positions within `tile` of the patches to decode, shape (n,).
+    sites
+        Positions within `tile` through which the encoder is trained, the batch first, then others
+        drawn uniformly, shape (sites,); ``None`` for all.
     """
 
     shape: tuple[int, int]
     tile: Int[Tensor, " cells"]
     batch: Int[Tensor, " n"]
+    sites: Int[Tensor, " sites"] | None = None
 
     def without_neighbours(self) -> "Step":
         """Return the step with no patches but the batch, for an objective that sees no map."""
@@ -55,6 +59,9 @@ class TileSampler:
         Patches decoded in a step. A smaller tile is decoded whole.
     tile
         Largest number of rows, and of columns, of a tile.
+    sites
+        Positions of a tile through which the encoder is trained; a batch of more is no fewer.
+        ``None`` is all.
 
     Examples
     --------
@@ -68,6 +75,7 @@ class TileSampler:
     shape: tuple[int, int]
     batch_size: int = 64
     tile: int = 64
+    sites: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -124,8 +132,10 @@ class TileSampler:
         order = torch.randperm(math.prod(shape), generator=torch.Generator().manual_seed(seed))
         size = min(self.batch_size, len(order))
         # Every batch has the same size; the last one may run past the end and start over.
-        batch = order.roll(-k * size)[:size]
-        return Step(shape, index.flatten(), batch)
+        order = order.roll(-k * size)
+        count = len(order) if self.sites is None else max(size, self.sites)
+        sites = order[:count] if count < len(order) else None
+        return Step(shape, index.flatten(), order[:size], sites)
 
 
 def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:

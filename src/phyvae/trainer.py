@@ -55,10 +55,13 @@ class PhysicsTrainer:
     tile
         Largest height and width, in patches, of the tile that is encoded in a step. Its map is
         what the physics sees.
+    sites
+        Patches of a tile through which Ψ trains the encoder in a step, drawn anew in each. Ψ is
+        that of the whole tile, and so is the expected gradient; fewer are faster and noisier.
     pixels
         Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
         all patches of the batch, and unbiased. Less is faster and noisier. The default is a
-        quarter, but no fewer than 144 pixels.
+        fifth, but no fewer than 100 pixels.
     precision
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
@@ -105,8 +108,9 @@ class PhysicsTrainer:
         objective: PhysicsObjective | None = None,
         *,
         lr: float = 2e-3,
-        batch_size: int = 64,
+        batch_size: int = 100,
         tile: int = 64,
+        sites: int = 512,
         pixels: float | None = None,
         precision: Precision = "auto",
         compile: bool = False,
@@ -123,20 +127,22 @@ class PhysicsTrainer:
         if not 0 < as_number(lr, "lr") < math.inf:
             raise ValueError(f"lr={lr} must be > 0 and finite.")
         if pixels is None:
-            pixels = min(1.0, max(0.25, 144 / math.prod(model.patch_shape)))
+            pixels = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
         if not 0 < as_number(pixels, "pixels") <= 1:
             raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
         if not isinstance(compile, bool):
             raise TypeError(f"compile={compile!r} must be True or False.")
         self.model = model if device is None else model.to(device)
         self.objective = (objective or PhysicsObjective()).to(model.device)
-        self.batch_size, self.tile, self.pixels, self.seed = batch_size, tile, pixels, seed
+        self.batch_size, self.tile, self.sites = batch_size, tile, sites
+        self.pixels, self.seed = pixels, seed
         self.precision: Precision = precision
         self.compile = compile
         as_integer(seed, "seed", 0)
         # Bad values are refused here, not after an hour.
         as_integer(batch_size, "batch_size", 1, " patch")
         as_integer(tile, "tile", 2, " patches: physics needs neighbours")
+        as_integer(sites, "sites", 1, " patch")
         self._dtype = dtype_of(precision, model.device)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
         self.epochs_done = 0
@@ -291,6 +297,7 @@ class PhysicsTrainer:
             "lr": self.optimizer.defaults["lr"],
             "batch_size": self.batch_size,
             "tile": self.tile,
+            "sites": self.sites,
             "pixels": self.pixels,
             "precision": self.precision,
             "compile": self.compile,
@@ -409,7 +416,7 @@ class PhysicsTrainer:
         started = time.perf_counter()
         rank, ranks = parallel.rank(), parallel.world_size()
         grid = grid.to(self.model.device)
-        sampler = TileSampler(grid.shape, self.batch_size, self.tile)
+        sampler = TileSampler(grid.shape, self.batch_size, self.tile, self.sites)
         seed = _mixed(self.seed, self.epochs_done)
         # Each process has noise of its own, the first one that of a process alone.
         own = _mixed(self.seed, self.epochs_done, rank) if rank else seed
@@ -427,6 +434,7 @@ class PhysicsTrainer:
                 patches,
                 step.shape,
                 step.batch.to(self.model.device),
+                sites=None if step.sites is None else step.sites.to(self.model.device),
                 beta=beta,
                 generator=generator,
                 pixels=self._pixels(generator),

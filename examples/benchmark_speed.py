@@ -1,0 +1,330 @@
+"""
+Benchmark: speed
+================
+
+pyroVED's trainer, the plain shift-invariant VAE and phy-VAEs on the same patches, with networks,
+batch and learning rate of the same sizes. Methods take turns, so that a busy machine slows all of
+them; rates are medians over the turns, with the smallest and the largest.
+
+``python examples/benchmark_speed.py`` prints a table for each patch size and writes
+``speed/results.json``; ``--epochs 50`` also trains the first size to see what the speed is worth.
+"""
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import phyvae
+
+SIDE = 48  # patches along either side of the grid
+LR = 1e-3  # pyroVED's default
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sh-VAE": {},
+    "phy-VAE, SL1": {"physics": phyvae.EdgeLoss},
+    "phy-VAE, SL2": {"physics": phyvae.FourierLoss},
+    "phy-VAE, SL1, compiled": {"physics": phyvae.EdgeLoss, "compile": True},
+    "phy-VAE, SL1, every pixel": {"physics": phyvae.EdgeLoss, "pixels": 1.0},
+    "phy-VAE, SL1, every pixel, compiled": {
+        "physics": phyvae.EdgeLoss,
+        "pixels": 1.0,
+        "compile": True,
+    },
+    "phy-VAE, SL1, every pixel, float32": {
+        "physics": phyvae.EdgeLoss,
+        "pixels": 1.0,
+        "precision": "float32",
+    },
+}
+PYROVED = "pyroVED, sh-VAE"
+METHODS = [PYROVED, *SETTINGS]
+
+
+def patches_of(size: int) -> phyvae.PatchGrid:
+    """Return SIDE x SIDE overlapping patches of a phantom with two lattice constants in each."""
+    side = size + (SIDE - 1) * (size // 2)
+    phantom = phyvae.phantoms.bfo(shape=(side, side), lattice=size / 2, seed=0)
+    return phyvae.PatchGrid(phantom.image, size=size, step=size // 2)
+
+
+class Pyroved:
+    """pyroVED's own way, on copies of the patches."""
+
+    def __init__(self, grid: phyvae.PatchGrid, batch_size: int, device: str) -> None:
+        import pyroved
+
+        self.model = pyroved.models.iVAE(
+            grid.patch_shape, 2, ["t"], seed=0, dx_prior=0.3, dy_prior=0.3, device=device
+        )
+        self.trainer = pyroved.trainers.SVItrainer(self.model, lr=LR, device=device)
+        self.patches = grid.gather(torch.arange(len(grid)))
+        self.batch_size = batch_size
+
+    def steps(self, count: int) -> int:
+        """Train for a number of steps; return how many patches they decoded."""
+        some = self.patches[torch.randperm(len(self.patches))[: count * self.batch_size]]
+        data = torch.utils.data.TensorDataset(some)
+        loader = torch.utils.data.DataLoader(data, batch_size=self.batch_size, shuffle=True)
+        self.trainer.step(loader)
+        return len(some)
+
+    def as_ours(self, grid: phyvae.PatchGrid) -> phyvae.ShiftVAE:
+        """Return the model as a ShiftVAE, which has the same weights."""
+        model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3)
+        model.load_state_dict({name: w.cpu() for name, w in self.model.state_dict().items()})
+        return model
+
+
+class Ours:
+    """A phyvae trainer with its default settings, but for those given."""
+
+    def __init__(
+        self, grid: phyvae.PatchGrid, batch_size: int, device: str, **settings: Any
+    ) -> None:
+        physics = settings.pop("physics", None)
+        self.objective = phyvae.PhysicsObjective(physics() if physics else None)
+        self.grid, self.batch_size = grid.to(device), batch_size
+        self.model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0, device=device)
+        self.trainer = phyvae.PhysicsTrainer(
+            self.model, self.objective, lr=LR, batch_size=batch_size, **settings
+        )
+
+    def steps(self, count: int) -> int:
+        """Train for a number of steps; return how many patches they decoded."""
+        self.trainer.step(self.grid, steps_per_epoch=count)
+        return count * self.batch_size
+
+    def as_ours(self, grid: phyvae.PatchGrid) -> phyvae.ShiftVAE:
+        """Return the model."""
+        return self.model
+
+    def seconds_in_psi(self) -> float:
+        """Return the time of Psi and its gradient at the map of a whole tile."""
+        maps = self.model.latent_maps(self.grid).to(self.model.device).requires_grad_()
+        return timed(lambda: torch.autograd.grad(self.objective.psi(maps), maps))
+
+
+def method(name: str, grid: phyvae.PatchGrid, batch_size: int, device: str) -> Pyroved | Ours:
+    """Return a method ready to train."""
+    if name == PYROVED:
+        return Pyroved(grid, batch_size, device)
+    return Ours(grid, batch_size, device, **SETTINGS[name])
+
+
+def timed(work: Callable[[], object], repeats: int = 20) -> float:
+    """Return the median time of some work, s."""
+    times = []
+    for _ in range(repeats):
+        synchronise()
+        started = time.perf_counter()
+        work()
+        synchronise()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def synchronise() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+def peak(device: str, dtype: torch.dtype) -> float:
+    """Return the rate of a product of square matrices, FLOP/s."""
+    n = 2048 if device == "cpu" else 8192
+    a = torch.ones(n, n, dtype=dtype, device=device)
+    return 2 * n**3 / timed(lambda: a @ a, repeats=5)
+
+
+def flop_per_patch(grid: phyvae.PatchGrid, pixels: float, encoded: float) -> float:
+    """Return the FLOP of a training step for each patch it decodes, those of products only.
+
+    Forward once and back twice, except for the encoder's first layer, whose input needs no
+    gradient.
+    """
+    count = grid.patch_shape[0] * grid.patch_shape[1]
+    decoder = 3 * 2 * pixels * count * 2 * 128 * 128
+    return decoder + encoded * (2 * 2 * count * 128 + 3 * 2 * 128 * 128)
+
+
+def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return a row for each method: how many patches a second it trains on, and more."""
+    grid, device, batch = patches_of(size), arguments.device, arguments.batch
+    methods = {name: method(name, grid, batch, device) for name in arguments.methods}
+    seen: dict[str, list[float]] = {name: [] for name in methods}
+    peaks: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    for turn in range(arguments.rounds + 1):
+        for name, one in methods.items():
+            synchronise()
+            started = time.perf_counter()
+            count = one.steps(arguments.steps)
+            synchronise()
+            if turn:  # the first turn compiles and warms up
+                seen[name].append(count / (time.perf_counter() - started))
+        for dtype, found in peaks.items():
+            found.append(peak(device, dtype))
+    rows = []
+    for name, one in methods.items():
+        rate = statistics.median(seen[name])
+        row = {
+            "size": size,
+            "method": name,
+            "patches_per_s": rate,
+            "least": min(seen[name]),
+            "most": max(seen[name]),
+            "to_pyroved": [a / b for a, b in zip(seen[name], seen[PYROVED], strict=True)],
+            "peak_memory_mb": memory(name, size, arguments),
+        }
+        if isinstance(one, Ours):
+            encoded = len(grid) / batch if one.objective.needs_map else 1.0
+            flop = flop_per_patch(grid, one.trainer.pixels, encoded)
+            row["share_of_peak"] = rate * flop / statistics.median(peaks[one.trainer._dtype])
+            if one.objective.needs_map:
+                row["share_in_psi"] = one.seconds_in_psi() * rate / batch
+        else:
+            flop = flop_per_patch(grid, 1.0, 1.0)
+            row["share_of_peak"] = rate * flop / statistics.median(peaks[torch.float32])
+        rows.append(row)
+    return rows
+
+
+def memory(name: str, size: int, arguments: argparse.Namespace) -> float:
+    """Return by how much some steps raise the memory of a process of their own, MB."""
+    command = [sys.executable, __file__, "--memory-of", name, "--sizes", str(size)]
+    command += ["--batch", str(arguments.batch), "--device", arguments.device]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(out.splitlines()[-1])
+
+
+def print_memory(name: str, size: int, arguments: argparse.Namespace) -> None:
+    """Print the peak of memory of a method above that of the libraries and the image, MB."""
+    grid = patches_of(size)
+    method(name, grid, 4, arguments.device)  # imports all there is to import
+    before = highest_memory()
+    method(name, grid, arguments.batch, arguments.device).steps(5)
+    on_gpu = torch.cuda.max_memory_allocated() / 1e6 if arguments.device != "cpu" else 0.0
+    print(on_gpu or highest_memory() - before)
+
+
+def highest_memory() -> float:
+    """Return the largest memory of this process so far, MB; known on Linux only."""
+    # Not getrusage's, which a new process inherits from the one that starts it.
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(x.split()[1]) / 1e3 for x in lines if x.startswith("VmHWM")), math.nan)
+
+
+def convergence(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return -ELBO of each method against epochs and seconds; the methods take turns."""
+    grid = patches_of(size)
+    methods = {name: method(name, grid, arguments.batch, arguments.device) for name in CONVERGE}
+    curves: dict[str, list[list[float]]] = {name: [] for name in methods}
+    steps = round(len(grid) / arguments.batch)
+    for epoch in range(1, arguments.epochs + 1):
+        for name, one in methods.items():
+            synchronise()
+            started = time.perf_counter()
+            one.steps(steps)
+            synchronise()
+            spent = time.perf_counter() - started
+            before = curves[name][-1][1] if curves[name] else 0.0
+            judge = phyvae.PhysicsTrainer(one.as_ours(grid))
+            loss = float(judge.evaluate(grid).neg_elbo) if epoch % 2 == 0 else float("nan")
+            curves[name].append([epoch, before + spent, loss])
+    return [{"size": size, "method": name, "curve": curve} for name, curve in curves.items()]
+
+
+CONVERGE = [PYROVED, "sh-VAE", "phy-VAE, SL1", "phy-VAE, SL1, compiled"]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the rates of one patch size as a Markdown table."""
+    lines = [
+        "| method | patches/s | ratio to pyroVED | of peak | in Ψ | memory (MB) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        ratio = row["to_pyroved"]
+        psi = f"{row['share_in_psi']:.0%}" if "share_in_psi" in row else "–"
+        lines.append(
+            f"| {row['method']} | {row['patches_per_s']:.0f} ({row['least']:.0f} to "
+            f"{row['most']:.0f}) | {statistics.median(ratio):.1f} ({min(ratio):.1f} to "
+            f"{max(ratio):.1f}) | {row['share_of_peak']:.0%} | {psi} | "
+            f"{row['peak_memory_mb']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def table_of_convergence(results: Sequence[dict[str, Any]]) -> str:
+    """Return what the speed is worth as a Markdown table."""
+    curves = {
+        r["method"]: [c for c in r["curve"] if c[2] == c[2]] for r in results
+    }  # those with a loss
+    last = curves[PYROVED][-1]
+    lines = [
+        f"| method | s for {last[0]} epochs | −ELBO | first at or below {last[2]:.2f} after (s) |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, curve in curves.items():
+        reached = next((f"{seconds:.0f}" for _, seconds, loss in curve if loss <= last[2]), "–")
+        lines.append(f"| {name} | {curve[-1][1]:.0f} | {curve[-1][2]:.2f} | {reached} |")
+    return "\n".join(lines)
+
+
+def options() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[24, 48, 64], help="patch sizes, px"
+    )
+    parser.add_argument("--batch", type=int, default=100, help="patches decoded in a step")
+    parser.add_argument("--steps", type=int, default=10, help="steps in a turn")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each method")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--epochs", type=int, default=0, help="train the first size for so long")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--folder", type=Path, default=Path("speed"))
+    parser.add_argument("--memory-of", choices=METHODS, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print and write."""
+    arguments = options()
+    if arguments.memory_of:
+        print_memory(arguments.memory_of, arguments.sizes[0], arguments)
+        return
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "device": arguments.device,
+        "bfloat16": phyvae.PhysicsTrainer(phyvae.ShiftVAE((8, 8)))._dtype == torch.bfloat16,
+    }
+    print(machine)
+    results: dict[str, Any] = {"machine": machine, "rates": [], "convergence": []}
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for size in arguments.sizes:
+        rows = rates(size, arguments)
+        print(f"\npatches of {size} x {size} px, {SIDE**2} of them, batch {arguments.batch}\n")
+        print(table(rows), flush=True)
+        results["rates"] += rows
+    if arguments.epochs:
+        results["convergence"] = convergence(arguments.sizes[0], arguments)
+        print(f"\n{table_of_convergence(results['convergence'])}")
+    path = arguments.folder / "results.json"
+    path.write_text(json.dumps(results, indent=1))
+    print(f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()
