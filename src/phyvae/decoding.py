@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from .compiling import compiled_or_eager
 
-__all__ = ["dense_tanh", "is_dense_tanh", "total_loss"]
+__all__ = ["after_first", "dense_tanh", "is_dense_tanh", "total_loss"]
 
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 Layer = tuple[Tensor, Tensor]  # weight and bias
@@ -44,12 +44,20 @@ def dense_tanh(
 
     The rows are centred first, so that a faint contrast on a bright ground survives bfloat16.
     """
-    centre = rows.mean()
-    hidden = (rows - centre).to(dtype)
-    for number, (weight, bias) in enumerate(_weights(layers)):
-        shifted = bias if number else bias + centre * weight.sum(1)
-        hidden = _Tanh.apply(F.linear(hidden, weight.to(dtype), shifted.to(dtype)))
-    return hidden.to(rows)
+    centre, (weight, bias) = rows.mean(), _weights(layers)[0]
+    bias = bias + centre * weight.sum(1)
+    first = F.linear((rows - centre).to(dtype), weight.to(dtype), bias.to(dtype))
+    return after_first(layers, first).to(rows)
+
+
+def after_first(
+    layers: nn.Sequential, first: Float[Tensor, "rows units"]
+) -> Float[Tensor, "rows hidden"]:
+    """Return the layers' output from that of the first one before its tanh, in its type."""
+    hidden: Tensor = _Tanh.apply(first)
+    for weight, bias in _weights(layers)[1:]:
+        hidden = _Tanh.apply(F.linear(hidden, weight.to(hidden), bias.to(hidden)))
+    return hidden
 
 
 def _weights(layers: nn.Sequential) -> list[Layer]:

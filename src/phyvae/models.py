@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .decoding import dense_tanh, is_dense_tanh, total_loss
+from .decoding import after_first, dense_tanh, is_dense_tanh, total_loss
 from .patches import PatchGrid
 from .posterior import Posterior
 from .sliding import first_layer, pays
@@ -494,9 +494,10 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
     def _posteriors(self, grid: PatchGrid, batch_size: int) -> Iterator[tuple[Tensor, Posterior]]:
         """Yield flat grid indices, and the posterior there, until all patches have come once."""
         if self._slides() and pays(grid):
-            net = self.encoder_z
-            for index, hidden in first_layer(net.fc_layers[0], grid, batch_size):
-                hidden = net.fc_layers[1:](hidden)
+            net, layers = self.encoder_z, self.encoder_z.fc_layers
+            fast = is_dense_tanh(layers)
+            for index, first in first_layer(layers[0], grid, batch_size):
+                hidden = after_first(layers, first) if fast else layers[1:](first)
                 yield index, Posterior(net.fc11(hidden), net.activation_out(net.fc12(hidden)))
         else:
             for start in range(0, len(grid), batch_size):
