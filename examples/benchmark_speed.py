@@ -145,15 +145,19 @@ def peak(device: str, dtype: torch.dtype) -> float:
     return 2 * n**3 / timed(lambda: a @ a, repeats=5)
 
 
-def flop_per_patch(grid: phyvae.PatchGrid, pixels: float, encoded: float) -> float:
+def flop_per_patch(
+    grid: phyvae.PatchGrid, pixels: float = 1.0, seen: float = 0.0, trained: float = 1.0
+) -> float:
     """Return the FLOP of a training step for each patch it decodes, those of products only.
 
-    Forward once and back twice, except for the encoder's first layer, whose input needs no
-    gradient.
+    The decoder goes forward once and back twice, so does the encoder for the `trained` patches
+    (but for its first layer, whose input needs no gradient), and for the `seen` ones it only goes
+    forward. Both are counted for each decoded patch.
     """
     count = grid.patch_shape[0] * grid.patch_shape[1]
     decoder = 3 * 2 * pixels * count * 2 * 128 * 128
-    return decoder + encoded * (2 * 2 * count * 128 + 3 * 2 * 128 * 128)
+    first, second = 2 * count * 128, 2 * 128 * 128
+    return decoder + seen * (first + second) + trained * (2 * first + 3 * second)
 
 
 def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -185,13 +189,15 @@ def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
             "peak_memory_mb": memory(name, size, arguments),
         }
         if isinstance(one, Ours):
-            encoded = len(grid) / batch if one.objective.needs_map else 1.0
-            flop = flop_per_patch(grid, one.trainer.pixels, encoded)
+            flop = flop_per_patch(grid, one.trainer.pixels)
+            if one.objective.needs_map and one.trainer.sites < len(grid):
+                share = len(grid) / batch, one.trainer.sites / batch
+                flop = flop_per_patch(grid, one.trainer.pixels, *share)
             row["share_of_peak"] = rate * flop / statistics.median(peaks[one.trainer._dtype])
             if one.objective.needs_map:
                 row["share_in_psi"] = one.seconds_in_psi() * rate / batch
         else:
-            flop = flop_per_patch(grid, 1.0, 1.0)
+            flop = flop_per_patch(grid)
             row["share_of_peak"] = rate * flop / statistics.median(peaks[torch.float32])
         rows.append(row)
     return rows

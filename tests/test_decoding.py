@@ -123,3 +123,11 @@ class TestDenseTanh:
         assert not is_dense_tanh(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
         assert not is_dense_tanh(nn.Sequential(nn.Linear(2, 2)))
         assert not is_dense_tanh(nn.Linear(2, 2))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_gives_the_same_loss_and_gradient():
+    model, patches, latents = example(dtype=torch.float32)
+    _, plain = both_ways(model, patches, latents)
+    fast, _ = both_ways(model.to("cuda"), patches.to("cuda"), latents.to("cuda"))
+    assert_close(fast, plain, rtol=1e-4, atol=1e-5, check_device=False)
