@@ -96,3 +96,30 @@ class TestRefusals:
     def test_a_tile_without_neighbours(self):
         with pytest.raises(ValueError, match="tile=1"):
             TileSampler((5, 5), tile=1)
+
+
+class TestSites:
+    """Positions of a tile through which the physics trains the encoder."""
+
+    def test_are_the_batch_and_others(self):
+        for step in TileSampler((10, 12), batch_size=8, sites=20).epoch(seed=0):
+            assert step.sites is not None
+            assert torch.equal(step.sites[:8], step.batch)
+            assert len(step.sites.unique()) == 20
+            assert step.sites.max() < 120
+
+    def test_are_no_fewer_than_the_batch(self):
+        for step in TileSampler((10, 12), batch_size=30, sites=20).epoch(seed=0):
+            assert step.sites is not None
+            assert torch.equal(step.sites, step.batch)
+
+    def test_are_all_where_there_are_no_more(self):
+        for sites in (None, 120, 500):
+            steps = TileSampler((10, 12), batch_size=8, sites=sites).epoch(seed=0)
+            assert all(step.sites is None for step in steps)
+
+    def test_draw_every_position_alike(self):
+        sampler = TileSampler((6, 6), batch_size=6, sites=12)
+        steps = [step for seed in range(300) for step in sampler.epoch(seed)]
+        counts = torch.stack([torch.bincount(step.sites, minlength=36) for step in steps]).sum(0)
+        assert (counts / len(steps) - 12 / 36).abs().max() < 0.05

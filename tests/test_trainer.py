@@ -443,3 +443,34 @@ class TestSignal:
         mean = torch.tensor([[0.0, 1.0], [0.0, 3.0]])
         signal = Posterior(mean, torch.full((2, 2), 2.0)).signal()
         assert_close(signal, torch.tensor([0.0, 1 / (1 + 4)]))
+
+
+class TestDraws:
+    """What is drawn in a step instead of being computed in full."""
+
+    @pytest.mark.parametrize(("side", "share"), [(24, 0.2), (40, 0.2), (12, 100 / 144), (8, 1.0)])
+    def test_a_fifth_of_the_pixels_but_no_fewer_than_100(self, side, share):
+        assert PhysicsTrainer(ShiftVAE((side, side))).pixels == pytest.approx(share)
+
+    def test_the_objective_gets_the_sites(self, monkeypatch):
+        trainer, seen = small_trainer(PhysicsObjective(EdgeLoss()), sites=40), []
+        backward = trainer.objective.backward
+
+        def watched(*arguments, **settings):
+            seen.append(settings["sites"])
+            return backward(*arguments, **settings)
+
+        monkeypatch.setattr(trainer.objective, "backward", watched)
+        trainer.step(small_grid())
+        assert seen
+        assert all(len(sites) == 40 for sites in seen)
+
+    def test_fewer_sites_train_another_model_to_a_similar_loss(self):
+        grid, losses = small_grid(), []
+        for sites in (1, 10**6):
+            trainer = small_trainer(PhysicsObjective(EdgeLoss()), sites=sites)
+            for _ in range(5):
+                trainer.step(grid)
+            losses.append(float(trainer.evaluate(grid).neg_elbo))
+        assert losses[0] != losses[1]
+        assert losses[0] == pytest.approx(losses[1], rel=0.02)
