@@ -11,8 +11,6 @@ of the tile; and the time of a latent map at step 1 against its size, beside cop
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import torch
 from matplotlib.ticker import NullFormatter, NullLocator
 
 import phyvae
+from benchmark_speed import timed
 
 
 def main() -> None:
@@ -56,12 +55,8 @@ def main() -> None:
 
 def median(work: Callable[[], object], repeats: int) -> float:
     """Return the median time of some work after one run that is not counted, s."""
-    times = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
+    work()
+    return timed(work, repeats)
 
 
 def noise(side: int, size: int, step: int) -> phyvae.PatchGrid:
