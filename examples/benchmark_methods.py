@@ -72,8 +72,8 @@ class Trained:
     w: float = 0.1
     strength: float = 0.3
     pyroved_lr: float | None = None  # None: our trainer
-    aligned: bool = True  # our trainer: whether it starts with phyvae.align
-    epochs: int = 50
+    start: str = "content"  # our trainer: what phyvae.align teaches: "content", "shift", "nothing"
+    epochs: int = 50  # 0: not trained further
 
     @property
     def objective(self) -> phyvae.PhysicsObjective:
@@ -93,13 +93,19 @@ class Trained:
     ) -> phyvae.ShiftVAE:
         """Train on the patches of a grid; `scan` is the image they are from, if not its own."""
         model = _model(grid, seed)
-        beta = phyvae.LinearBeta(0.1, 1.0, epochs=self.epochs)
+        beta = phyvae.LinearBeta(0.1, 0.3, epochs=max(1, self.epochs))
         if self.pyroved_lr is not None:
             weights = _pyroved_weights(grid, seed, self.epochs, beta, self.pyroved_lr, device)
             model.load_state_dict(weights)
             return model
-        if self.aligned:
-            phyvae.align(model, scan or grid, seed=seed, progress=False)
+        teaches = {
+            "content": {}, "shift": {"content_steps": 0, "decoder_steps": 0}, "nothing": None,
+        }  # fmt: skip
+        steps = teaches[self.start]
+        if steps is not None:
+            phyvae.align(model, scan or grid, seed=seed, progress=False, **steps)
+        if self.epochs == 0:
+            return model
         batch = min(49, math.isqrt(len(grid)) ** 2)
         trainer = phyvae.PhysicsTrainer(
             model, self.objective, pixels=0.25, batch_size=batch, seed=seed, device=device
@@ -195,9 +201,11 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
             Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)
         ),
         "sh-vae": (Trained("sh-vae", epochs=epochs),),
-        "sh-vae-unaligned": (Trained("sh-vae-unaligned", aligned=False, epochs=epochs),),
+        "align": (Trained("align", epochs=0),),
+        "sh-vae-shift": (Trained("sh-vae-shift", start="shift", epochs=epochs),),
+        "sh-vae-unaligned": (Trained("sh-vae-unaligned", start="nothing", epochs=epochs),),
         "sl1-unaligned": (
-            Trained("sl1-unaligned", phyvae.EdgeLoss(), aligned=False, epochs=epochs),
+            Trained("sl1-unaligned", phyvae.EdgeLoss(), start="nothing", epochs=epochs),
         ),
     }
     starts |= {method.name: (method,) for method in _physics_driven(epochs)}

@@ -30,8 +30,9 @@ classes = arguments.classes or (2 if truth is None else 3)
 # %%
 # Training
 # --------
-# First, the encoder learns where the lattice sits in a patch (`phyvae.align`); every training
-# starts from there. The domains are a Gaussian mixture on the two latent maps.
+# First, the model learns where the lattice sits in a patch and what tells domains apart
+# (`phyvae.align`); every training starts from there. The domains are a Gaussian mixture on the two
+# latent maps.
 
 epochs = 25 if arguments.quick else 50
 beta = phyvae.LinearBeta(0.1, 1.0, epochs=epochs)

@@ -126,12 +126,14 @@ class Experiment:
         self.rows: list[str] = []
 
     def started_model(self) -> phyvae.ShiftVAE:
-        """Return the model that every training starts from; its encoder knows the lattice."""
+        """Return the model that every training starts from; it knows the lattice."""
         model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
         if len(self.grid.patch_shape) == 2:
-            print("aligning the encoder with the lattice ...", flush=True)
-            share = phyvae.align(model, self.grid, seed=self.model["seed"])
-            print(f"{share:.0%} of neighbouring windows have the shifts they should have")
+            print("aligning the model with the lattice ...", flush=True)
+            found = phyvae.align(model, self.grid, seed=self.model["seed"])
+            clear = ", ".join(f"{rho:.2f}" for rho in found.autocorrelations[:4])
+            print(f"{found.share:.0%} of neighbouring windows have the shifts they should have")
+            print(f"autocorrelation of the first factors: {clear}")
         return model
 
     def run(self, name: str, objective: phyvae.PhysicsObjective | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
+    from .alignment import Alignment as Alignment
     from .alignment import align as align
     from .checkpoint import CheckpointError as CheckpointError
     from .checkpoint import load_model as load_model
@@ -55,7 +56,7 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
-    "alignment": ["align"],
+    "alignment": ["Alignment", "align"],
     "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
     "compiling": ["CompileWarning"],
     "history": ["History"],

@@ -1,35 +1,71 @@
-"""Alignment: the encoder learns where the lattice sits in a patch, before anything is decoded."""
+"""Alignment: a start for training, by which the encoder knows the lattice and what differs."""
 
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Never
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm.auto import trange
+from tqdm.auto import tqdm
 
 from ._given import as_integer
+from .autocorrelation import Factors, features, maximum_autocorrelation
 from .models import ShiftVAE, check_patches
 from .parallel import rank
 from .patches import PatchGrid
+from .precision import dtype_of
 
-__all__ = ["align"]
+__all__ = ["Alignment", "align"]
+
+Windows = Float[Tensor, "ys xs height width"]
+Corners = Int[Tensor, "n 2"]  # (y, x) of windows
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What was found of an image before training.
+
+    Attributes
+    ----------
+    share : float
+        The share of pairs of windows, over the last tenth of the steps, whose shifts agree with
+        their displacement to within a third of `reach`. A quarter to a half is usual for a
+        lattice, as jumps lie between the others. White noise gives about a tenth: nothing to
+        align with.
+    autocorrelations : ndarray
+        How much each of the factors that the content starts from tells of the patch next to it:
+        1 is all, near 0 nothing. Those that stand out, above about 0.3, are as many as there are
+        ways in which domains differ, so as many content latents are of use. Empty without
+        `content_steps`.
+    """
+
+    share: float
+    autocorrelations: Float[np.ndarray, " factors"]
 
 
 def align(
     model: ShiftVAE,
     grid: PatchGrid,
     *,
-    steps: int = 600,
+    steps: int = 1200,
+    content_steps: int = 1200,
+    decoder_steps: int = 300,
     pairs: int = 256,
     reach: int | None = None,
     lr: float = 2e-3,
     seed: int = 0,
     progress: bool = True,
-) -> float:
-    r"""Teach an untrained encoder the shifts of patches, from windows of known displacement.
+) -> Alignment:
+    r"""Teach an untrained model where the lattice sits in a patch, and what domains differ in.
 
-    A window moved by d sees its content moved by -d. So without any decoder, the encoder's shifts
-    s of two windows at r and r + d can be asked to obey s(r + d) - s(r) = -d. A lattice repeats,
-    so no shift can do so everywhere: somewhere in each unit cell it must jump by a lattice
-    constant. The loss of a pair,
+    **Shift.** A window moved by d sees its content moved by -d. So without any decoder, the
+    encoder's shifts s of two windows at r and r + d can be asked to obey s(r + d) - s(r) = -d. A
+    lattice repeats, so no shift can do so everywhere: somewhere in each unit cell it must jump by
+    a lattice constant. The loss of a pair,
 
     .. math:: 1 - \exp\left(-\frac{|s(r + d) - s(r) + d|^2}{2 c^2}\right),
 
@@ -37,9 +73,18 @@ def align(
     lattice. Training that starts from here need not find the lattice first, and does not settle
     for half a cell, with the other half told apart by a content latent.
 
+    **Content.** What physics says of domains, that neighbours are alike and walls are few, needs
+    no decoder either. Of all linear functions of the aligned patches and of their Fourier
+    magnitudes, the maximum autocorrelation factors change least from a patch to the next, for
+    their variance. Each content latent is taught one of them: not its value for the patch itself,
+    which is noisy, but for a patch beside it, which has other noise. All that helps to tell it is
+    what the two have in common.
+
+    **Decoder.** With this encoder as it is, the decoder learns to draw.
+
     It is meant for a new model: the first layer of the encoder is set to the principal components
     of the patches, whitened, so that weak differences of sublattices are seen as well as the
-    lattice; the content starts with next to nothing said, around the prior's mean.
+    lattice.
 
     Parameters
     ----------
@@ -49,7 +94,12 @@ def align(
         The grid that it will be trained on. Windows are drawn from all over its image, at any
         pixel. Spectra have no windows.
     steps
-        Steps of Adam, >= 1.
+        Steps of Adam for the shift, >= 1.
+    content_steps
+        Further steps for shift and content, >= 0. With 0 the content says next to nothing at the
+        start.
+    decoder_steps
+        Steps for the decoder, >= 0.
     pairs
         Pairs of windows in a step, >= 1.
     reach
@@ -59,16 +109,14 @@ def align(
     lr
         Learning rate, > 0; it falls to nothing over the second half of the steps.
     seed
-        Seed of windows and of the first layer.
+        Seed of windows, of the first layer and of the decoder's samples.
     progress
         Whether to show a progress bar; of several processes, the first one does.
 
     Returns
     -------
-    float
-        The share of pairs, over the last tenth of the steps, whose shifts agree with their
-        displacement to within c. A quarter to a half is usual for a lattice, as jumps lie
-        between the others. White noise gives about a tenth: nothing to align with.
+    Alignment
+        How well the shifts agree, and how many factors stand out.
 
     Examples
     --------
@@ -76,50 +124,204 @@ def align(
     >>> phantom = phyvae.phantoms.bfo(seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
     >>> model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0)
-    >>> share = phyvae.align(model, grid, steps=5, progress=False)
+    >>> found = phyvae.align(model, grid, progress=False)
+    >>> int((found.autocorrelations > 0.5).sum())  # ways in which its three domains differ
+    2
     """
     check_patches(model, grid)
-    reach = _checked(model, grid, steps, pairs, reach)
+    reach = _checked(model, grid, steps, content_steps, decoder_steps, pairs, reach)
     windows = grid.to(model.device).windows.to(model.grid)
     generator = torch.Generator(model.device).manual_seed(seed)
-    _whiten(model, _drawn(windows, 2048, generator), generator)
-    optimizer = torch.optim.Adam(model.encoder_z.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1, 2 * (1 - i / steps)))
-    width, agreed = reach / 3, []
-    for step in trange(steps, disable=not progress or rank() > 0, unit="step"):
-        first, second = _displaced(windows.shape[:2], pairs, reach, generator)
-        patches = torch.cat([windows[tuple(first.T)], windows[tuple(second.T)]])
-        shift = model.posterior(patches).mean[:, : model.coord]
-        moved = (shift[pairs:] - shift[:pairs]) * model.shift_scale
-        miss = (moved + second - first).square().sum(1) / width**2
+    total = steps + content_steps + decoder_steps
+    with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
+        _whiten(model, _at(windows, _drawn(windows, 2048, generator)).flatten(1), generator)
+        shift = _Shift(model, windows, pairs, reach, generator)
+        share = _learn_shift(shift, steps, lr, bar)
+        _say_nothing_yet(model)
+        autocorrelations = np.empty(0)
+        if content_steps:
+            site = _OnTheLattice(copy.deepcopy(model), windows)
+            factors = _factors(site, generator)
+            autocorrelations = factors.autocorrelations
+            share = _learn_content(shift, site, factors, content_steps, lr, bar)
+        _learn_to_draw(model, windows, decoder_steps, lr, generator, bar)
+    return Alignment(share, autocorrelations)
+
+
+# -- Shift -------------------------------------------------------------------------------------
+
+
+class _Shift:
+    """The loss of shifts of pairs of windows, newly drawn at each call."""
+
+    def __init__(
+        self,
+        model: ShiftVAE,
+        windows: Windows,
+        pairs: int,
+        reach: int,
+        generator: torch.Generator,
+    ) -> None:
+        self.model, self.windows, self.generator = model, windows, generator
+        self.pairs, self.reach, self.agreed = pairs, reach, [torch.zeros(())]
+
+    def __call__(self) -> tuple[Tensor, Corners, Float[Tensor, "n z_dim"]]:
+        """Return the loss, all windows' corners and what the encoder says of them."""
+        first = _drawn(self.windows, self.pairs, self.generator)
+        random = torch.rand(first.shape, generator=self.generator, device=first.device)
+        offset = (random * (2 * self.reach + 1)).long() - self.reach
+        second = _inside(self.windows, first + offset)
+        corners = torch.cat([first, second])
+        said = self.model.posterior(_at(self.windows, corners)).mean
+        shift = said[:, : self.model.coord]
+        moved = (shift[self.pairs :] - shift[: self.pairs]) * self.model.shift_scale
+        miss = (moved + second - first).square().sum(1) / (self.reach / 3) ** 2
+        self.agreed.append((miss.detach() < 1).to(miss).mean())
         # The weak pull to the prior's mean decides where in the cell zero lies.
         loss = -(-miss / 2).exp().mean() + 0.005 * shift.square().mean()
-        optimizer.zero_grad(set_to_none=True)
+        return loss, corners, said
+
+    def share(self, steps: int) -> float:
+        """Return the share of pairs that agreed in the last steps."""
+        return float(torch.stack(self.agreed[-steps:]).mean())
+
+
+def _learn_shift(shift: _Shift, steps: int, lr: float, bar: "tqdm[Never]") -> float:
+    for descend in _steps(shift.model.encoder_z, steps, lr, bar):
+        loss, _, _ = shift()
+        descend(loss)
+    return shift.share(max(1, steps // 10))
+
+
+# -- Content -----------------------------------------------------------------------------------
+
+
+class _OnTheLattice:
+    """Features of windows, by a model that knows how to move them onto the lattice."""
+
+    def __init__(self, model: ShiftVAE, windows: Windows) -> None:
+        self.model, self.windows = model, windows
+
+    @torch.no_grad()
+    def __call__(self, corners: Corners) -> tuple[Tensor, Tensor]:
+        patches = _at(self.windows, corners)
+        shift = self.model.posterior(patches).mean[:, : self.model.coord]
+        sites = corners + (shift * self.model.shift_scale).round().long()
+        return features(_at(self.windows, _inside(self.windows, sites)), patches)
+
+
+def _factors(site: _OnTheLattice, generator: torch.Generator, count: int = 4096) -> Factors:
+    first = _drawn(site.windows, count, generator)
+    second = _beside(site.windows, first, generator)
+    # A thousand windows at a time bound the memory.
+    one, two = (
+        tuple(map(torch.cat, zip(*map(site, corners.split(1024)), strict=True)))
+        for corners in (first, second)
+    )
+    return maximum_autocorrelation(one, two)
+
+
+def _learn_content(
+    shift: _Shift,
+    site: _OnTheLattice,
+    factors: Factors,
+    steps: int,
+    lr: float,
+    bar: "tqdm[Never]",
+) -> float:
+    """Teach each content latent a factor's value in the patch beside, by its autocorrelation."""
+    model = shift.model
+    kept = min(model.latent_dim, len(factors.autocorrelations))
+    clear = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.grid)
+    for descend in _steps(model.encoder_z, steps, lr, bar):
+        loss, corners, said = shift()
+        beside = _beside(shift.windows, corners, shift.generator)
+        target = factors(torch.cat(site(beside), 1))[:, :kept] * clear
+        content = said[:, model.content][:, :kept]
+        descend(loss + (content - target).square().mean())
+    return shift.share(max(1, steps // 10))
+
+
+def _beside(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
+    """Return windows at a distance of 1 to 1.3 patches, in any direction: without a pixel shared.
+
+    In an image of less than two patches they overlap.
+    """
+    random = torch.rand(2, len(corners), generator=generator, device=corners.device)
+    angle, size = 2 * math.pi * random[0], corners.new_tensor(windows.shape[2:])
+    way = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
+    offset = (way * size).round().long()
+    there = corners + offset
+    outside = there != _inside(windows, there)
+    return _inside(windows, torch.where(outside, corners - offset, there))
+
+
+# -- Decoder -----------------------------------------------------------------------------------
+
+
+def _learn_to_draw(
+    model: ShiftVAE,
+    windows: Windows,
+    steps: int,
+    lr: float,
+    generator: torch.Generator,
+    bar: "tqdm[Never]",
+) -> None:
+    count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
+    for descend in _steps(model.decoder, steps, lr, bar):
+        patches = _at(windows, _drawn(windows, 100, generator))
+        with torch.no_grad():
+            latents = model.posterior(patches).draw(generator)
+        pixels = torch.randperm(count, generator=generator, device=model.device)
+        pixels = pixels[: max(100, count // 5)]
+        descend(model.mean_reconstruction(patches, latents, pixels, dtype=dtype))
+
+
+# -- Steps and windows -------------------------------------------------------------------------
+
+
+class _Descend:
+    """One step of Adam down a loss."""
+
+    def __init__(self, network: nn.Module, steps: int, lr: float) -> None:
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda i: min(1, 2 * (1 - i / steps))
+        )
+
+    def __call__(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step >= steps - max(1, steps // 10):
-            agreed.append((miss.detach() < 1).to(miss).mean())
-    _say_nothing_yet(model)
-    return float(torch.stack(agreed).mean())
+        self.optimizer.step()
+        self.schedule.step()
 
 
-def _displaced(
-    shape: tuple[int, ...], pairs: int, reach: int, generator: torch.Generator
-) -> tuple[Int[Tensor, "pairs 2"], Int[Tensor, "pairs 2"]]:
-    """Return corners (y, x) of windows and of windows nearby, all inside the image."""
-    limit = torch.tensor(shape, device=generator.device) - 1
-    random = torch.rand(2, pairs, 2, generator=generator, device=generator.device)
-    first = (random[0] * (limit + 1)).long().minimum(limit)
-    offset = (random[1] * (2 * reach + 1)).long() - reach
-    return first, (first + offset).clamp(min=0).minimum(limit)
+def _steps(network: nn.Module, steps: int, lr: float, bar: "tqdm[Never]") -> Iterator[_Descend]:
+    """Yield, for each step, what takes it."""
+    if steps == 0:
+        return
+    descend = _Descend(network, steps, lr)
+    for _ in range(steps):
+        yield descend
+        bar.update()
 
 
-def _drawn(
-    windows: Float[Tensor, "ys xs height width"], count: int, generator: torch.Generator
-) -> Float[Tensor, "count pixels"]:
-    corners, _ = _displaced(windows.shape[:2], count, 0, generator)
-    return windows[tuple(corners.T)].flatten(1)
+def _drawn(windows: Windows, count: int, generator: torch.Generator) -> Corners:
+    shape = torch.tensor(windows.shape[:2], device=generator.device)
+    random = torch.rand(count, 2, generator=generator, device=generator.device)
+    return _inside(windows, (random * shape).long())
+
+
+def _inside(windows: Windows, corners: Corners) -> Corners:
+    limit = torch.tensor(windows.shape[:2], device=corners.device) - 1
+    return corners.clamp(min=0).minimum(limit)
+
+
+def _at(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
+    return windows[tuple(corners.T)]
+
+
+# -- Where the encoder starts -------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -164,13 +366,28 @@ def _first_layer(model: ShiftVAE) -> nn.Linear:
     return layer
 
 
-def _checked(model: ShiftVAE, grid: PatchGrid, steps: int, pairs: int, reach: int | None) -> int:
+def _checked(
+    model: ShiftVAE,
+    grid: PatchGrid,
+    steps: int,
+    content_steps: int,
+    decoder_steps: int,
+    pairs: int,
+    reach: int | None,
+) -> int:
     if len(grid.patch_shape) == 1:
         raise ValueError(
             "grid holds spectra, which are no windows of something larger, so no two of them "
             "have a known displacement; train without align."
         )
+    if grid.windows.shape[:2] == (1, 1):
+        raise ValueError(
+            f"grid's image is one patch, {' x '.join(map(str, grid.patch_shape))} px, so it has "
+            "only one window; give a larger image or a smaller size."
+        )
     as_integer(steps, "steps", 1)
+    as_integer(content_steps, "content_steps", 0)
+    as_integer(decoder_steps, "decoder_steps", 0)
     as_integer(pairs, "pairs", 1)
     return (
         max(1, 3 * min(grid.patch_shape) // 8) if reach is None else as_integer(reach, "reach", 1)
