@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,33 @@ def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def of_a_sweep(size: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return how much faster some models train together than one after another; by turns."""
+    grid, count = patches_of(size), arguments.sweep
+    objective = phyvae.PhysicsObjective(phyvae.EdgeLoss())
+    settings = {str(seed): phyvae.Setting(objective, seed=seed) for seed in range(count)}
+    common: dict[str, Any] = {"lr": LR, "batch_size": arguments.batch, "device": arguments.device}
+
+    def train(together: bool) -> float:
+        groups = [settings] if together else [{n: s} for n, s in settings.items()]
+        synchronise()
+        started = time.perf_counter()
+        for group in groups:
+            phyvae.sweep(
+                grid, group, 1, steps_per_epoch=arguments.steps, progress=False,
+                model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=seed),
+                **common,
+            )  # fmt: skip
+        synchronise()
+        return time.perf_counter() - started
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", phyvae.CollapsedMapsWarning)  # a few steps are no training
+        times = [(train(False), train(True)) for _ in range(arguments.rounds + 1)][1:]
+    ratios = [apart / together for apart, together in times]
+    return {"size": size, "models": count, "ratios": ratios, "seconds": times}
+
+
 def memory(name: str, size: int, arguments: argparse.Namespace) -> float:
     """Return by how much some steps raise the memory of a process of their own, MB."""
     command = [sys.executable, __file__, "--memory-of", name, "--sizes", str(size)]
@@ -303,8 +331,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=100, help="patches decoded in a step")
     parser.add_argument("--steps", type=int, default=10, help="steps in a turn")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each method")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS)
     parser.add_argument("--epochs", type=int, default=0, help="train the first size for so long")
+    parser.add_argument(
+        "--sweep", type=int, default=0, help="train so many models together, too, and apart"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path, default=Path("speed"))
     parser.add_argument("--memory-of", choices=METHODS, help=argparse.SUPPRESS)
@@ -327,11 +358,20 @@ def main() -> None:
     print(machine)
     results: dict[str, Any] = {"machine": machine, "rates": [], "convergence": []}
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for size in arguments.sizes:
+    for size in arguments.sizes if arguments.methods else []:
         rows = rates(size, arguments)
         print(f"\npatches of {size} x {size} px, {SIDE**2} of them, batch {arguments.batch}\n")
         print(table(rows), flush=True)
         results["rates"] += rows
+    if arguments.sweep:
+        results["sweep"] = [of_a_sweep(size, arguments) for size in arguments.sizes]
+        for row in results["sweep"]:
+            ratio = row["ratios"]
+            print(
+                f"\nof {row['size']} px, {row['models']} models together are "
+                f"{statistics.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f}) times as "
+                "fast as one after another"
+            )
     if arguments.epochs:
         results["convergence"] = convergence(arguments.sizes[0], arguments)
         print(f"\n{table_of_convergence(results['convergence'])}")

@@ -37,16 +37,19 @@ classes = arguments.classes or (2 if truth is None else 3)
 epochs = 25 if arguments.quick else 50
 beta = phyvae.LinearBeta(0.1, 1.0, epochs=epochs)
 study = experiment.Experiment(arguments, grid, truth, epochs=epochs, beta=beta, classes=classes)
-study.run("sh-VAE", None)
-study.run("SL1, w = 0.1", phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1))
+objectives = {
+    "sh-VAE": None,
+    "SL1, w = 0.1": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1),
+    "SL2, w = 0.1": phyvae.PhysicsObjective(phyvae.FourierLoss(), w=0.1),
+}
 if not arguments.quick:
     denoised = phyvae.EdgeLoss(sigma_color=None, sigma_spatial=1.0)
-    study.run("SL1 denoised, w = 0.5", phyvae.PhysicsObjective(denoised, w=0.5))
-study.run("SL2, w = 0.1", phyvae.PhysicsObjective(phyvae.FourierLoss(), w=0.1))
-if not arguments.quick:
     maximised = phyvae.Maximize(phyvae.EdgeLoss())
-    study.run("SL1 maximised", phyvae.PhysicsObjective(maximised, w=0.1))
-print(study.table())
+    objectives |= {
+        "SL1 denoised, w = 0.5": phyvae.PhysicsObjective(denoised, w=0.5),
+        "SL1 maximised": phyvae.PhysicsObjective(maximised, w=0.1),
+    }
+study.train(objectives)
 
 # %%
 # Maps and domains of all objectives

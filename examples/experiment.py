@@ -2,15 +2,13 @@
 
 import argparse
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skimage
 from scipy import ndimage
-from torch import Tensor
 
 import phyvae
 from phyvae.phantoms import Phantom
@@ -115,15 +113,10 @@ class Experiment:
         else:  # spectra that differ little say too little to a Bernoulli decoder
             self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
         pixels = min(1.0, 144 / math.prod(grid.patch_shape))
-        self.trainer = {"pixels": pixels, "batch_size": 49, "seed": arguments.seed}
+        self.trainer: dict[str, Any] = {"pixels": pixels, "batch_size": 49}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.save("image_and_patches", phyvae.plot_patches(grid))
         self.start = self.started_model()
-        self.models: dict[str, phyvae.ShiftVAE] = {}
-        self.maps: dict[str, Tensor] = {}
-        self.labels: dict[str, np.ndarray] = {}
-        self.histories: dict[str, phyvae.History] = {}
-        self.rows: list[str] = []
 
     def started_model(self) -> phyvae.ShiftVAE:
         """Return the model that every training starts from; it knows the lattice."""
@@ -136,44 +129,24 @@ class Experiment:
             print(f"autocorrelation of the first factors: {clear}")
         return model
 
-    def run(self, name: str, objective: phyvae.PhysicsObjective | None) -> None:
-        """Train a model with this objective; keep its maps and domains, and a row of the table."""
-        print(f"training {name} ...", flush=True)
-        model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
-        model.load_state_dict(self.start.state_dict())
-        trainer = phyvae.PhysicsTrainer(model, objective, **self.trainer)
-        started = time.perf_counter()
-        self.histories[name] = trainer.fit(
-            self.grid, self.epochs, beta=self.beta, steps_per_epoch=self.steps_per_epoch
+    def train(self, objectives: Mapping[str, phyvae.PhysicsObjective | None]) -> None:
+        """Train a model with each objective, all from one start; print what was measured."""
+        print(f"training {'; '.join(objectives)} ...", flush=True)
+        seed = self.model["seed"]
+        self.sweep = phyvae.sweep(
+            self.grid,
+            {name: phyvae.Setting(one, seed=seed) for name, one in objectives.items()},
+            self.epochs,
+            model=lambda seed: self.start,
+            beta=self.beta,
+            steps_per_epoch=self.steps_per_epoch,
+            **self.trainer,
         )
-        seconds = time.perf_counter() - started
-        maps = model.latent_maps(self.grid)
-        labels = phyvae.segment(maps, self.classes)
-        reference = (
-            self.truth if self.truth is not None else next(iter(self.labels.values()), labels)
-        )
-        labels = phyvae.match_labels(labels, reference)  # so that colours mean the same
-        self.models[name], self.maps[name], self.labels[name] = model, maps, labels
-        agreement = "–"
+        self.maps = self.sweep.maps
+        self.labels = self.sweep.labels(self.classes, self.truth)
+        print(self.sweep.table(self.classes, self.truth))
         if self.truth is not None:
-            agreement = f"{phyvae.adjusted_rand_index(labels, self.truth):.3f}"
-        self.rows.append(
-            f"| {name} | {trainer.evaluate(self.grid).neg_elbo:.2f} "
-            f"| {phyvae.EdgeLoss()(maps):.3f} | {phyvae.FourierLoss()(maps):.3f} | {agreement} "
-            f"| {phyvae.boundary_length(labels):.0f} | {seconds:.0f} |"
-        )
-
-    def table(self) -> str:
-        """Return what was measured, as a Markdown table."""
-        rows = [
-            "| objective | −ELBO (nats/patch) | Ψ SL1 | Ψ SL2 | ARI | walls (map px) | s |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-            *self.rows,
-        ]
-        if self.truth is not None:
-            walls = phyvae.boundary_length(self.truth)
-            rows.append(f"| ground truth | | | | 1.000 | {walls:.0f} | |")
-        return "\n".join(rows)
+            print(f"true walls: {phyvae.boundary_length(self.truth):.0f} map px")
 
     def save(self, name: str, drawn: tuple[Any, Any]) -> None:
         """Save a figure into the folder."""
@@ -181,15 +154,13 @@ class Experiment:
 
     def compare(self) -> None:
         """Draw the truth, every map and its domains, one row per objective; training curves."""
-        rows = {name: (self.maps[name], self.labels[name]) for name in self.maps}
-        drawn = phyvae.plot_comparison(rows, truth=self.truth, grid=self.grid)
-        self.save("maps_and_domains", drawn)
-        self.save("loss_history", phyvae.plot_history(self.histories))
+        self.save("maps_and_domains", self.sweep.plot(self.classes, self.truth))
+        self.save("loss_history", phyvae.plot_history(self.sweep.histories))
 
     def portrait(self, name: str) -> None:
         """Draw one result in full: maps, domains on the image, manifold, distribution."""
         maps, labels = self.maps[name], self.labels[name]
         self.save("latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid))
         self.save("segmentation", phyvae.plot_segmentation(self.grid, labels))
-        self.save("manifold", phyvae.plot_manifold(self.models[name], maps=maps))
+        self.save("manifold", phyvae.plot_manifold(self.sweep.models[name], maps=maps))
         self.save("distribution", phyvae.plot_distribution(maps, labels))

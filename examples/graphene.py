@@ -34,11 +34,13 @@ beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
 study = experiment.Experiment(
     arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800
 )
-study.run("sh-VAE", None)
-study.run("SL1, w = 0.1", phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1))
+objectives = {
+    "sh-VAE": None,
+    "SL1, w = 0.1": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1),
+}
 if not arguments.quick:
-    study.run("SL2, w = 0.05", phyvae.PhysicsObjective(phyvae.FourierLoss(), w=0.05))
-print(study.table())
+    objectives["SL2, w = 0.05"] = phyvae.PhysicsObjective(phyvae.FourierLoss(), w=0.05)
+study.train(objectives)
 
 # %%
 # Maps and domains of all objectives

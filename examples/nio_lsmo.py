@@ -31,10 +31,11 @@ edges = phyvae.EdgeLoss(sigma_color=0.1, sigma_spatial=1.0, scaling="minmax")
 study = experiment.Experiment(
     arguments, grid, truth, epochs=epochs, beta=beta, classes=arguments.classes or 2
 )
-study.run("sh-VAE", None)
-for w in (0.1,) if arguments.quick else (0.0, 0.1, 0.5):
-    study.run(f"SL1 on z2, w = {w}", phyvae.PhysicsObjective(edges, w=w, channels=[1]))
-print(study.table())
+slacks = (0.1,) if arguments.quick else (0.0, 0.1, 0.5)
+physics = {
+    f"SL1 on z2, w = {w}": phyvae.PhysicsObjective(edges, w=w, channels=[1]) for w in slacks
+}
+study.train({"sh-VAE": None, **physics})
 
 # %%
 # Maps and domains of all objectives

@@ -35,25 +35,31 @@ phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do
 phantom = phyvae.phantoms.bfo(shape=(300, 300), seed=0)
 grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
 truth = grid.sample(phantom.domains)
-start = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=0)
-phyvae.align(start, grid)
-beta = phyvae.LinearBeta(0.1, 1.0, epochs=30)
-results = {}
-for name, physics in {
+
+
+def started(seed: int) -> phyvae.ShiftVAE:
+    """Return the model that every training starts from."""
+    model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=seed)
+    phyvae.align(model, grid, seed=seed)
+    return model
+
+
+losses = {
     "no physics": None,
     "Smoothness": Smoothness(),
     "SL1 + Smoothness": phyvae.EdgeLoss() + 0.5 * Smoothness(),
-}.items():
-    model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=0)
-    model.load_state_dict(start.state_dict())
-    objective = phyvae.PhysicsObjective(physics, w=0.1)
-    trainer = phyvae.PhysicsTrainer(model, objective, pixels=0.25, batch_size=16, seed=0)
-    trainer.fit(grid, epochs=30, beta=beta)
-    maps = model.latent_maps(grid)
-    labels = phyvae.segment(maps, classes=3)
-    results[name] = maps, labels
-    print(f"{name}: ARI {phyvae.adjusted_rand_index(labels, truth):.3f}")
+}
+found = phyvae.sweep(
+    grid,
+    {name: phyvae.PhysicsObjective(physics, w=0.1) for name, physics in losses.items()},
+    epochs=30,
+    model=started,
+    beta=phyvae.LinearBeta(0.1, 1.0, epochs=30),
+    pixels=0.25,
+    batch_size=16,
+)
+print(found.table(truth=truth))
 
 # %%
-fig, axes = phyvae.plot_comparison(results, truth=truth, grid=grid)
+fig, axes = found.plot(truth=truth)
 fig.savefig("your_own_physics.png", dpi=200)

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 import phyvae
 import two_processes
 from phyvae import parallel
+from phyvae.epochs import drawn_pixels
 from phyvae.tiles import TileSampler
 from phyvae.trainer import _mixed
 from two_processes import small_grid, small_trainer, state, without_seconds
@@ -86,7 +87,10 @@ class TestTraining:
         for rank, step in enumerate(TileSampler((10, 11), 10, 8).epoch(_mixed(1, 0), 2)):
             seed = _mixed(1, 0, 1) if rank else _mixed(1, 0)
             generator = torch.Generator().manual_seed(seed)
-            settings = {"generator": generator, "pixels": trainer._pixels(generator)}
+            settings = {
+                "generator": generator,
+                "pixels": drawn_pixels(36, trainer.pixels, generator),
+            }
             settings["dtype"] = trainer._dtype
             tile = grid.gather(step.tile).to(model.grid)
             model.zero_grad()

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from .segmentation import boundaries as boundaries
     from .segmentation import grains as grains
     from .segmentation import segment as segment
+    from .sweeping import Setting as Setting
+    from .sweeping import StoppedSettingWarning as StoppedSettingWarning
+    from .sweeping import Sweep as Sweep
+    from .sweeping import sweep as sweep
     from .trainer import CollapsedMapsWarning as CollapsedMapsWarning
     from .trainer import NonFiniteLossError as NonFiniteLossError
     from .trainer import PhysicsTrainer as PhysicsTrainer
@@ -80,6 +84,7 @@ _HOME = {
     "refinement": ["Refined", "refine"],
     "schedules": ["LinearBeta"],
     "segmentation": ["boundaries", "grains", "segment"],
+    "sweeping": ["Setting", "StoppedSettingWarning", "Sweep", "sweep"],
     "testing": [],
     "trainer": ["CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"],
 }  # fmt: skip

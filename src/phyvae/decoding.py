@@ -95,16 +95,18 @@ def total_loss(
     pairs = itertools.chain(*_weights(layers))
     ways = _compiled_ways() if compiled else (_forward, _backward)
     arguments = (data, per_pixel, per_patch, out.weight, out.bias, *pairs)
-    total: Tensor = _TotalLoss.apply(likelihood, dtype, ways, *arguments)
+    total: Tensor = _TotalLoss.apply(likelihood, dtype, ways, *arguments)[0]
     return total
 
 
 class _TotalLoss(torch.autograd.Function):
-    """The loss, a sum: its gradient is known but for one factor when it has been computed."""
+    """The loss, a sum: its gradient is known but for one factor when it has been computed.
+
+    All tensors may have a leading axis, of several models: that is what vmap makes of it.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any,
         likelihood: Likelihood,
         dtype: torch.dtype,
         ways: tuple[Callable[..., Any], Callable[..., Any]],
@@ -114,37 +116,56 @@ class _TotalLoss(torch.autograd.Function):
         out_weight: Tensor,
         out_bias: Tensor,
         *pairs: Tensor,
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         forward, backward = ways
         weights = [weight.to(dtype) for weight in pairs[::2]]
         # Twice a weight is exact in any float; see _tanh_of_half.
         doubled = [(2 * w, 2 * b.to(dtype)) for w, b in zip(weights, pairs[1::2], strict=True)]
         pixel_part, patch_part = (2 * per_pixel).to(dtype), (2 * per_patch).to(dtype)
         inputs = (per_pixel, per_patch, out_weight, out_bias, *pairs)
-        total, sums = data.new_zeros(()), [torch.zeros_like(p) for p in inputs]
-        row = out_weight[0].to(dtype)
-        for now in _passes(len(data), pixel_part):
-            hidden = forward(pixel_part, patch_part[now], doubled)
+        inputs = (per_pixel, per_patch, out_weight, out_bias, *pairs)
+        total, sums = data.new_zeros(data.shape[:-2]), [torch.zeros_like(p) for p in inputs]
+        row = out_weight.to(dtype)
+        for now in _passes(data.shape[-2], pixel_part):
+            hidden = forward(pixel_part, patch_part[..., now, :], doubled)
             last = hidden[-1].to(data.dtype)
-            output = torch.addmv(out_bias, last, out_weight[0])
-            loss, slope = _loss_and_slope(likelihood, output, data[now].flatten())
+            output = _one_unit(last, out_weight, out_bias)
+            loss, slope = _loss_and_slope(likelihood, output, data[..., now, :].flatten(-2))
             total += loss
-            sums[2] += slope @ last
-            sums[3] += slope.sum()
-            gradient = slope.to(dtype)[:, None] * row
+            sums[2] += slope[..., None, :] @ last
+            sums[3] += slope.sum(-1, keepdim=True)
+            gradient = slope.to(dtype)[..., None] * row
             first, gradients = backward(gradient, hidden, weights)
             for kept, new in zip(sums[4:], gradients, strict=True):
                 kept += new
-            first = first.view(-1, *per_pixel.shape)
-            sums[0] += first.sum(0)
-            sums[1][now] = first.sum(1)
-        ctx.gradients = sums
-        return total
+            first = first.unflatten(-2, (-1, per_pixel.shape[-2]))
+            sums[0] += first.sum(-3)
+            sums[1][..., now, :] = first.sum(-2)
+        return total, *sums
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        gradients = output[1:]
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*gradients)
+        ctx.save_for_backward(*gradients)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, None, None, None, *(factor * gradient for gradient in ctx.gradients))
+    def backward(ctx: Any, factor: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+        gradients = (
+            factor.reshape(*factor.shape, *(1,) * (kept.ndim - factor.ndim)) * kept
+            for kept in ctx.saved_tensors
+        )
+        return (None, None, None, None, *gradients)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], int]:
+        tensors = (
+            value.expand(info.batch_size, *value.shape) if dim is None else value.movedim(dim, 0)
+            for value, dim in zip(inputs[3:], in_dims[3:], strict=True)
+        )
+        return _TotalLoss.apply(*inputs[:3], *tensors), 0
 
 
 def _passes(patches: int, pixel_part: Tensor) -> Iterator[slice]:
@@ -157,9 +178,10 @@ def _passes(patches: int, pixel_part: Tensor) -> Iterator[slice]:
 
 def _forward(pixel_part: Tensor, patch_part: Tensor, doubled: Sequence[Layer]) -> list[Tensor]:
     """Return all hidden layers, the first one's included, of shape (rows, hidden)."""
-    hidden = [_tanh_of_half((pixel_part + patch_part[:, None]).flatten(0, 1))]
+    first = pixel_part.unsqueeze(-3) + patch_part.unsqueeze(-2)
+    hidden = [_tanh_of_half(first.flatten(-3, -2))]
     for weight, bias in doubled:
-        hidden.append(_tanh_of_half(torch.addmm(bias, hidden[-1], weight.T)))
+        hidden.append(_tanh_of_half(_affine(hidden[-1], weight, bias)))
     return hidden
 
 
@@ -172,9 +194,23 @@ def _backward(
         list(zip(weights, hidden[1:], hidden[:-1], strict=True))
     ):
         gradient = torch.ops.aten.tanh_backward(gradient, after)
-        found = [gradient.T @ before, gradient.sum(0), *found]
+        found = [gradient.mT @ before, gradient.sum(-2), *found]
         gradient = gradient @ weight
     return torch.ops.aten.tanh_backward(gradient, hidden[0]), found
+
+
+def _affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return a fully connected layer of the rows, of one model or of several."""
+    if rows.ndim == 2:
+        return torch.addmm(bias, rows, weight.T)
+    return torch.baddbmm(bias.unsqueeze(-2), rows, weight.mT)
+
+
+def _one_unit(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return a fully connected layer with one unit, without the axis of units."""
+    if rows.ndim == 2:
+        return torch.addmv(bias, rows, weight[0])
+    return _affine(rows, weight, bias).squeeze(-1)
 
 
 @functools.cache
@@ -186,8 +222,8 @@ def _loss_and_slope(likelihood: Likelihood, output: Tensor, data: Tensor) -> tup
     """Return the summed loss of the rows, and its derivative by the output of each."""
     with torch.enable_grad():
         output = output.requires_grad_()
-        loss = likelihood(output, data).sum()
-        (slope,) = torch.autograd.grad(loss, output)
+        loss = likelihood(output, data).sum(-1)
+        (slope,) = torch.autograd.grad(loss.sum(), output)
     return loss.detach(), slope
 
 
@@ -202,11 +238,15 @@ def _tanh_of_half(twice: Tensor) -> Tensor:
 class _Tanh(torch.autograd.Function):
     """tanh as `_tanh_of_half` has it."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        y = _tanh_of_half(2 * x)
-        ctx.save_for_backward(y)
-        return y
+    def forward(x: Tensor) -> Tensor:
+        return _tanh_of_half(2 * x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:

@@ -255,32 +255,47 @@ class PhysicsObjective(nn.Module):
         posterior = model.posterior(tile, dtype)
         # The backward pass is split at the posterior: the decoder's gradient and Ψ's meet here,
         # are weighed against each other, and go through the encoder once.
-        leaf = posterior.leaf()
-        sampled, patches = leaf[batch], tile[batch]
-        latents = sampled.draw(generator)
+        leaf, patches = posterior.leaf(), tile[batch]
+        latents = leaf[batch].draw(generator)
         reconstruction = model.mean_reconstruction(
             patches, latents, pixels, dtype=dtype, compiled=compiled
         )
         floor = model.floor(patches, pixels).mean()
         means = leaf.mean if means is None else means.requires_grad_()
-        psi = self._tile_psi(means[:, model.content], shape)
-        parts = self.combine(reconstruction, sampled.kl().mean(), floor, psi.detach(), beta)
+        psi = self.tile_psi(means[:, model.content], shape)
+        parts = self.combine(reconstruction, leaf[batch].kl().mean(), floor, psi.detach(), beta)
         parts.loss.backward()
-        assert leaf.mean.grad is not None
-        assert leaf.std.grad is not None
-        gradient = leaf.mean.grad
+        gradient = self.gradient(leaf, means, psi, parts, batch, sites)
+        torch.autograd.backward([posterior.mean, posterior.std], gradient)
+        return parts.detach()
+
+    def gradient(
+        self,
+        leaf: Posterior,
+        means: Float[Tensor, "cells z_dim"],
+        psi: Float[Tensor, ""],
+        parts: ObjectiveParts,
+        batch: Int[Tensor, " n"],
+        sites: Int[Tensor, " sites"] | None,
+    ) -> list[Tensor]:
+        """Return the gradient at the encoder's means and deviations, once the decoder's is there.
+
+        `leaf` has collected that of ``parts.loss``; Ψ's, by `means`, is weighed and added.
+        """
+        gradient, at_std = leaf.mean.grad, leaf.std.grad
+        assert gradient is not None
+        assert at_std is not None
         if self.needs_map:
             force = self._force(psi, means)
             if self.coupling == "product":
                 force = (parts.neg_elbo - parts.floor).detach() * force
             else:
                 force = self._balance(gradient, force, leaf, batch) * force
-            share = len(tile) / len(means)
+            share = len(leaf.mean) / len(means)
             gradient = gradient + (force if sites is None else force[sites] / share)
-        torch.autograd.backward([posterior.mean, posterior.std], [gradient, leaf.std.grad])
-        return parts.detach()
+        return [gradient, at_std]
 
-    def _tile_psi(
+    def tile_psi(
         self, content: Float[Tensor, "cells latent_dim"], shape: tuple[int, int]
     ) -> Float[Tensor, ""]:
         """Return Ψ of the tile's map; for ``"published"``, of the batch laid out as a square."""

@@ -4,12 +4,12 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -17,6 +17,7 @@ from . import parallel
 from ._given import as_integer, as_number, brief
 from .checkpoint import AnyPath, begin, described_call, save_trainer
 from .contents import described_trainer
+from .epochs import Drawn, Tiles, Totals, draws
 from .history import History
 from .models import ShiftVAE, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
@@ -29,6 +30,7 @@ __all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTra
 
 Callback = Callable[["PhysicsTrainer", int], None]
 """Called after every epoch with the trainer and the number of epochs trained so far."""
+State = tuple[dict[str, Any], dict[str, Any]]  # of model and optimiser
 
 
 class NonFiniteLossError(RuntimeError):
@@ -414,40 +416,45 @@ class PhysicsTrainer:
 
     def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
         started = time.perf_counter()
-        rank, ranks = parallel.rank(), parallel.world_size()
-        grid = grid.to(self.model.device)
-        sampler = TileSampler(grid.shape, self.batch_size, self.tile, self.sites)
-        seed = _mixed(self.seed, self.epochs_done)
-        # Each process has noise of its own, the first one that of a process alone.
-        own = _mixed(self.seed, self.epochs_done, rank) if rank else seed
-        generator = torch.Generator(self.model.device).manual_seed(own)
-        good = copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
-        total, count = torch.zeros(len(fields(ObjectiveParts)), device=self.model.device), 0
-        held = patches = torch.empty(0)
-        for step in sampler.epoch(seed, steps, rank=rank, ranks=ranks):
-            step = step if self.objective.needs_map else step.without_neighbours()
-            if not torch.equal(held, step.tile):  # a grid of one tile is gathered once
-                held, patches = step.tile, grid.gather(step.tile).to(self.model.grid)
+        good, totals = self._state(), Totals(self.model.device)
+        for drawn in self._draws(Tiles(grid, self.model.grid), steps):
             self.optimizer.zero_grad(set_to_none=True)
             parts = self.objective.backward(
                 self.model,
-                patches,
-                step.shape,
-                step.batch.to(self.model.device),
-                sites=None if step.sites is None else step.sites.to(self.model.device),
+                drawn.tile,
+                drawn.shape,
+                drawn.batch,
+                sites=drawn.sites,
                 beta=beta,
-                generator=generator,
-                pixels=self._pixels(generator),
+                generator=drawn.generator,
+                pixels=drawn.pixels,
                 dtype=self._dtype,
                 compiled=self.compile,
             )
             parallel.average_gradients(self.model.parameters())
             self.optimizer.step()
-            total += parts.stack()
-            count += 1
-        # The one look at the numbers in an epoch: each look waits for the GPU.
-        numbers = (total / count).tolist()
-        numbers = parallel.mean_over_ranks([*numbers, time.perf_counter() - started])
+            totals.add(parts)
+        numbers = totals.means()
+        return self._finish([*numbers, time.perf_counter() - started], beta, good)
+
+    def _draws(self, tiles: Tiles, steps: int | None) -> Iterator[Drawn]:
+        """Return what the steps of the next epoch are made of."""
+        rank, ranks = parallel.rank(), parallel.world_size()
+        sampler = TileSampler(tiles.grid.shape, self.batch_size, self.tile, self.sites)
+        seed = _mixed(self.seed, self.epochs_done)
+        # Each process has noise of its own, the first one that of a process alone.
+        own = _mixed(self.seed, self.epochs_done, rank) if rank else seed
+        drawn = sampler.epoch(seed, steps, rank=rank, ranks=ranks)
+        if not self.objective.needs_map:
+            drawn = (step.without_neighbours() for step in drawn)
+        return draws(tiles, drawn, self.pixels, own)
+
+    def _state(self) -> State:
+        return copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
+
+    def _finish(self, numbers: list[float], beta: float, good: State) -> dict[str, float]:
+        """Take note of an epoch, of its parts and seconds, or refuse it and go back."""
+        numbers = parallel.mean_over_ranks(numbers)
         means = dict(zip((f.name for f in fields(ObjectiveParts)), numbers[:-1], strict=True))
         self._refuse_bad(means, good)
         # What a loss counts in its buffers is that of the first process, which saves it.
@@ -457,15 +464,7 @@ class PhysicsTrainer:
         self._rows.append([self.epochs_done, *means.values(), numbers[-1]])
         return means
 
-    def _pixels(self, generator: torch.Generator) -> Int[Tensor, " pixels"] | None:
-        count = math.prod(self.model.patch_shape)
-        chosen = max(1, round(self.pixels * count))
-        if chosen == count:
-            return None
-        device = self.model.device
-        return torch.randperm(count, generator=generator, device=device)[:chosen]
-
-    def _refuse_bad(self, means: dict[str, float], good: tuple[dict, dict]) -> None:  # type: ignore[type-arg]
+    def _refuse_bad(self, means: dict[str, float], good: State) -> None:
         """Raise if the epoch's numbers are not usable, with the weights of before it."""
         finite = all(map(math.isfinite, means.values()))
         if finite and means["psi"] >= 0:
@@ -492,7 +491,7 @@ class PhysicsTrainer:
         )
 
     @torch.no_grad()
-    def _warn_of_collapse(self, grid: PatchGrid) -> None:
+    def _warn_of_collapse(self, grid: PatchGrid, of: str = "") -> None:
         """Warn, once, if all content latents vary less between patches than they are uncertain."""
         if self._warned_of_collapse or parallel.rank() > 0:
             return
@@ -503,11 +502,12 @@ class PhysicsTrainer:
             return
         self._warned_of_collapse = True
         warnings.warn(
-            f"The latent maps say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of their "
-            f"variance lies between patches, after {self.epochs_done} epochs. What is segmented "
-            "from them is mostly noise. Train longer (1000 to 2500 steps are usual), start from a "
-            "smaller beta, check size and coordinate_scale of the patches against the lattice "
-            "(phyvae.lattice_spacing), or lower strength. An image of one phase has no map.",
+            f"The latent maps{of} say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of "
+            f"their variance lies between patches, after {self.epochs_done} epochs. What is "
+            "segmented from them is mostly noise. Train longer (1000 to 2500 steps are usual), "
+            "start from a smaller beta, check size and coordinate_scale of the patches against "
+            "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has "
+            "no map.",
             CollapsedMapsWarning,
             stacklevel=3,
         )

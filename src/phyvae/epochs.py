@@ -1,0 +1,88 @@
+"""One epoch of a model: what is drawn in each step, and what the steps come to."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .objective import ObjectiveParts
+from .patches import PatchGrid
+from .tiles import Step
+
+__all__ = ["Drawn", "Tiles", "Totals", "drawn_pixels", "draws"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a step of a model is made of; see `PhysicsObjective.backward`."""
+
+    tile: Float[Tensor, "cells *patch"]
+    shape: tuple[int, int]
+    batch: Int[Tensor, " n"]
+    sites: Int[Tensor, " sites"] | None
+    pixels: Int[Tensor, " pixels"] | None
+    generator: torch.Generator
+
+
+class Tiles:
+    """The patches of tiles of a grid, with the device and type of `like`; the last one is kept.
+
+    So a grid of one tile is gathered once, and models that look at the same tile share it.
+    """
+
+    def __init__(self, grid: PatchGrid, like: Tensor) -> None:
+        self.grid, self.like = grid.to(like.device), like
+        self._index = self._patches = torch.empty(0)
+
+    def __call__(self, index: Int[Tensor, " cells"]) -> Float[Tensor, "cells *patch"]:
+        """Return the patches of these flat grid indices."""
+        if not torch.equal(self._index, index):
+            self._index, self._patches = index, self.grid.gather(index).to(self.like)
+        return self._patches
+
+
+def draws(tiles: Tiles, steps: Iterable[Step], share: float, seed: int) -> Iterator[Drawn]:
+    """Yield each step with its patches, and a share of their pixels.
+
+    `seed` is that of the pixels, and of the noise that is drawn later from the same generator.
+    """
+    device, count = tiles.like.device, math.prod(tiles.grid.patch_shape)
+    generator = torch.Generator(device).manual_seed(seed)
+    for step in steps:
+        pixels = drawn_pixels(count, share, generator)
+        sites = None if step.sites is None else step.sites.to(device)
+        batch = step.batch.to(device)
+        yield Drawn(tiles(step.tile), step.shape, batch, sites, pixels, generator)
+
+
+def drawn_pixels(
+    count: int, share: float, generator: torch.Generator
+) -> Int[Tensor, " pixels"] | None:
+    """Return the flat indices of a share of a patch's pixels, at random; ``None`` is all."""
+    chosen = max(1, round(share * count))
+    if chosen == count:
+        return None
+    return torch.randperm(count, generator=generator, device=generator.device)[:chosen]
+
+
+class Totals:
+    """Sums of the objective's parts over the steps of an epoch, where the model is."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums, self._count = torch.zeros(len(fields(ObjectiveParts)), device=device), 0
+
+    def add(self, parts: ObjectiveParts) -> None:
+        """Add those of a step."""
+        self._sums += parts.stack()
+        self._count += 1
+
+    def means(self) -> list[float]:
+        """Return the means, in the order of the fields: the one look at them in an epoch.
+
+        Each look waits for the GPU.
+        """
+        means: list[float] = (self._sums / self._count).tolist()
+        return means

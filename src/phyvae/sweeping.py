@@ -1,0 +1,381 @@
+"""A sweep: one grid, several settings, trained side by side."""
+
+import contextlib
+import copy
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from . import parallel
+from ._given import as_integer, brief
+from .history import History
+from .joint import joint_epoch
+from .metrics import adjusted_rand_index, boundary_length, match_labels
+from .models import ShiftVAE, check_patches
+from .objective import PhysicsObjective
+from .patches import PatchGrid
+from .physics import EdgeLoss, FourierLoss
+from .precision import Precision
+from .schedules import Beta, as_schedule
+from .segmentation import segment
+from .threads import in_threads
+from .trainer import NonFiniteLossError, PhysicsTrainer
+
+__all__ = ["Setting", "StoppedSettingWarning", "Sweep", "TrainerOptions", "sweep"]
+
+
+class StoppedSettingWarning(UserWarning):
+    """The loss of one setting of a sweep became NaN or infinite; the others went on."""
+
+
+class TrainerOptions(TypedDict, total=False):
+    """Keywords of `PhysicsTrainer` that all settings of a sweep have in common."""
+
+    lr: float
+    batch_size: int
+    tile: int
+    sites: int
+    pixels: float | None
+    precision: Precision
+    compile: bool
+    device: torch.device | str | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one training of a sweep has of its own.
+
+    Attributes
+    ----------
+    objective : PhysicsObjective or None
+        ``None`` is the plain shift-invariant VAE.
+    beta : float, callable or None
+        Weight of the KL divergence; ``None`` is that of the sweep.
+    seed : int
+        Seed of weights, tiles, batches and noise.
+    """
+
+    objective: PhysicsObjective | None = None
+    beta: Beta | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The trainings of a sweep, by the names of their settings.
+
+    Attributes
+    ----------
+    grid : PatchGrid
+        What they were trained on.
+    trainers : dict
+        A `PhysicsTrainer` each, with its model, its history and all it needs to go on.
+    stopped : dict
+        Of settings whose loss became NaN or infinite, why. They have their last good weights.
+    """
+
+    grid: PatchGrid
+    trainers: dict[str, PhysicsTrainer]
+    stopped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, ShiftVAE]:
+        """The trained models."""
+        return {name: trainer.model for name, trainer in self.trainers.items()}
+
+    @property
+    def histories(self) -> dict[str, History]:
+        """The epochs of each; `plot_history` draws them."""
+        return {name: trainer.history for name, trainer in self.trainers.items()}
+
+    @cached_property
+    def maps(self) -> dict[str, Float[Tensor, "channels rows cols"]]:
+        """The latent maps of each."""
+        return {name: model.latent_maps(self.grid) for name, model in self.models.items()}
+
+    def labels(
+        self, classes: int, truth: Int[np.ndarray, "rows cols"] | None = None
+    ) -> dict[str, Int[np.ndarray, "rows cols"]]:
+        """Return the domains of each, from a Gaussian mixture on its maps.
+
+        Numbers mean the same in all: those of `truth` or, without it, of the first setting.
+        """
+        found = {name: segment(maps, classes) for name, maps in self.maps.items()}
+        reference = next(iter(found.values())) if truth is None else truth
+        return {name: match_labels(labels, reference) for name, labels in found.items()}
+
+    def table(
+        self, classes: int | None = None, truth: Int[np.ndarray, "rows cols"] | None = None
+    ) -> str:
+        """Return what was measured as a Markdown table.
+
+        Parameters
+        ----------
+        classes
+            Number of domains; by default that of `truth`. With neither, no domains are sought.
+        truth
+            True domains, shape (rows, cols), to compare with.
+
+        Returns
+        -------
+        str
+            −ELBO at β = 1 and KL divergence, nats per patch, Ψ of both edge and Fourier loss on
+            all maps, adjusted Rand index, length of walls in map pixels, seconds of training.
+        """
+        classes = _classes(classes, truth)
+        labels = {} if classes is None else self.labels(classes, truth)
+        head = ["setting", "−ELBO (nats/patch)", "KL (nats/patch)", "Ψ SL1", "Ψ SL2"]
+        head += ["ARI"] * (truth is not None) + ["walls (map px)"] * bool(labels) + ["s"]
+        rows = [head, ["---"] * len(head)]
+        for name, trainer in self.trainers.items():
+            parts, maps = trainer.evaluate(self.grid), self.maps[name]
+            row = [name + " (stopped)" * (name in self.stopped)]
+            row += [f"{parts.neg_elbo:.2f}", f"{parts.kl:.2f}"]
+            row += [f"{EdgeLoss()(maps):.3f}", f"{FourierLoss()(maps):.4f}"]
+            if truth is not None:
+                row.append(f"{adjusted_rand_index(labels[name], truth):.3f}")
+            if labels:
+                row.append(f"{boundary_length(labels[name]):.0f}")
+            rows.append([*row, f"{trainer.history.seconds.sum():.0f}"])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def plot(
+        self,
+        classes: int | None = None,
+        truth: Int[np.ndarray, "rows cols"] | None = None,
+        *,
+        pixel_size: float | None = None,
+        unit: str = "px",
+        width: float = 7.0,
+    ) -> tuple[Any, Any]:
+        """Plot a row of panels per setting: its maps and, with `classes` or `truth`, its domains.
+
+        The arguments are those of `table` and of `plot_comparison`; returns ``(fig, axes)``.
+        """
+        from .plotting import plot_comparison
+
+        classes = _classes(classes, truth)
+        labels = {} if classes is None else self.labels(classes, truth)
+        rows = {name: (maps, labels.get(name)) for name, maps in self.maps.items()}
+        return plot_comparison(
+            rows, truth=truth, grid=self.grid, pixel_size=pixel_size, unit=unit, width=width
+        )
+
+
+def sweep(
+    grid: PatchGrid,
+    settings: Mapping[str, Setting | PhysicsObjective | None],
+    epochs: int,
+    *,
+    model: Callable[[int], ShiftVAE],
+    beta: Beta = 1.0,
+    steps_per_epoch: int | None = None,
+    progress: bool = True,
+    **trainer: Unpack[TrainerOptions],
+) -> Sweep:
+    r"""Train a model with each of several settings: objectives, w, losses, β, seeds.
+
+    On a CPU, every core trains a setting. On a GPU, settings whose models have one shape take
+    their steps together, as one model with a leading axis. Either way each is drawn its own tiles,
+    batches and noise from its own seed, so that it ends as if it were trained alone, but for
+    rounding.
+
+    Parameters
+    ----------
+    grid
+        Patches to learn from.
+    settings
+        By name, a `Setting`, or an objective alone.
+    epochs
+        Number of epochs, >= 1.
+    model
+        Called with each seed once, it returns the model to start from, which all settings with
+        this seed take a copy of. So what need not differ, as `align`, is done once.
+    beta
+        Weight of the KL divergence for settings that have none of their own.
+    steps_per_epoch, progress
+        As for `PhysicsTrainer.fit`.
+    **trainer
+        Further keywords of `PhysicsTrainer`, but for its seed.
+
+    Returns
+    -------
+    Sweep
+        Trainers, histories and maps by name; a table; a figure.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range, before any training, or if a
+        physics loss is negative.
+
+    Warns
+    -----
+    StoppedSettingWarning
+        If the loss of a setting becomes NaN or infinite; the others go on.
+    CollapsedMapsWarning
+        Of each setting whose maps say nothing at the end.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=24)
+    >>> found = phyvae.sweep(
+    ...     grid,
+    ...     {f"w = {w}": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=w) for w in (0.1, 0.5)},
+    ...     epochs=2,
+    ...     model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...     progress=False,
+    ... )
+    >>> list(found.maps)
+    ['w = 0.1', 'w = 0.5']
+    """
+    named = _checked(settings)
+    as_integer(epochs, "epochs", 1)
+    if steps_per_epoch is not None:
+        as_integer(steps_per_epoch, "steps_per_epoch", 1)
+    if parallel.world_size() > 1:
+        raise RuntimeError(
+            "sweep trains in one process, but this is one of "
+            f"{parallel.world_size()}; give each its own settings, without init_process_group."
+        )
+    if "seed" in trainer:
+        raise TypeError("seed is no keyword of sweep: every Setting has its own.")
+    betas = {n: as_schedule(beta if s.beta is None else s.beta) for n, s in named.items()}
+    starts = {seed: _start(model, seed, grid) for seed in {s.seed for s in named.values()}}
+    trainers = {
+        name: PhysicsTrainer(
+            copy.deepcopy(starts[setting.seed]),
+            copy.deepcopy(setting.objective),
+            seed=setting.seed,
+            **trainer,
+        )
+        for name, setting in named.items()
+    }
+    found = Sweep(grid, trainers)
+    with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
+        for names in _groups(found):
+            for epoch in range(epochs):
+                now = {n: betas[n](epoch) for n in names if n not in found.stopped}
+                if now:
+                    _epoch(found, now, steps_per_epoch)
+                for name in now.keys() & found.stopped.keys():
+                    message = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
+                    warnings.warn(message, StoppedSettingWarning, stacklevel=2)
+                bar.update(len(names))
+    for name, one in trainers.items():
+        one._warn_of_collapse(grid, f" of setting {name!r}")
+    return found
+
+
+def _groups(found: Sweep) -> list[list[str]]:
+    """Return the names of settings that can train at a time, group by group."""
+    groups: dict[str, list[str]] = {}
+    for name, one in found.trainers.items():
+        groups.setdefault(_kind(found.grid, name, one), []).append(name)
+    return list(groups.values())
+
+
+def _kind(grid: PatchGrid, name: str, one: PhysicsTrainer) -> str:
+    """Return what settings must have in common to train at a time."""
+    model = one.model
+    if not _stacks(model.device):
+        return ""
+    weights = {n: (p.shape, p.dtype, p.requires_grad) for n, p in model.named_parameters()}
+    alike = [one.objective.needs_map, weights]
+    alike.append({n: value for n, value in model.settings.items() if n != "seed"})
+    if max(grid.shape) > one.tile:  # another seed cuts it into other tiles
+        alike.append(one.seed)
+    if type(model) is not ShiftVAE:  # code of the user's own runs as it is
+        alike.append(name)
+    return repr(alike)
+
+
+def _stacks(device: torch.device) -> bool:
+    """Return whether models are stacked: on a CPU, a thread for each of them is faster."""
+    return device.type != "cpu"
+
+
+def _epoch(found: Sweep, betas: Mapping[str, float], steps: int | None) -> None:
+    """Train settings of one group for an epoch; those that cannot go on become `stopped`."""
+
+    def alone(name: str) -> None:
+        with _stopping(found, name):
+            found.trainers[name]._epoch(found.grid, betas[name], steps)
+
+    trainers = [found.trainers[name] for name in betas]
+    on_cpu = not _stacks(trainers[0].model.device)
+    if on_cpu and not trainers[0].compile:
+        in_threads(alone, [*betas])
+    elif on_cpu or len(trainers) == 1:
+        for name in betas:
+            alone(name)
+    else:
+        started = time.perf_counter()
+        states = [one._state() for one in trainers]
+        numbers = joint_epoch(found.grid, trainers, [*betas.values()], steps)
+        seconds = (time.perf_counter() - started) / len(trainers)
+        for name, one, state, parts in zip(betas, trainers, states, numbers, strict=True):
+            with _stopping(found, name):
+                one._finish([*parts, seconds], betas[name], state)
+
+
+@contextlib.contextmanager
+def _stopping(found: Sweep, name: str) -> Iterator[None]:
+    """Let a loss that is no number stop one setting, and not the others."""
+    try:
+        yield
+    except NonFiniteLossError as error:
+        found.stopped[name] = str(error)
+
+
+def _checked(settings: object) -> dict[str, Setting]:
+    """Return the settings by name, with objectives alone made settings."""
+    if not isinstance(settings, Mapping):
+        raise TypeError(
+            f"settings={brief(settings)} must map names to settings: "
+            '{"w = 0.1": PhysicsObjective(EdgeLoss(), w=0.1)}.'
+        )
+    if not settings:
+        raise ValueError("settings is empty; pass at least one, by name.")
+    named = {}
+    for name, value in settings.items():
+        objective = value.objective if isinstance(value, Setting) else value
+        if not isinstance(objective, PhysicsObjective | None):
+            raise TypeError(
+                f"settings[{name!r}]={brief(value)} must be a PhysicsObjective, None, or a "
+                "Setting with one of them: PhysicsObjective(loss, w=0.1)."
+            )
+        setting = value if isinstance(value, Setting) else Setting(objective)
+        as_integer(setting.seed, f"seed of settings[{name!r}]", 0)
+        named[str(name)] = setting
+    return named
+
+
+def _start(model: Callable[[int], ShiftVAE], seed: int, grid: PatchGrid) -> ShiftVAE:
+    if not callable(model) or isinstance(model, torch.nn.Module):
+        raise TypeError(
+            f"model={brief(model)} must be a function of a seed that returns a new model: "
+            "lambda seed: ShiftVAE(grid.patch_shape, seed=seed)."
+        )
+    start = model(seed)
+    if not isinstance(start, ShiftVAE):
+        raise TypeError(
+            f"model({seed}) returned an object of type {type(start).__name__}, but must return "
+            "a ShiftVAE."
+        )
+    check_patches(start, grid)
+    return start
+
+
+def _classes(classes: int | None, truth: Int[np.ndarray, "rows cols"] | None) -> int | None:
+    return len(np.unique(truth)) if classes is None and truth is not None else classes
