@@ -143,8 +143,9 @@ class Experiment:
             **self.trainer,
         )
         self.maps = self.sweep.maps
-        self.labels = self.sweep.labels(self.classes, self.truth)
-        print(self.sweep.table(self.classes, self.truth))
+        domains: dict[str, Any] = {"classes": self.classes, "truth": self.truth}
+        self.labels = self.sweep.labels(**domains)
+        print(self.sweep.table(**domains))
         if self.truth is not None:
             print(f"true walls: {phyvae.boundary_length(self.truth):.0f} map px")
 
@@ -154,7 +155,7 @@ class Experiment:
 
     def compare(self) -> None:
         """Draw the truth, every map and its domains, one row per objective; training curves."""
-        self.save("maps_and_domains", self.sweep.plot(self.classes, self.truth))
+        self.save("maps_and_domains", self.sweep.plot(classes=self.classes, truth=self.truth))
         self.save("loss_history", phyvae.plot_history(self.sweep.histories))
 
     def portrait(self, name: str) -> None:

@@ -1,7 +1,9 @@
 """A sweep against each of its settings trained alone."""
 
 import threading
+import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from phyvae import (
 )
 from phyvae.stacking import ModelStack
 from phyvae.sweeping import _checked
+from phyvae.threads import in_threads
 from test_trainer import small_grid
 
 CORES = torch.get_num_threads()
@@ -236,6 +239,24 @@ class TestThreads:
             swept({"bad": PhysicsObjective(lambda maps: 1 / 0), "plain": None}, epochs=1)
         assert torch.get_num_threads() == CORES
 
+    def test_after_an_error_the_rest_is_left(self):
+        begun = []
+
+        def work(item):
+            begun.append(item)
+            time.sleep(0.1)
+            if item == 0:
+                raise KeyboardInterrupt
+
+        torch.set_num_threads(2)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                in_threads(work, range(20))
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(CORES)
+        assert len(begun) < 6
+
 
 class BreaksDown(phyvae.PhysicsLoss):
     """Becomes NaN after some steps."""
@@ -274,12 +295,20 @@ class TestStopped:
 
     def test_a_negative_loss_is_refused(self):
         objective = PhysicsObjective(lambda maps: maps.mean() - 10)
-        with pytest.raises(ValueError, match=r"must be >= 0"):
-            swept({"bad": objective, "also": objective}, epochs=1)
+        with pytest.raises(ValueError, match=r"must be >= 0") as caught:
+            swept({"bad": objective, "plain": None}, epochs=1)
+        assert caught.value.__notes__ == ["It was setting 'bad' of the sweep."]
 
     @pytest.mark.usefixtures("stacked")
     def test_a_negative_loss_is_refused_stacked(self):
-        self.test_a_negative_loss_is_refused()
+        settings = {"bad": PhysicsObjective(lambda maps: maps.mean() - 10), "SL1": SETTINGS["SL1"]}
+        with pytest.raises(ValueError, match=r"must be >= 0") as caught:
+            swept(settings, epochs=1)
+        assert caught.value.__notes__ == ["It was setting 'bad' of the sweep."]
+
+    def test_domains_need_a_number(self, found):
+        with pytest.raises(ValueError, match="classes=None: pass the number of domains, or truth"):
+            found.labels()
 
 
 class TestResult:
@@ -297,16 +326,38 @@ class TestResult:
         head, _, row, *_ = found.table(truth=truth).splitlines()
         columns = [cell.strip() for cell in head.strip("|").split("|")]
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        labels = found.labels(2, truth)["plain"]
+        labels = found.labels(truth=truth)["plain"]
         assert cells[columns.index("ARI")] == f"{phyvae.adjusted_rand_index(labels, truth):.3f}"
         assert cells[columns.index("walls (map px)")] == f"{phyvae.boundary_length(labels):.0f}"
 
     def test_plot(self, found):
-        fig, axes = found.plot(2)
+        fig, axes = found.plot(classes=2)
         assert len(axes) == 1 + len(SETTINGS)
         assert axes[1][0].get_ylabel().startswith("plain")
         assert found.plot()[1].shape[1] == 2  # no domains without a number of them
         assert fig is not None
+        plt.close("all")
+
+    def test_what_is_measured_is_of_now(self):
+        found = swept({"SL1": SETTINGS["SL1"]}, epochs=1)
+        before = found.measures()["SL1"]
+        found.trainers["SL1"].fit(small_grid(), 2, beta=0.1, progress=False)
+        after = found.measures()["SL1"]
+        assert torch.equal(found.maps["SL1"], found.models["SL1"].latent_maps(found.grid))
+        assert all(after[key] != before[key] for key in ("−ELBO (nats/patch)", "Ψ SL1", "Ψ SL2"))
+
+    def test_names_do_not_break_the_table(self):
+        found = swept({"|z|\nof two": None}, epochs=1)
+        assert found.table().splitlines()[2].startswith(r"| \|z\| of two |")
+
+    def test_repr(self, found):
+        assert repr(found).startswith("Sweep('plain': 3 epochs, 'plain, seed 1': 3 epochs")
+
+    def test_maps_that_say_nothing_are_reported_together(self):
+        match = r"maps of 2 of 2 settings say nothing yet.*'a' \(\d.*'b' \(\d"
+        with pytest.warns(phyvae.CollapsedMapsWarning, match=match) as caught:
+            swept({"a": None, "b": PhysicsObjective(EdgeLoss())}, epochs=1)
+        assert len(caught) == 1
 
     def test_seconds_add_up(self, found):
         assert all(h.seconds.min() > 0 for h in found.histories.values())
@@ -318,21 +369,33 @@ class TestRefusals:
         [
             ({"settings": {}}, ValueError, "settings is empty"),
             ({"settings": {"a": Setting(seed=-1)}}, ValueError, r"seed of settings\['a'\]"),
-            ({"settings": {"a": Setting(beta=-1.0)}}, ValueError, "beta=-1.0"),
+            ({"settings": {"a": Setting(beta=-1.0)}}, ValueError, r"beta of settings\['a'\]=-1.0"),
+            ({"settings": {" ": None}}, TypeError, "settings has the name ' '"),
+            ({"model": ShiftVAE}, TypeError, "must be a function of a seed"),
             ({"epochs": 0}, ValueError, "epochs=0"),
             ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch=0"),
             ({"model": model(0)}, TypeError, "must be a function of a seed"),
             ({"model": lambda seed: None}, TypeError, "returned an object of type NoneType"),
             ({"model": lambda seed: ShiftVAE((9, 9))}, ValueError, "the grid's patches"),
             ({"lr": 0.0}, ValueError, "lr=0.0"),
-            ({"seed": 1}, TypeError, "every Setting has its own"),
-            ({"learning_rate": 0.1}, TypeError, "learning_rate"),
+            ({"pixels": 2.0}, ValueError, "pixels=2.0"),
+            ({"beta": lambda epoch: 1.0 - epoch}, ValueError, "beta=-1.0 at epoch 2"),
+            ({"seed": 1}, TypeError, "seed belongs to Setting"),
+            ({"learning_rate": 0.1}, TypeError, "learning_rate is no keyword.*are lr, batch_size"),
         ],
     )
     def test_before_any_training(self, arguments, error, match, monkeypatch):
-        monkeypatch.setattr(ModelStack, "__init__", lambda *_: pytest.fail("it trained"))
+        made, start = [], arguments.get("model", model)
+
+        def noted(seed):
+            made.append(seed)
+            return start(seed)
+
+        monkeypatch.setattr(phyvae.PhysicsTrainer, "_epoch", lambda *_: pytest.fail("it trained"))
+        own = "model" in arguments
         with pytest.raises(error, match=match):
-            swept(**arguments)
+            swept(**({} if own else {"model": noted}) | arguments)
+        assert not made  # a start may take long
 
     @pytest.mark.parametrize(
         ("settings", "match"),

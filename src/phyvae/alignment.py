@@ -8,7 +8,7 @@ from typing import Never
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -18,11 +18,9 @@ from .models import ShiftVAE, check_patches
 from .parallel import rank
 from .patches import PatchGrid
 from .precision import dtype_of
+from .windows import Corners, Windows, at, beside, drawn, inside
 
 __all__ = ["Alignment", "align"]
-
-Windows = Float[Tensor, "ys xs height width"]
-Corners = Int[Tensor, "n 2"]  # (y, x) of windows
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def align(
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
     with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
-        _whiten(model, _at(windows, _drawn(windows, 2048, generator)).flatten(1), generator)
+        _whiten(model, at(windows, drawn(windows, 2048, generator)).flatten(1), generator)
         shift = _Shift(model, windows, pairs, reach, generator)
         share = _learn_shift(shift, steps, lr, bar)
         _say_nothing_yet(model)
@@ -167,12 +165,12 @@ class _Shift:
 
     def __call__(self) -> tuple[Tensor, Corners, Float[Tensor, "n z_dim"]]:
         """Return the loss, all windows' corners and what the encoder says of them."""
-        first = _drawn(self.windows, self.pairs, self.generator)
+        first = drawn(self.windows, self.pairs, self.generator)
         random = torch.rand(first.shape, generator=self.generator, device=first.device)
         offset = (random * (2 * self.reach + 1)).long() - self.reach
-        second = _inside(self.windows, first + offset)
+        second = inside(self.windows, first + offset)
         corners = torch.cat([first, second])
-        said = self.model.posterior(_at(self.windows, corners)).mean
+        said = self.model.posterior(at(self.windows, corners)).mean
         shift = said[:, : self.model.coord]
         moved = (shift[self.pairs :] - shift[: self.pairs]) * self.model.shift_scale
         miss = (moved + second - first).square().sum(1) / (self.reach / 3) ** 2
@@ -204,15 +202,15 @@ class _OnTheLattice:
 
     @torch.no_grad()
     def __call__(self, corners: Corners) -> tuple[Tensor, Tensor]:
-        patches = _at(self.windows, corners)
+        patches = at(self.windows, corners)
         shift = self.model.posterior(patches).mean[:, : self.model.coord]
         sites = corners + (shift * self.model.shift_scale).round().long()
-        return features(_at(self.windows, _inside(self.windows, sites)), patches)
+        return features(at(self.windows, inside(self.windows, sites)), patches)
 
 
 def _factors(site: _OnTheLattice, generator: torch.Generator, count: int = 4096) -> Factors:
-    first = _drawn(site.windows, count, generator)
-    second = _beside(site.windows, first, generator)
+    first = drawn(site.windows, count, generator)
+    second = beside(site.windows, first, generator)
     # A thousand windows at a time bound the memory.
     one, two = (
         tuple(map(torch.cat, zip(*map(site, corners.split(1024)), strict=True)))
@@ -235,25 +233,11 @@ def _learn_content(
     clear = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.grid)
     for descend in _steps(model.encoder_z, steps, lr, bar):
         loss, corners, said = shift()
-        beside = _beside(shift.windows, corners, shift.generator)
-        target = factors(torch.cat(site(beside), 1))[:, :kept] * clear
+        neighbours = beside(shift.windows, corners, shift.generator)
+        target = factors(torch.cat(site(neighbours), 1))[:, :kept] * clear
         content = said[:, model.content][:, :kept]
         descend(loss + (content - target).square().mean())
     return shift.share(max(1, steps // 10))
-
-
-def _beside(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
-    """Return windows at a distance of 1 to 1.3 patches, in any direction: without a pixel shared.
-
-    In an image of less than two patches they overlap.
-    """
-    random = torch.rand(2, len(corners), generator=generator, device=corners.device)
-    angle, size = 2 * math.pi * random[0], corners.new_tensor(windows.shape[2:])
-    way = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
-    offset = (way * size).round().long()
-    there = corners + offset
-    outside = there != _inside(windows, there)
-    return _inside(windows, torch.where(outside, corners - offset, there))
 
 
 # -- Decoder -----------------------------------------------------------------------------------
@@ -269,7 +253,7 @@ def _learn_to_draw(
 ) -> None:
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
     for descend in _steps(model.decoder, steps, lr, bar):
-        patches = _at(windows, _drawn(windows, 100, generator))
+        patches = at(windows, drawn(windows, 100, generator))
         with torch.no_grad():
             latents = model.posterior(patches).draw(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)
@@ -277,7 +261,7 @@ def _learn_to_draw(
         descend(model.mean_reconstruction(patches, latents, pixels, dtype=dtype))
 
 
-# -- Steps and windows -------------------------------------------------------------------------
+# -- Steps -----------------------------------------------------------------------------------
 
 
 class _Descend:
@@ -304,21 +288,6 @@ def _steps(network: nn.Module, steps: int, lr: float, bar: "tqdm[Never]") -> Ite
     for _ in range(steps):
         yield descend
         bar.update()
-
-
-def _drawn(windows: Windows, count: int, generator: torch.Generator) -> Corners:
-    shape = torch.tensor(windows.shape[:2], device=generator.device)
-    random = torch.rand(count, 2, generator=generator, device=generator.device)
-    return _inside(windows, (random * shape).long())
-
-
-def _inside(windows: Windows, corners: Corners) -> Corners:
-    limit = torch.tensor(windows.shape[:2], device=corners.device) - 1
-    return corners.clamp(min=0).minimum(limit)
-
-
-def _at(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
-    return windows[tuple(corners.T)]
 
 
 # -- Where the encoder starts -------------------------------------------------------------------

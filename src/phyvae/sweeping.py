@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -28,7 +27,7 @@ from .precision import Precision
 from .schedules import Beta, as_schedule
 from .segmentation import segment
 from .threads import in_threads
-from .trainer import NonFiniteLossError, PhysicsTrainer
+from .trainer import ADVICE, CollapsedMapsWarning, NonFiniteLossError, PhysicsTrainer
 
 __all__ = ["Setting", "StoppedSettingWarning", "Sweep", "TrainerOptions", "sweep"]
 
@@ -69,7 +68,7 @@ class Setting:
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """The trainings of a sweep, by the names of their settings.
 
@@ -87,6 +86,13 @@ class Sweep:
     trainers: dict[str, PhysicsTrainer]
     stopped: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        runs = (
+            f"{name!r}: {one.epochs_done} epochs{', stopped' * (name in self.stopped)}"
+            for name, one in self.trainers.items()
+        )
+        return f"Sweep({', '.join(runs)})"
+
     @property
     def models(self) -> dict[str, ShiftVAE]:
         """The trained models."""
@@ -97,26 +103,37 @@ class Sweep:
         """The epochs of each; `plot_history` draws them."""
         return {name: trainer.history for name, trainer in self.trainers.items()}
 
-    @cached_property
+    @property
     def maps(self) -> dict[str, Float[Tensor, "channels rows cols"]]:
-        """The latent maps of each."""
+        """The latent maps of each, computed at each look, as training may have gone on."""
         return {name: model.latent_maps(self.grid) for name, model in self.models.items()}
 
     def labels(
-        self, classes: int, truth: Int[np.ndarray, "rows cols"] | None = None
+        self, classes: int | None = None, *, truth: Int[np.ndarray, "rows cols"] | None = None
     ) -> dict[str, Int[np.ndarray, "rows cols"]]:
-        """Return the domains of each, from a Gaussian mixture on its maps.
+        """Return the domains of each, shape (rows, cols), from a Gaussian mixture on its maps.
 
-        Numbers mean the same in all: those of `truth` or, without it, of the first setting.
+        Parameters
+        ----------
+        classes
+            Number of domains; by default that of `truth`.
+        truth
+            True domains, shape (rows, cols). Numbers mean the same as there or, without it, the
+            same as in the first setting.
         """
-        found = {name: segment(maps, classes) for name, maps in self.maps.items()}
+        return self._labelled(self.maps, _classes(classes, truth), truth)
+
+    def _labelled(
+        self, maps: Mapping[str, Tensor], classes: int, truth: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        found = {name: segment(z, classes) for name, z in maps.items()}
         reference = next(iter(found.values())) if truth is None else truth
         return {name: match_labels(labels, reference) for name, labels in found.items()}
 
-    def table(
-        self, classes: int | None = None, truth: Int[np.ndarray, "rows cols"] | None = None
-    ) -> str:
-        """Return what was measured as a Markdown table.
+    def measures(
+        self, *, classes: int | None = None, truth: Int[np.ndarray, "rows cols"] | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Return what was measured of each setting, by the names of the measures.
 
         Parameters
         ----------
@@ -127,48 +144,77 @@ class Sweep:
 
         Returns
         -------
-        str
+        dict
             −ELBO at β = 1 and KL divergence, nats per patch, Ψ of both edge and Fourier loss on
             all maps, adjusted Rand index, length of walls in map pixels, seconds of training.
         """
-        classes = _classes(classes, truth)
-        labels = {} if classes is None else self.labels(classes, truth)
-        head = ["setting", "−ELBO (nats/patch)", "KL (nats/patch)", "Ψ SL1", "Ψ SL2"]
-        head += ["ARI"] * (truth is not None) + ["walls (map px)"] * bool(labels) + ["s"]
-        rows = [head, ["---"] * len(head)]
+        maps, labels = self.maps, {}
+        if classes is not None or truth is not None:
+            labels = self._labelled(maps, _classes(classes, truth), truth)
+        found = {}
         for name, trainer in self.trainers.items():
-            parts, maps = trainer.evaluate(self.grid), self.maps[name]
-            row = [name + " (stopped)" * (name in self.stopped)]
-            row += [f"{parts.neg_elbo:.2f}", f"{parts.kl:.2f}"]
-            row += [f"{EdgeLoss()(maps):.3f}", f"{FourierLoss()(maps):.4f}"]
+            parts = trainer.evaluate(self.grid)
+            found[name] = {
+                "−ELBO (nats/patch)": float(parts.neg_elbo),
+                "KL (nats/patch)": float(parts.kl),
+                "Ψ SL1": float(EdgeLoss()(maps[name])),
+                "Ψ SL2": float(FourierLoss()(maps[name])),
+            }
             if truth is not None:
-                row.append(f"{adjusted_rand_index(labels[name], truth):.3f}")
+                found[name]["ARI"] = adjusted_rand_index(labels[name], truth)
             if labels:
-                row.append(f"{boundary_length(labels[name]):.0f}")
-            rows.append([*row, f"{trainer.history.seconds.sum():.0f}"])
+                found[name]["walls (map px)"] = boundary_length(labels[name])
+            found[name]["s"] = float(trainer.history.seconds.sum())
+        return found
+
+    def table(
+        self, *, classes: int | None = None, truth: Int[np.ndarray, "rows cols"] | None = None
+    ) -> str:
+        """Return the `measures` as a Markdown table."""
+        found = self.measures(classes=classes, truth=truth)
+        head = ["setting", *next(iter(found.values()))]
+        rows = [head, ["---"] * len(head)]
+        for name, measures in found.items():
+            shown = " ".join(name.replace("|", "\\|").split()) + " (stopped)" * (
+                name in self.stopped
+            )
+            rows.append([shown, *(f"{value:.{_DIGITS[key]}f}" for key, value in measures.items())])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def plot(
         self,
+        *,
         classes: int | None = None,
         truth: Int[np.ndarray, "rows cols"] | None = None,
-        *,
         pixel_size: float | None = None,
         unit: str = "px",
         width: float = 7.0,
     ) -> tuple[Any, Any]:
         """Plot a row of panels per setting: its maps and, with `classes` or `truth`, its domains.
 
-        The arguments are those of `table` and of `plot_comparison`; returns ``(fig, axes)``.
+        The arguments are those of `measures` and of `plot_comparison`; returns ``(fig, axes)``.
         """
         from .plotting import plot_comparison
 
-        classes = _classes(classes, truth)
-        labels = {} if classes is None else self.labels(classes, truth)
-        rows = {name: (maps, labels.get(name)) for name, maps in self.maps.items()}
+        maps, labels = self.maps, {}
+        if classes is not None or truth is not None:
+            labels = self._labelled(maps, _classes(classes, truth), truth)
+        rows = {name: (z, labels.get(name)) for name, z in maps.items()}
         return plot_comparison(
             rows, truth=truth, grid=self.grid, pixel_size=pixel_size, unit=unit, width=width
         )
+
+
+# Digits after the point, in a table.
+_DIGITS = {
+    "−ELBO (nats/patch)": 2,
+    "KL (nats/patch)": 2,
+    "Ψ SL1": 3,
+    "Ψ SL2": 4,
+    "ARI": 3,
+    "walls (map px)": 0,
+    "s": 0,
+}
 
 
 def sweep(
@@ -187,7 +233,7 @@ def sweep(
     On a CPU, every core trains a setting. On a GPU, settings whose models have one shape take
     their steps together, as one model with a leading axis. Either way each is drawn its own tiles,
     batches and noise from its own seed, so that it ends as if it were trained alone, but for
-    rounding.
+    rounding, which training lets grow.
 
     Parameters
     ----------
@@ -205,7 +251,8 @@ def sweep(
     steps_per_epoch, progress
         As for `PhysicsTrainer.fit`.
     **trainer
-        Further keywords of `PhysicsTrainer`, but for its seed.
+        Further keywords of `PhysicsTrainer`: lr, batch_size, tile, sites, pixels, precision,
+        compile, device.
 
     Returns
     -------
@@ -223,7 +270,7 @@ def sweep(
     StoppedSettingWarning
         If the loss of a setting becomes NaN or infinite; the others go on.
     CollapsedMapsWarning
-        Of each setting whose maps say nothing at the end.
+        If there are settings whose maps say nothing at the end.
 
     Examples
     --------
@@ -248,9 +295,20 @@ def sweep(
             "sweep trains in one process, but this is one of "
             f"{parallel.world_size()}; give each its own settings, without init_process_group."
         )
-    if "seed" in trainer:
-        raise TypeError("seed is no keyword of sweep: every Setting has its own.")
-    betas = {n: as_schedule(beta if s.beta is None else s.beta) for n, s in named.items()}
+    for name in trainer:
+        if name not in TrainerOptions.__annotations__:
+            raise TypeError(
+                f"{name} is no keyword of sweep. Those of its trainers are "
+                f"{', '.join(TrainerOptions.__annotations__)}; seed belongs to Setting, w, "
+                "channels, coupling and strength belong to PhysicsObjective."
+            )
+    # Options are refused before models are made, which may take long.
+    PhysicsTrainer(ShiftVAE((2, 2), hidden_dim_e=(1,), hidden_dim_d=(1,)), **trainer)
+    common, betas = as_schedule(beta), {}
+    for name, one in named.items():
+        own = f"beta of settings[{name!r}]"
+        schedule = common if one.beta is None else as_schedule(one.beta, own)
+        betas[name] = [schedule(epoch) for epoch in range(epochs)]
     starts = {seed: _start(model, seed, grid) for seed in {s.seed for s in named.values()}}
     trainers = {
         name: PhysicsTrainer(
@@ -265,15 +323,14 @@ def sweep(
     with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
         for names in _groups(found):
             for epoch in range(epochs):
-                now = {n: betas[n](epoch) for n in names if n not in found.stopped}
+                now = {n: betas[n][epoch] for n in names if n not in found.stopped}
                 if now:
                     _epoch(found, now, steps_per_epoch)
                 for name in now.keys() & found.stopped.keys():
                     message = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
                     warnings.warn(message, StoppedSettingWarning, stacklevel=2)
                 bar.update(len(names))
-    for name, one in trainers.items():
-        one._warn_of_collapse(grid, f" of setting {name!r}")
+    _warn_of_collapse(found)
     return found
 
 
@@ -336,6 +393,25 @@ def _stopping(found: Sweep, name: str) -> Iterator[None]:
         yield
     except NonFiniteLossError as error:
         found.stopped[name] = str(error)
+    except Exception as error:
+        error.add_note(f"It was setting {name!r} of the sweep.")
+        raise
+
+
+def _warn_of_collapse(found: Sweep) -> None:
+    shares = {
+        name: one._collapsed(found.grid)
+        for name, one in found.trainers.items()
+        if name not in found.stopped
+    }
+    collapsed = [f"{name!r} ({share})" for name, share in shares.items() if share]
+    if collapsed:
+        warnings.warn(
+            f"The latent maps of {len(collapsed)} of {len(shares)} settings say nothing yet. Of "
+            f"their variance there lies between patches: {', '.join(collapsed)}. {ADVICE}",
+            CollapsedMapsWarning,
+            stacklevel=3,
+        )
 
 
 def _checked(settings: object) -> dict[str, Setting]:
@@ -349,6 +425,10 @@ def _checked(settings: object) -> dict[str, Setting]:
         raise ValueError("settings is empty; pass at least one, by name.")
     named = {}
     for name, value in settings.items():
+        if not isinstance(name, str) or not name.strip():
+            raise TypeError(
+                f"settings has the name {name!r}; it must be a string that says something."
+            )
         objective = value.objective if isinstance(value, Setting) else value
         if not isinstance(objective, PhysicsObjective | None):
             raise TypeError(
@@ -357,12 +437,12 @@ def _checked(settings: object) -> dict[str, Setting]:
             )
         setting = value if isinstance(value, Setting) else Setting(objective)
         as_integer(setting.seed, f"seed of settings[{name!r}]", 0)
-        named[str(name)] = setting
+        named[name] = setting
     return named
 
 
 def _start(model: Callable[[int], ShiftVAE], seed: int, grid: PatchGrid) -> ShiftVAE:
-    if not callable(model) or isinstance(model, torch.nn.Module):
+    if not callable(model) or isinstance(model, torch.nn.Module | type):
         raise TypeError(
             f"model={brief(model)} must be a function of a seed that returns a new model: "
             "lambda seed: ShiftVAE(grid.patch_shape, seed=seed)."
@@ -377,5 +457,9 @@ def _start(model: Callable[[int], ShiftVAE], seed: int, grid: PatchGrid) -> Shif
     return start
 
 
-def _classes(classes: int | None, truth: Int[np.ndarray, "rows cols"] | None) -> int | None:
-    return len(np.unique(truth)) if classes is None and truth is not None else classes
+def _classes(classes: int | None, truth: np.ndarray | None) -> int:
+    if classes is not None:
+        return classes
+    if truth is None:
+        raise ValueError("classes=None: pass the number of domains, or truth, which has it.")
+    return len(np.unique(truth))

@@ -15,7 +15,7 @@ def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
     """Do the work of each item, as many at a time as torch may use cores, one core each.
 
     An operation on all cores ends with a wait for the slowest, and most of training's are short.
-    An error is raised when all have ended; the first one, if there are several.
+    After an error, or Ctrl-C, what has begun is ended and the rest is left.
     """
     cores = torch.get_num_threads()
     if min(cores, len(items)) == 1:
@@ -26,7 +26,11 @@ def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
     try:
         with ThreadPoolExecutor(cores) as pool:
             futures = [pool.submit(work, item) for item in items]
-        for future in futures:
-            future.result()
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         torch.set_num_threads(cores)

@@ -30,6 +30,12 @@ __all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTra
 
 Callback = Callable[["PhysicsTrainer", int], None]
 """Called after every epoch with the trainer and the number of epochs trained so far."""
+ADVICE = (
+    "What is segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
+    "usual), start from a smaller beta, check size and coordinate_scale of the patches against "
+    "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has no map."
+)
+"""What to do about maps that say nothing."""
 State = tuple[dict[str, Any], dict[str, Any]]  # of model and optimiser
 
 
@@ -490,27 +496,27 @@ class PhysicsTrainer:
             "physics loss."
         )
 
-    @torch.no_grad()
-    def _warn_of_collapse(self, grid: PatchGrid, of: str = "") -> None:
+    def _warn_of_collapse(self, grid: PatchGrid) -> None:
         """Warn, once, if all content latents vary less between patches than they are uncertain."""
         if self._warned_of_collapse or parallel.rank() > 0:
             return
+        shares = self._collapsed(grid)
+        if shares:
+            self._warned_of_collapse = True
+            warnings.warn(
+                f"The latent maps say nothing yet: {shares} of their variance lies between "
+                f"patches, after {self.epochs_done} epochs. {ADVICE}",
+                CollapsedMapsWarning,
+                stacklevel=3,
+            )
+
+    @torch.no_grad()
+    def _collapsed(self, grid: PatchGrid) -> str:
+        """Return the share of each map's variance that lies between patches, or ""."""
         chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
         patches = grid.gather(torch.from_numpy(chosen)).to(self.model.grid)
         signal = self.model.posterior(patches).signal()[self.model.content].cpu()
-        if bool((signal >= 0.5).any()):
-            return
-        self._warned_of_collapse = True
-        warnings.warn(
-            f"The latent maps{of} say nothing yet: {', '.join(f'{s:.1%}' for s in signal)} of "
-            f"their variance lies between patches, after {self.epochs_done} epochs. What is "
-            "segmented from them is mostly noise. Train longer (1000 to 2500 steps are usual), "
-            "start from a smaller beta, check size and coordinate_scale of the patches against "
-            "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has "
-            "no map.",
-            CollapsedMapsWarning,
-            stacklevel=3,
-        )
+        return "" if bool((signal >= 0.5).any()) else ", ".join(f"{s:.1%}" for s in signal)
 
     def _history(self, first: int) -> History:
         columns = np.array(self._rows[first:], dtype=float).reshape(-1, len(fields(History))).T

@@ -1,5 +1,6 @@
 """A figure shows the data it is given, where they are, on scales that can be read off."""
 
+import itertools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -485,6 +486,15 @@ class TestComparison:
         assert (image_of(axes[1, 2]).get_array() == LABELS[::-1]).all()
         extents = [image_of(ax).get_extent() for ax in axes.flat if ax.get_visible()]
         assert extents == [[0, 400, 600, 0]] * 5
+
+    @pytest.mark.parametrize("count", [5, 9])
+    def test_long_names_do_not_overlap(self, count):
+        rows = {f"balanced, SL1 maximised, {k}": (MAPS, LABELS) for k in range(count)}
+        fig, axes = plotting.plot_comparison(rows)
+        fig.draw_without_rendering()
+        boxes = [ax.yaxis.label.get_window_extent() for ax in axes[:, 0]]
+        for above, below in itertools.pairwise(boxes):
+            assert above.y0 > below.y1
 
     def test_starts_with_the_image_and_the_true_domains(self, grid):
         truth = np.roll(LABELS, 3)

@@ -1,6 +1,7 @@
 """Latent maps on their grid, with the walls of domains: of one method, or of several."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from ._given import (
 from ._panels import Drawn, draw_labels, draw_row, finished, label_outer, new_panels, show
 
 __all__ = ["plot_comparison", "plot_latent_maps"]
+
+_CHARACTERS = 130  # of a label that fit on a page's height beside all rows
 
 
 def plot_comparison(
@@ -78,7 +81,8 @@ def plot_comparison(
         draw_row(row, stack, labels, extent)
     label_outer(axes, unit)
     for row, name in zip(axes[above:], rows, strict=True):
-        row[0].set_ylabel(f"{name}\n{row[0].get_ylabel()}", linespacing=1.6)
+        wrapped = textwrap.fill(name, max(8, _CHARACTERS // len(axes)))
+        row[0].set_ylabel(f"{wrapped}\n{row[0].get_ylabel()}", linespacing=1.6)
     for column in axes[above:].T:
         for ax in [ax for ax in column if ax.get_visible()][1:]:
             ax.set_title("")
