@@ -94,7 +94,7 @@ class TestTraining:
             settings["dtype"] = trainer._dtype
             tile = grid.gather(step.tile).to(model.grid)
             model.zero_grad()
-            trainer.objective.backward(model, tile, step.shape, step.batch, beta=0.1, **settings)
+            trainer.objective.backward(model, tile, step.layout, step.batch, beta=0.1, **settings)
             total.append([parameter.grad.clone() for parameter in model.parameters()])
         for parameter, *gradients in zip(model.parameters(), *total, strict=True):
             parameter.grad = sum(gradients) / 2

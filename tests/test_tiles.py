@@ -22,16 +22,20 @@ class TestEveryStep:
     ):
         for step in TileSampler(shape, batch_size, tile).epoch(seed=3):
             row, col = step.tile // shape[1], step.tile % shape[1]
-            assert (row.max() - row.min() + 1, col.max() - col.min() + 1) == step.shape
-            assert len(set(step.tile.tolist())) == len(step.tile) == step.shape[0] * step.shape[1]
-            assert max(step.shape) <= tile
+            assert (row.max() - row.min() + 1, col.max() - col.min() + 1) == step.layout.shape
+            assert (
+                len(set(step.tile.tolist()))
+                == len(step.tile)
+                == step.layout.shape[0] * step.layout.shape[1]
+            )
+            assert max(step.layout.shape) <= tile
             assert row.max() < shape[0]
             assert len(set(decoded(step))) == len(step.batch)
             assert len(step.batch) == min(batch_size, len(step.tile))
 
     def test_a_grid_that_fits_is_encoded_whole_and_in_order(self):
         for step in TileSampler((7, 9), batch_size=10).epoch(seed=0):
-            assert step.shape == (7, 9)
+            assert step.layout.shape == (7, 9)
             assert step.tile.tolist() == list(range(63))
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .metrics import match_labels as match_labels
     from .metrics import mean_iou as mean_iou
     from .metrics import wall_length_ratio as wall_length_ratio
+    from .models import PatchModel as PatchModel
     from .models import ShiftVAE as ShiftVAE
+    from .models import adapt as adapt
     from .objective import ObjectiveParts as ObjectiveParts
     from .objective import PhysicsObjective as PhysicsObjective
     from .parallel import init_distributed as init_distributed
@@ -68,7 +70,7 @@ _HOME = {
     "metrics": [
         "adjusted_rand_index", "boundary_length", "match_labels", "mean_iou", "wall_length_ratio",
     ],
-    "models": ["ShiftVAE"],
+    "models": ["PatchModel", "ShiftVAE", "adapt"],
     "objective": ["ObjectiveParts", "PhysicsObjective"],
     "parallel": ["init_distributed", "rank"],
     "patches": ["PatchGrid"],

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,7 @@ def save_trainer(
 
 def begin(
     trainer: "PhysicsTrainer",
-    grid: PatchGrid,
+    grids: Sequence[PatchGrid],
     epochs: int,
     beta: Beta,
     steps: int | None,
@@ -148,7 +148,7 @@ def begin(
     resume: AnyPath | None,
 ) -> dict[str, Any]:
     """Check the files of a call of `fit`, resume from one; return what the call works on."""
-    call = described_call(grid, beta, steps)
+    call = described_call(grids, beta, steps)
     schedule = as_schedule(beta)
     betas = [schedule(epoch) for epoch in range(epochs)]  # its own errors come first
     if checkpoint is not None and rank() == 0:  # which writes it
@@ -212,19 +212,24 @@ def _resume(
         restore(trainer, path, record, tensors, unlike)
 
 
-def described_call(grid: PatchGrid, beta: Beta, steps: int | None) -> dict[str, Any]:
+def described_call(grids: Sequence[PatchGrid], beta: Beta, steps: int | None) -> dict[str, Any]:
     """Return what a call of `fit` works on, with a fingerprint of all pixels."""
+    described = [_described_grid(grid) for grid in grids]
+    return {
+        "grid": described[0] if len(described) == 1 else described,
+        "steps_per_epoch": plain(steps),
+        "beta": repr(beta),
+    }
+
+
+def _described_grid(grid: PatchGrid) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, value in sorted(vars(grid).items()):
         if isinstance(value, Tensor):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.cpu().numpy().tobytes())
     geometry = {name: plain(getattr(grid, name)) for name in ("shape", "patch_shape", "step")}
-    return {
-        "grid": geometry | {"sha256": digest.hexdigest()},
-        "steps_per_epoch": plain(steps),
-        "beta": repr(beta),
-    }
+    return geometry | {"sha256": digest.hexdigest()}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import sealed
 from .history import History
-from .models import ShiftVAE
+from .models import PatchModel, ShiftVAE
 from .recipes import describe_objective, differences, plain
 from .sealed import CheckpointError
 
@@ -50,12 +50,13 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("phyvae", "torch", "pyro-ppl", "pyroved")}
 
 
-def _described_model(model: ShiftVAE) -> dict[str, Any]:
-    dtype = str(model.grid.dtype).removeprefix("torch.")
+def _described_model(model: PatchModel) -> dict[str, Any]:
+    dtype = str(model.like.dtype).removeprefix("torch.")
+    settings = getattr(model, "settings", {})
     return {
-        "class": type(model).__qualname__,
+        "class": type(getattr(model, "vae", model)).__qualname__,
         "dtype": dtype,
-        "settings": {name: plain(value) for name, value in model.settings.items()},
+        "settings": {name: plain(value) for name, value in settings.items()},
     }
 
 

@@ -1,13 +1,15 @@
 """One epoch of a model: what is drawn in each step, and what the steps come to."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from .known import Data
+from .layout import Layout
 from .objective import ObjectiveParts
 from .patches import PatchGrid
 from .tiles import Step
@@ -19,8 +21,8 @@ __all__ = ["Drawn", "Tiles", "Totals", "drawn_pixels", "draws"]
 class Drawn:
     """What a step of a model is made of; see `PhysicsObjective.backward`."""
 
-    tile: Float[Tensor, "cells *patch"]
-    shape: tuple[int, int]
+    tile: Data
+    layout: Layout
     batch: Int[Tensor, " n"]
     sites: Int[Tensor, " sites"] | None
     pixels: Int[Tensor, " pixels"] | None
@@ -28,20 +30,22 @@ class Drawn:
 
 
 class Tiles:
-    """The patches of tiles of a grid, with the device and type of `like`; the last one is kept.
+    """The patches of tiles of grids, with the device and type of `like`; the last one is kept.
 
     So a grid of one tile is gathered once, and models that look at the same tile share it.
     """
 
-    def __init__(self, grid: PatchGrid, like: Tensor) -> None:
-        self.grid, self.like = grid.to(like.device), like
-        self._index = self._patches = torch.empty(0)
+    def __init__(self, grids: Sequence[PatchGrid], like: Tensor) -> None:
+        self.grids, self.like = [grid.to(like.device) for grid in grids], like
+        self._which, self._index = -1, torch.empty(0)
+        self._data: Data = torch.empty(0)
 
-    def __call__(self, index: Int[Tensor, " cells"]) -> Float[Tensor, "cells *patch"]:
-        """Return the patches of these flat grid indices."""
-        if not torch.equal(self._index, index):
-            self._index, self._patches = index, self.grid.gather(index).to(self.like)
-        return self._patches
+    def __call__(self, which: int, index: Int[Tensor, " cells"]) -> Data:
+        """Return the patches of these flat indices of a grid, with what is known of them."""
+        if which != self._which or not torch.equal(self._index, index):
+            self._which, self._index = which, index
+            self._data = self.grids[which].data(index, self.like)
+        return self._data
 
 
 def draws(tiles: Tiles, steps: Iterable[Step], share: float, seed: int) -> Iterator[Drawn]:
@@ -49,13 +53,13 @@ def draws(tiles: Tiles, steps: Iterable[Step], share: float, seed: int) -> Itera
 
     `seed` is that of the pixels, and of the noise that is drawn later from the same generator.
     """
-    device, count = tiles.like.device, math.prod(tiles.grid.patch_shape)
+    device, count = tiles.like.device, math.prod(tiles.grids[0].patch_shape)
     generator = torch.Generator(device).manual_seed(seed)
     for step in steps:
         pixels = drawn_pixels(count, share, generator)
         sites = None if step.sites is None else step.sites.to(device)
-        batch = step.batch.to(device)
-        yield Drawn(tiles(step.tile), step.shape, batch, sites, pixels, generator)
+        data, layout = tiles(step.grid, step.tile), step.layout.to(device)
+        yield Drawn(data, layout, step.batch.to(device), sites, pixels, generator)
 
 
 def drawn_pixels(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .epochs import Tiles, Totals
+from .models import ShiftVAE
 from .patches import PatchGrid
 from .stacking import ModelStack
 from .trainer import PhysicsTrainer
@@ -24,10 +25,10 @@ def joint_epoch(
     it ends; the trainers' histories are left to the caller.
     """
     first, objectives = trainers[0], [one.objective for one in trainers]
-    totals = [Totals(one.model.device) for one in trainers]
-    stack = ModelStack([one.model for one in trainers])
+    totals = [Totals(one.device) for one in trainers]
+    stack = ModelStack([one.model for one in trainers if isinstance(one.model, ShiftVAE)])
     adam = _stacked_adam(stack, trainers)
-    tiles = Tiles(grid, first.model.grid)
+    tiles = Tiles([grid], first.model.like)
     for drawn in zip(*(one._draws(tiles, steps) for one in trainers), strict=True):
         adam.zero_grad(set_to_none=True)
         parts = stack.backward(

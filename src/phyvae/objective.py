@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .known import Data
+from .layout import Layout
 from .physics import PhysicsLoss
 from .posterior import Posterior
 
 if TYPE_CHECKING:
-    from .models import ShiftVAE
+    from .models import PatchModel
 
 __all__ = ["Coupling", "ObjectiveParts", "PhysicsObjective"]
 
@@ -159,7 +161,7 @@ class PhysicsObjective(nn.Module):
     def psi(
         self, maps: Float[Tensor, "channels rows cols"], mask: Tensor | None = None
     ) -> Float[Tensor, ""]:
-        """Return Ψ of the content maps of a tile, shape (latent_dim, rows, cols).
+        """Return Ψ of the content maps of a tile, shape (channels, rows, cols).
 
         It carries gradient, except with ``coupling="published"``, where it is the authors' number.
         """
@@ -203,9 +205,9 @@ class PhysicsObjective(nn.Module):
 
     def backward(
         self,
-        model: "ShiftVAE",
-        tile: Float[Tensor, "cells *patch"],
-        shape: tuple[int, int],
+        model: "PatchModel",
+        tile: Data,
+        layout: Layout | tuple[int, int],
         batch: Int[Tensor, " n"],
         *,
         sites: Int[Tensor, " sites"] | None = None,
@@ -224,13 +226,13 @@ class PhysicsObjective(nn.Module):
         model
             The VAE.
         tile
-            Neighbouring patches, row by row, shape (rows * cols, *patch_shape).
-        shape
-            (rows, cols) of the tile.
+            Neighbouring patches, row by row, shape (n, *patch_shape).
+        layout
+            (rows, cols) of the tile, which they fill, or where in it they lie.
         batch
-            Positions within the tile of the patches to decode, shape (n,).
+            Positions within `tile` of the patches to decode, shape (n,).
         sites
-            Positions within the tile through which Ψ trains the encoder: the batch, then others
+            Positions within `tile` through which Ψ trains the encoder: the batch, then others
             drawn uniformly. Ψ is that of all positions in any case, and its force on fewer is
             scaled up, so the expected gradient is the same. ``None`` is all positions.
         beta
@@ -244,7 +246,8 @@ class PhysicsObjective(nn.Module):
         compiled
             Whether torch.compile translates the decoder's hidden layers.
         """
-        dtype, means = tile.dtype if dtype is None else dtype, None
+        layout = layout if isinstance(layout, Layout) else Layout(layout)
+        dtype, means = model.like.dtype if dtype is None else dtype, None
         if not self.needs_map:
             sites = batch
         elif sites is not None:
@@ -256,17 +259,25 @@ class PhysicsObjective(nn.Module):
         # The backward pass is split at the posterior: the decoder's gradient and Ψ's meet here,
         # are weighed against each other, and go through the encoder once.
         leaf, patches = posterior.leaf(), tile[batch]
-        latents = leaf[batch].draw(generator)
-        reconstruction = model.mean_reconstruction(
-            patches, latents, pixels, dtype=dtype, compiled=compiled
+        reconstruction, kl = model.terms(
+            patches,
+            leaf[batch],
+            beta,
+            generator=generator,
+            pixels=pixels,
+            dtype=dtype,
+            compiled=compiled,
         )
         floor = model.floor(patches, pixels).mean()
         means = leaf.mean if means is None else means.requires_grad_()
-        psi = self.tile_psi(means[:, model.content], shape)
-        parts = self.combine(reconstruction, leaf[batch].kl().mean(), floor, psi.detach(), beta)
+        psi = self.tile_psi(means[:, model.content], layout)
+        parts = self.combine(reconstruction, kl, floor, psi.detach(), beta)
         parts.loss.backward()
         gradient = self.gradient(leaf, means, psi, parts, batch, sites)
-        torch.autograd.backward([posterior.mean, posterior.std], gradient)
+        # The deviation of a class, or of a regression, is no output of the network.
+        outputs = zip((posterior.mean, posterior.std), gradient, strict=True)
+        trained = [(output, at) for output, at in outputs if output.requires_grad]
+        torch.autograd.backward(*map(list, zip(*trained, strict=True)))
         return parts.detach()
 
     def gradient(
@@ -282,9 +293,11 @@ class PhysicsObjective(nn.Module):
 
         `leaf` has collected that of ``parts.loss``; Ψ's, by `means`, is weighed and added.
         """
-        gradient, at_std = leaf.mean.grad, leaf.std.grad
-        assert gradient is not None
-        assert at_std is not None
+        # A latent may be seen by its mean alone, as the probability of a class is.
+        gradient, at_std = (
+            torch.zeros_like(part) if part.grad is None else part.grad
+            for part in (leaf.mean, leaf.std)
+        )
         if self.needs_map:
             force = self._force(psi, means)
             if self.coupling == "product":
@@ -295,9 +308,7 @@ class PhysicsObjective(nn.Module):
             gradient = gradient + (force if sites is None else force[sites] / share)
         return [gradient, at_std]
 
-    def tile_psi(
-        self, content: Float[Tensor, "cells latent_dim"], shape: tuple[int, int]
-    ) -> Float[Tensor, ""]:
+    def tile_psi(self, content: Float[Tensor, "n channels"], layout: Layout) -> Float[Tensor, ""]:
         """Return Ψ of the tile's map; for ``"published"``, of the batch laid out as a square."""
         if self.physics is None:
             return content.new_zeros(())
@@ -309,8 +320,8 @@ class PhysicsObjective(nn.Module):
                     "patches were drawn; choose batch_size as a square number not above the "
                     "grid's size, such as 100."
                 )
-            shape = (side, side)
-        return self.psi(content.T.reshape(-1, *shape))
+            layout = Layout((side, side))
+        return self.psi(layout.maps(content), layout.mask)
 
     def _force(self, psi: Tensor, mean: Tensor) -> Tensor:
         """Return the gradient of Ψ at the latent means."""
@@ -346,7 +357,7 @@ class PhysicsObjective(nn.Module):
         channels = tuple(range(latent_dim)) if self.channels is None else self.channels
         if max(channels) >= latent_dim:
             raise ValueError(
-                f"channels={channels} but the model has {latent_dim} content latents, "
+                f"channels={channels} but the model has {latent_dim} latent maps, "
                 f"0 to {latent_dim - 1}."
             )
         return channels

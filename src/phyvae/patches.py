@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from .known import Data, KnownPatches
 
 __all__ = ["PatchGrid", "checked"]
 
@@ -78,6 +80,8 @@ class PatchGrid:
     patch_shape: tuple[int, ...]
     step: tuple[int, int]
     limits: tuple[float, float]
+    mask: Bool[Tensor, "rows cols"] | None = None
+    known: Float[Tensor, "cells values"] | None = None
 
     def __init__(
         self,
@@ -193,6 +197,74 @@ class PatchGrid:
         return math.prod(seen) / math.prod(self.image.shape[:2])
 
     @property
+    def is_raster(self) -> bool:
+        """Whether the patches lie at regular steps, and every cell holds one."""
+        return self.mask is None
+
+    @property
+    def indices(self) -> Int[Tensor, " n"]:
+        """Flat indices of the cells that hold a patch, in order."""
+        if self.mask is None:
+            return torch.arange(len(self))
+        return self.mask.flatten().nonzero()[:, 0].cpu()
+
+    @property
+    def count(self) -> int:
+        """Number of patches: of cells that hold one."""
+        return len(self) if self.mask is None else int(self.mask.sum())
+
+    def with_known(self, values: Any) -> "PatchGrid":
+        """Return the same grid with what is known of each patch beside its pixels.
+
+        Models that use it are pyroVED's: classes or properties for an ``iVAE`` with ``c_dim``,
+        some of the classes for an ``ssiVAE``, some of the properties for an ``ss_reg_iVAE``, the
+        spectrum of each patch for a ``VED``.
+
+        Parameters
+        ----------
+        values
+            Shape (rows, cols) or (rows, cols, n). Whole numbers are classes, -1 where unknown;
+            of other numbers, NaN is unknown.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> image = np.random.default_rng(0).random((100, 80))
+        >>> grid = phyvae.PatchGrid(image, size=24, step=8)
+        >>> classes = np.full(grid.shape, -1)
+        >>> classes[0, :3] = 0, 1, 1
+        >>> grid.with_known(classes).known[:4]
+        tensor([[0.],
+                [1.],
+                [1.],
+                [nan]])
+        """
+        array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
+        if array.shape[:2] != self.shape or array.ndim not in (2, 3):
+            raise ValueError(
+                f"values has shape {array.shape}, but the grid is {self.shape}; pass an array of "
+                "shape (rows, cols) or (rows, cols, n)."
+            )
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"values has dtype {array.dtype}, but must be real.")
+        numbers = array.reshape(len(self), -1).astype(np.float32)
+        if np.isinf(numbers).any():
+            raise ValueError("values holds Inf; NaN stands for what is unknown.")
+        if array.dtype.kind in "iu":
+            numbers[numbers < 0] = np.nan
+        known = copy.copy(self)
+        known.known = torch.from_numpy(numbers).to(self.device)
+        return known
+
+    def data(self, index: Int[Tensor, " n"], like: Tensor) -> Data:
+        """Return the patches at flat grid indices, with what is known of them, as `like` is."""
+        patches = self.gather(index).to(like)
+        if self.known is None:
+            return patches
+        return KnownPatches(patches, self.known[index.to(self.device)].to(like))
+
+    @property
     def device(self) -> torch.device:
         """Where the image is, hence where patches are gathered."""
         return self.image.device
@@ -201,6 +273,8 @@ class PatchGrid:
         """Return the same grid with its image on `device`."""
         moved = copy.copy(self)
         moved.image = self.image.to(device)
+        moved.known = None if self.known is None else self.known.to(device)
+        moved.mask = None if self.mask is None else self.mask.to(device)
         return moved
 
     @property

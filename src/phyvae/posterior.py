@@ -24,7 +24,7 @@ class Posterior:
 
     def leaf(self) -> "Posterior":
         """Return a copy that collects gradient and passes none on."""
-        return Posterior(self.mean.detach().requires_grad_(), self.std.detach().requires_grad_())
+        return Posterior(*(part.detach().requires_grad_() for part in (self.mean, self.std)))
 
     def draw(self, generator: torch.Generator | None = None) -> Float[Tensor, "n z_dim"]:
         """Return one sample of z per patch; `generator` is on the same device."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .epochs import Drawn
+from .known import pixels_of
 from .models import ShiftVAE
 from .objective import ObjectiveParts, PhysicsObjective
 from .posterior import Posterior
@@ -57,13 +58,14 @@ class ModelStack:
         that have one tensor as their tile share the work that needs no weights.
         """
         first = drawn[0]
-        shared = all(one.tile is first.tile for one in drawn)
-        tiles = first.tile if shared else torch.stack([one.tile for one in drawn])
-        encoded, batches = [one.tile for one in drawn], [one.batch for one in drawn]
+        encoded, batches = [pixels_of(one.tile) for one in drawn], [one.batch for one in drawn]
+        shared = all(one is encoded[0] for one in encoded)
+        tiles = encoded[0] if shared else torch.stack(encoded)
         if first.sites is None:
             posterior = self._posterior(tiles, dtype, shared=shared)
         else:
-            encoded = [one.tile[one.sites] for one in drawn]
+            sites = [one.sites for one in drawn if one.sites is not None]
+            encoded = [tile[of_one] for tile, of_one in zip(encoded, sites, strict=True)]
             batches = [torch.arange(len(one.batch), device=one.batch.device) for one in drawn]
             posterior = self._posterior(torch.stack(encoded), dtype)
         leaves = [Posterior(*pair).leaf() for pair in zip(*posterior, strict=True)]
@@ -78,7 +80,7 @@ class ModelStack:
         parts, psis = [], []
         for i, (objective, model) in enumerate(zip(objectives, self.models, strict=True)):
             floor = model.floor(patches[i], drawn[i].pixels).mean()
-            psi = objective.tile_psi(means[i][:, model.content], drawn[i].shape)
+            psi = objective.tile_psi(means[i][:, model.content], drawn[i].layout)
             terms = reconstructions[i], sampled[i].kl().mean(), floor, psi.detach()
             parts.append(objective.combine(*terms, betas[i]))
             psis.append(psi)

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import parallel
@@ -19,7 +19,7 @@ from ._given import as_integer, brief
 from .history import History
 from .joint import joint_epoch
 from .metrics import adjusted_rand_index, boundary_length, match_labels
-from .models import ShiftVAE, check_patches
+from .models import PatchModel, ShiftVAE, adapt, check_patches
 from .objective import PhysicsObjective
 from .patches import PatchGrid
 from .physics import EdgeLoss, FourierLoss
@@ -94,7 +94,7 @@ class Sweep:
         return f"Sweep({', '.join(runs)})"
 
     @property
-    def models(self) -> dict[str, ShiftVAE]:
+    def models(self) -> dict[str, PatchModel]:
         """The trained models."""
         return {name: trainer.model for name, trainer in self.trainers.items()}
 
@@ -222,7 +222,7 @@ def sweep(
     settings: Mapping[str, Setting | PhysicsObjective | None],
     epochs: int,
     *,
-    model: Callable[[int], ShiftVAE],
+    model: Callable[[int], nn.Module],
     beta: Beta = 1.0,
     steps_per_epoch: int | None = None,
     progress: bool = True,
@@ -345,15 +345,15 @@ def _groups(found: Sweep) -> list[list[str]]:
 def _kind(grid: PatchGrid, name: str, one: PhysicsTrainer) -> str:
     """Return what settings must have in common to train at a time."""
     model = one.model
-    if not _stacks(model.device):
+    if not _stacks(one.device):
         return ""
+    if type(model) is not ShiftVAE:  # code of others runs as it is
+        return name
     weights = {n: (p.shape, p.dtype, p.requires_grad) for n, p in model.named_parameters()}
     alike = [one.objective.needs_map, weights]
     alike.append({n: value for n, value in model.settings.items() if n != "seed"})
     if max(grid.shape) > one.tile:  # another seed cuts it into other tiles
         alike.append(one.seed)
-    if type(model) is not ShiftVAE:  # code of the user's own runs as it is
-        alike.append(name)
     return repr(alike)
 
 
@@ -367,11 +367,12 @@ def _epoch(found: Sweep, betas: Mapping[str, float], steps: int | None) -> None:
 
     def alone(name: str) -> None:
         with _stopping(found, name):
-            found.trainers[name]._epoch(found.grid, betas[name], steps)
+            found.trainers[name]._epoch([found.grid], betas[name], steps)
 
     trainers = [found.trainers[name] for name in betas]
-    on_cpu = not _stacks(trainers[0].model.device)
-    if on_cpu and not trainers[0].compile:
+    on_cpu = not _stacks(trainers[0].device)
+    in_turn = trainers[0].compile or not all(one.model.trains_in_threads for one in trainers)
+    if on_cpu and not in_turn:
         in_threads(alone, [*betas])
     elif on_cpu or len(trainers) == 1:
         for name in betas:
@@ -400,7 +401,7 @@ def _stopping(found: Sweep, name: str) -> Iterator[None]:
 
 def _warn_of_collapse(found: Sweep) -> None:
     shares = {
-        name: one._collapsed(found.grid)
+        name: one._collapsed([found.grid])
         for name, one in found.trainers.items()
         if name not in found.stopped
     }
@@ -441,18 +442,19 @@ def _checked(settings: object) -> dict[str, Setting]:
     return named
 
 
-def _start(model: Callable[[int], ShiftVAE], seed: int, grid: PatchGrid) -> ShiftVAE:
-    if not callable(model) or isinstance(model, torch.nn.Module | type):
+def _start(model: Callable[[int], nn.Module], seed: int, grid: PatchGrid) -> PatchModel:
+    if not callable(model) or isinstance(model, nn.Module | type):
         raise TypeError(
             f"model={brief(model)} must be a function of a seed that returns a new model: "
             "lambda seed: ShiftVAE(grid.patch_shape, seed=seed)."
         )
-    start = model(seed)
-    if not isinstance(start, ShiftVAE):
+    made = model(seed)
+    if not isinstance(made, nn.Module):
         raise TypeError(
-            f"model({seed}) returned an object of type {type(start).__name__}, but must return "
-            "a ShiftVAE."
+            f"model({seed}) returned an object of type {type(made).__name__}, but must return "
+            "a model."
         )
+    start = adapt(made)
     check_patches(start, grid)
     return start
 

@@ -3,16 +3,19 @@
 import bisect
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-__all__ = ["Step", "TileSampler"]
+from .layout import Layout
+
+__all__ = ["Step", "TileSampler", "steps_over"]
 
 _Tile = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+_Job = tuple[_Tile, int, int]  # tile, number of the batch in it, seed
 
 
 @dataclass(frozen=True)
@@ -21,26 +24,30 @@ class Step:
 
     Attributes
     ----------
-    shape
-        (rows, cols) of the tile.
+    layout
+        Where in the tile's rectangle its patches lie.
     tile
-        Flat grid indices of the tile's patches, row by row, shape (rows * cols,).
+        Flat grid indices of the tile's patches, row by row, shape (cells,).
     batch
         Positions within `tile` of the patches to decode, shape (n,).
     sites
         Positions within `tile` through which the encoder is trained, the batch first, then others
         drawn uniformly, shape (sites,); ``None`` for all.
+    grid
+        Number of the grid, where there are several.
     """
 
-    shape: tuple[int, int]
+    layout: Layout
     tile: Int[Tensor, " cells"]
     batch: Int[Tensor, " n"]
     sites: Int[Tensor, " sites"] | None = None
+    grid: int = 0
 
     def without_neighbours(self) -> "Step":
         """Return the step with no patches but the batch, for an objective that sees no map."""
         count = len(self.batch)
-        return Step((1, count), self.tile[self.batch], torch.arange(count))
+        alone = self.tile[self.batch]
+        return Step(Layout((1, count)), alone, torch.arange(count), grid=self.grid)
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,16 @@ class TileSampler:
     sites
         Positions of a tile through which the encoder is trained; a batch of more is no fewer.
         ``None`` is all.
+    mask
+        Cells that hold a patch, shape (rows, cols); ``None`` if all do. A tile without any is
+        never drawn.
 
     Examples
     --------
     >>> from phyvae.tiles import TileSampler
     >>> sampler = TileSampler((10, 10), batch_size=25, tile=64)
     >>> steps = list(sampler.epoch(seed=0))
-    >>> len(steps), steps[0].shape
+    >>> len(steps), steps[0].layout.shape
     (4, (10, 10))
     """
 
@@ -76,6 +86,7 @@ class TileSampler:
     batch_size: int = 64
     tile: int = 64
     sites: int | None = None
+    mask: Bool[Tensor, "rows cols"] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -87,7 +98,8 @@ class TileSampler:
 
     def steps_per_epoch(self) -> int:
         """Return the steps that decode as many patches as the grid has, to the nearest batch."""
-        return max(1, round(math.prod(self.shape) / self.batch_size))
+        cells = math.prod(self.shape) if self.mask is None else int(self.mask.sum())
+        return max(1, round(cells / self.batch_size))
 
     def epoch(
         self, seed: int, steps: int | None = None, *, rank: int = 0, ranks: int = 1
@@ -104,38 +116,86 @@ class TileSampler:
             Which one of how many processes. Each takes every ranks-th step, all equally many: if
             they do not share out evenly, some more are drawn.
         """
-        generator = torch.Generator().manual_seed(seed)
-        jobs = (job for _ in itertools.count() for job in self._pass(generator))
-        own = math.ceil((self.steps_per_epoch() if steps is None else steps) / ranks)
-        return itertools.starmap(self._step, itertools.islice(jobs, rank, own * ranks, ranks))
+        return steps_over([self], seed, steps, rank=rank, ranks=ranks)
 
-    def _pass(self, generator: torch.Generator) -> Iterator[tuple[_Tile, int, int]]:
-        """Yield tile, batch number and seed of each step over all tiles, in random order."""
+    def jobs(self, generator: torch.Generator) -> Iterator[_Job]:
+        """Yield tile, batch number and seed of each step of one pass, in random order."""
         rows, cols = (_cuts(n, self.tile, generator) for n in self.shape)
         tiles = list(itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)))
         # Job j is batch k of tile t. Of a large grid with few steps most are never asked for.
         first = [0]
-        for (top, bottom), (left, right) in tiles:
-            batches = max(1, round((bottom - top) * (right - left) / self.batch_size))
-            first.append(first[-1] + batches)
+        for tile in tiles:
+            cells = self._cells(tile)
+            first.append(first[-1] + (max(1, round(cells / self.batch_size)) if cells else 0))
         shuffle = int(torch.randint(2**62, (), generator=generator))
         for job in torch.randperm(first[-1], generator=generator).tolist():
             t = bisect.bisect_right(first, job) - 1
             yield tiles[t], job - first[t], shuffle + t
 
-    def _step(self, tile: _Tile, k: int, seed: int) -> Step:
+    def step(self, tile: _Tile, k: int, seed: int) -> Step:
         """Return the step that decodes the k-th batch of a tile."""
         (top, bottom), (left, right) = tile
-        shape = (bottom - top, right - left)
+        layout = Layout((bottom - top, right - left))
         index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
+        index = index.flatten()
+        if self.mask is not None and self._cells(tile) < len(index):
+            (cells,) = torch.nonzero(self._part(tile).flatten(), as_tuple=True)
+            layout, index = Layout(layout.shape, cells), index[cells]
         # The same permutation for all batches of a tile, so that they share no patch.
-        order = torch.randperm(math.prod(shape), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))
         size = min(self.batch_size, len(order))
         # Every batch has the same size; the last one may run past the end and start over.
         order = order.roll(-k * size)
         count = len(order) if self.sites is None else max(size, self.sites)
         sites = order[:count] if count < len(order) else None
-        return Step(shape, index.flatten(), order[:size], sites)
+        return Step(layout, index, order[:size], sites)
+
+    def _part(self, tile: _Tile) -> Bool[Tensor, "rows cols"]:
+        """Return the mask of a tile."""
+        assert self.mask is not None
+        (top, bottom), (left, right) = tile
+        return self.mask[top:bottom, left:right]
+
+    def _cells(self, tile: _Tile) -> int:
+        """Return how many patches a tile holds."""
+        if self.mask is not None:
+            return int(self._part(tile).sum())
+        (top, bottom), (left, right) = tile
+        return (bottom - top) * (right - left)
+
+
+def steps_over(
+    samplers: Sequence[TileSampler],
+    seed: int,
+    steps: int | None = None,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Iterator[Step]:
+    """Yield the steps of one epoch over several grids, mixed; see `TileSampler.epoch`."""
+    generator = torch.Generator().manual_seed(seed)
+    each = [sampler.steps_per_epoch() for sampler in samplers]
+    own = math.ceil((sum(each) if steps is None else steps) / ranks)
+    jobs = _mixed_jobs(samplers, each, generator)
+    for i, job in itertools.islice(jobs, rank, own * ranks, ranks):
+        yield replace(samplers[i].step(*job), grid=i)
+
+
+def _mixed_jobs(
+    samplers: Sequence[TileSampler], each: Sequence[int], generator: torch.Generator
+) -> Iterator[tuple[int, _Job]]:
+    """Yield jobs without end, with the number of their sampler, in proportion to its steps."""
+
+    def passes(sampler: TileSampler) -> Iterator[_Job]:
+        return (job for _ in itertools.count() for job in sampler.jobs(generator))
+
+    if len(samplers) == 1:
+        yield from ((0, job) for job in passes(samplers[0]))
+    jobs = [passes(sampler) for sampler in samplers]
+    turns = torch.repeat_interleave(torch.arange(len(samplers)), torch.tensor(each))
+    while True:
+        for i in turns[torch.randperm(len(turns), generator=generator)].tolist():
+            yield i, next(jobs[i])
 
 
 def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:

@@ -4,13 +4,13 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import parallel
@@ -19,12 +19,14 @@ from .checkpoint import AnyPath, begin, described_call, save_trainer
 from .contents import described_trainer
 from .epochs import Drawn, Tiles, Totals, draws
 from .history import History
-from .models import ShiftVAE, check_patches
+from .layout import Layout
+from .models import PatchModel, adapt, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
 from .patches import PatchGrid
+from .posterior import Posterior
 from .precision import Precision, dtype_of
 from .schedules import Beta, as_schedule
-from .tiles import TileSampler
+from .tiles import TileSampler, steps_over
 
 __all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"]
 
@@ -53,7 +55,8 @@ class PhysicsTrainer:
     Parameters
     ----------
     model
-        The VAE; it is trained in place.
+        The VAE: a `ShiftVAE`, any pyroVED model (see `adapt`), or a `PatchModel` of your own. It
+        is trained in place.
     objective
         The objective; ``None`` is the plain shift-invariant VAE.
     lr
@@ -69,11 +72,13 @@ class PhysicsTrainer:
     pixels
         Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
         all patches of the batch, and unbiased. Less is faster and noisier. The default is a
-        fifth, but no fewer than 100 pixels.
+        fifth, but no fewer than 100 pixels; and all of them for a decoder that does not draw
+        pixel by pixel.
     precision
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
-        and the loss are float32 in any case, and so is all that is computed after training.
+        and the loss are float32 in any case, and so is all that is computed after training. Models
+        other than `ShiftVAE` have float32.
     compile
         Whether torch.compile translates the decoder's hidden layers: it takes some ten seconds at
         the first step of a process, so it pays for long runs. Where it fails, for want of a C++
@@ -86,6 +91,8 @@ class PhysicsTrainer:
 
     Attributes
     ----------
+    model : PatchModel
+        The model; a pyroVED model, adapted, is ``model.vae``.
     epochs_done : int
         Epochs trained so far.
     history : History
@@ -112,7 +119,7 @@ class PhysicsTrainer:
 
     def __init__(
         self,
-        model: ShiftVAE,
+        model: nn.Module,
         objective: PhysicsObjective | None = None,
         *,
         lr: float = 2e-3,
@@ -125,8 +132,7 @@ class PhysicsTrainer:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
-        if not isinstance(model, ShiftVAE):
-            raise TypeError(f"model is of type {type(model).__name__}, but must be a ShiftVAE.")
+        model = adapt(model)
         if objective is not None and not isinstance(objective, PhysicsObjective):
             raise TypeError(
                 f"objective={objective!r} must be a PhysicsObjective or None: "
@@ -135,13 +141,23 @@ class PhysicsTrainer:
         if not 0 < as_number(lr, "lr") < math.inf:
             raise ValueError(f"lr={lr} must be > 0 and finite.")
         if pixels is None:
-            pixels = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
+            share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
+            pixels = share if model.decodes_pixels else 1.0
         if not 0 < as_number(pixels, "pixels") <= 1:
             raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
+        if pixels < 1 and not model.decodes_pixels:
+            raise ValueError(
+                f"pixels={pixels}, but this model's decoder draws whole patches; leave pixels out."
+            )
         if not isinstance(compile, bool):
             raise TypeError(f"compile={compile!r} must be True or False.")
-        self.model = model if device is None else model.to(device)
-        self.objective = (objective or PhysicsObjective()).to(model.device)
+        if not model.has_fast_path and (compile or precision == "bfloat16"):
+            raise ValueError(
+                f"compile={compile} and precision={precision!r}: only a ShiftVAE can be compiled "
+                "or trained in bfloat16; leave them out."
+            )
+        self.model: PatchModel = model if device is None else model.to(device)
+        self.objective = (objective or PhysicsObjective()).to(self.model.like.device)
         self.batch_size, self.tile, self.sites = batch_size, tile, sites
         self.pixels, self.seed = pixels, seed
         self.precision: Precision = precision
@@ -151,17 +167,23 @@ class PhysicsTrainer:
         as_integer(batch_size, "batch_size", 1, " patch")
         as_integer(tile, "tile", 2, " patches: physics needs neighbours")
         as_integer(sites, "sites", 1, " patch")
-        self._dtype = dtype_of(precision, model.device)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        wanted = dtype_of(precision, self.device)
+        self._dtype = wanted if self.model.has_fast_path else self.model.like.dtype
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
         self._warned_of_collapse = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and is trained."""
+        return self.model.like.device
 
     # -- Training ----------------------------------------------------------------------------
 
     def fit(
         self,
-        grid: PatchGrid,
+        grid: PatchGrid | Sequence[PatchGrid],
         epochs: int,
         *,
         beta: Beta = 1.0,
@@ -177,7 +199,8 @@ class PhysicsTrainer:
         Parameters
         ----------
         grid
-            Patches to learn from.
+            Patches to learn from; of a list of grids, as `PatchGrid.series` makes, those of all.
+            The physics then sees the maps of one at a time.
         epochs
             Number of epochs, >= 1.
         beta
@@ -230,7 +253,7 @@ class PhysicsTrainer:
             than half of every content latent's variance lies between patches.
         """
         with parallel.together():
-            check_patches(self.model, grid)
+            grids = self._checked(grid)
             as_integer(epochs, "epochs", 1)
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
@@ -242,15 +265,15 @@ class PhysicsTrainer:
             call = None
             if checkpoint is not None or resume is not None:
                 files = {"checkpoint": checkpoint, "resume": resume}
-                call = begin(self, grid, epochs, beta, steps_per_epoch, **files)
+                call = begin(self, grids, epochs, beta, steps_per_epoch, **files)
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
         saves = {"checkpoint": checkpoint is not None, "every": every}
-        self._start_alike(grid, epochs - done, beta, steps_per_epoch, saves)
+        self._start_alike(grids, epochs - done, beta, steps_per_epoch, saves)
         silent = not progress or parallel.rank() > 0
         with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
             for epoch in range(done + 1, epochs + 1):
-                parts = self._epoch(grid, schedule(self.epochs_done), steps_per_epoch)
+                parts = self._epoch(grids, schedule(self.epochs_done), steps_per_epoch)
                 bar.set_postfix(
                     {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
                     | {"β": f"{parts['beta']:.3g}"},
@@ -263,11 +286,15 @@ class PhysicsTrainer:
                     with parallel.together():
                         if parallel.rank() == 0:
                             save_trainer(self, checkpoint, call)
-        self._warn_of_collapse(grid)
+        self._warn_of_collapse(grids)
         return self._history(first)
 
     def step(
-        self, grid: PatchGrid, *, scale_factor: float = 1.0, steps_per_epoch: int | None = None
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        *,
+        scale_factor: float = 1.0,
+        steps_per_epoch: int | None = None,
     ) -> None:
         """Train one epoch, in the manner of pyroVED's trainers.
 
@@ -281,12 +308,12 @@ class PhysicsTrainer:
             As for `fit`.
         """
         with parallel.together():
-            check_patches(self.model, grid)
+            grids = self._checked(grid)
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
-        self._start_alike(grid, 1, beta, steps_per_epoch, {})
-        self._epoch(grid, beta, steps_per_epoch)
+        self._start_alike(grids, 1, beta, steps_per_epoch, {})
+        self._epoch(grids, beta, steps_per_epoch)
 
     def save(self, path: AnyPath) -> None:
         """Write all that training needs to go on to a file, at once or not at all.
@@ -368,29 +395,27 @@ class PhysicsTrainer:
         beta = as_number(beta, "beta")
         as_integer(seed, "seed", 0)
         as_integer(batch_size, "batch_size", 1)
-        model = self.model
-        generator = torch.Generator(model.device).manual_seed(seed)
+        model, indices = self.model, grid.indices
+        generator = torch.Generator(self.device).manual_seed(seed)
         sums = torch.zeros(3, dtype=torch.float64)
-        means = []
-        for index in torch.arange(len(grid)).split(batch_size):
-            patches = grid.gather(index).to(model.grid)
-            posterior = model.posterior(patches)
-            terms = (
-                model.reconstruction(patches, posterior.draw(generator)),
-                posterior.kl(),
-                model.floor(patches),
-            )
-            sums += torch.stack([term.double().sum().cpu() for term in terms])
-            means.append(posterior.mean[:, model.content])
-        psi = self.objective.psi(torch.cat(means).T.reshape(-1, *grid.shape))
-        reconstruction, kl, floor = (sums / len(grid)).to(psi)
+        content = []
+        for index in indices.split(batch_size):
+            data = grid.data(index, model.like)
+            posterior = model.posterior(data)
+            terms = model.terms(data, posterior, beta, generator=generator)
+            parts = torch.stack([*terms, model.floor(data).mean()])
+            sums += len(index) * parts.double().cpu()
+            content.append(posterior.mean[:, model.content])
+        layout = Layout(grid.shape, None if grid.mask is None else indices.to(self.device))
+        psi = self.objective.psi(layout.maps(torch.cat(content)), layout.mask)
+        reconstruction, kl, floor = (sums / len(indices)).to(psi)
         return self.objective.combine(reconstruction, kl, floor, psi, beta).detach()
 
     # -- One epoch ---------------------------------------------------------------------------
 
     def _start_alike(
         self,
-        grid: PatchGrid,
+        grids: list[PatchGrid],
         epochs: int,
         beta: Beta,
         steps: int | None,
@@ -403,32 +428,34 @@ class PhysicsTrainer:
             schedule = as_schedule(beta)
             settings = {
                 **described_trainer(self),
-                **described_call(grid, beta, steps),
+                **described_call(grids, beta, steps),
                 # A function has no repr that two processes share.
                 "beta": [schedule(self.epochs_done + epoch) for epoch in range(epochs)],
                 "epochs": epochs,
                 "epochs_done": self.epochs_done,
-                "device": self.model.device.type,
+                "device": self.device.type,
                 **saves,  # or one would wait for another's save
             }
         parallel.agree(settings)
         states = [self.optimizer.state.get(p, {}) for p in self.model.parameters()]
         adam = [state[name] for state in states for name in sorted(state)]
         weights = [*self.model.parameters(), *self._buffers()]
-        parallel.broadcast([*weights, *adam], self.model.device)
+        parallel.broadcast([*weights, *adam], self.device)
 
     def _buffers(self) -> list[Tensor]:
         return [*self.model.buffers(), *self.objective.buffers()]
 
-    def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
+    def _epoch(
+        self, grids: Sequence[PatchGrid], beta: float, steps: int | None
+    ) -> dict[str, float]:
         started = time.perf_counter()
-        good, totals = self._state(), Totals(self.model.device)
-        for drawn in self._draws(Tiles(grid, self.model.grid), steps):
+        good, totals = self._state(), Totals(self.device)
+        for drawn in self._draws(Tiles(grids, self.model.like), steps):
             self.optimizer.zero_grad(set_to_none=True)
             parts = self.objective.backward(
                 self.model,
                 drawn.tile,
-                drawn.shape,
+                drawn.layout,
                 drawn.batch,
                 sites=drawn.sites,
                 beta=beta,
@@ -446,11 +473,14 @@ class PhysicsTrainer:
     def _draws(self, tiles: Tiles, steps: int | None) -> Iterator[Drawn]:
         """Return what the steps of the next epoch are made of."""
         rank, ranks = parallel.rank(), parallel.world_size()
-        sampler = TileSampler(tiles.grid.shape, self.batch_size, self.tile, self.sites)
+        samplers = [
+            TileSampler(grid.shape, self.batch_size, self.tile, self.sites, grid.mask)
+            for grid in tiles.grids
+        ]
         seed = _mixed(self.seed, self.epochs_done)
         # Each process has noise of its own, the first one that of a process alone.
         own = _mixed(self.seed, self.epochs_done, rank) if rank else seed
-        drawn = sampler.epoch(seed, steps, rank=rank, ranks=ranks)
+        drawn = steps_over(samplers, seed, steps, rank=rank, ranks=ranks)
         if not self.objective.needs_map:
             drawn = (step.without_neighbours() for step in drawn)
         return draws(tiles, drawn, self.pixels, own)
@@ -464,7 +494,7 @@ class PhysicsTrainer:
         means = dict(zip((f.name for f in fields(ObjectiveParts)), numbers[:-1], strict=True))
         self._refuse_bad(means, good)
         # What a loss counts in its buffers is that of the first process, which saves it.
-        parallel.broadcast(self._buffers(), self.model.device)
+        parallel.broadcast(self._buffers(), self.device)
         means["beta"] = beta  # as it was given, not as float32 has it
         self.epochs_done += 1
         self._rows.append([self.epochs_done, *means.values(), numbers[-1]])
@@ -496,11 +526,11 @@ class PhysicsTrainer:
             "physics loss."
         )
 
-    def _warn_of_collapse(self, grid: PatchGrid) -> None:
+    def _warn_of_collapse(self, grids: Sequence[PatchGrid]) -> None:
         """Warn, once, if all content latents vary less between patches than they are uncertain."""
         if self._warned_of_collapse or parallel.rank() > 0:
             return
-        shares = self._collapsed(grid)
+        shares = self._collapsed(grids)
         if shares:
             self._warned_of_collapse = True
             warnings.warn(
@@ -511,12 +541,27 @@ class PhysicsTrainer:
             )
 
     @torch.no_grad()
-    def _collapsed(self, grid: PatchGrid) -> str:
+    def _collapsed(self, grids: Sequence[PatchGrid]) -> str:
         """Return the share of each map's variance that lies between patches, or ""."""
-        chosen = np.random.default_rng(0).integers(len(grid), size=min(len(grid), 1024))
-        patches = grid.gather(torch.from_numpy(chosen)).to(self.model.grid)
-        signal = self.model.posterior(patches).signal()[self.model.content].cpu()
+        rng, found = np.random.default_rng(0), []
+        for grid in grids:
+            count = grid.count
+            chosen = rng.integers(count, size=max(1, min(count, 1024) // len(grids)))
+            data = grid.data(grid.indices[torch.from_numpy(chosen)], self.model.like)
+            posterior = self.model.posterior(data)
+            found.append((posterior.mean, posterior.std))
+        mean, std = (torch.cat(parts) for parts in zip(*found, strict=True))
+        signal = Posterior(mean, std).signal()[self.model.content].cpu()
         return "" if bool((signal >= 0.5).any()) else ", ".join(f"{s:.1%}" for s in signal)
+
+    def _checked(self, grid: object) -> list[PatchGrid]:
+        """Return the grids to train on, if the model can."""
+        grids: list[Any] = list(grid) if isinstance(grid, list | tuple) else [grid]
+        if not grids:
+            raise ValueError("grid is an empty list; pass at least one PatchGrid.")
+        for one in grids:
+            check_patches(self.model, one)
+        return grids
 
     def _history(self, first: int) -> History:
         columns = np.array(self._rows[first:], dtype=float).reshape(-1, len(fields(History))).T

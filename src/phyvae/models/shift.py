@@ -1,8 +1,6 @@
 """The shift-invariant VAE: pyroVED's `iVAE`, without its global state and with a closed form."""
 
-import contextlib
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,33 +8,23 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from .decoding import after_first, dense_tanh, is_dense_tanh, total_loss
-from .patches import PatchGrid
-from .posterior import Posterior
-from .sliding import first_layer, pays
+from ..decoding import after_first, dense_tanh, is_dense_tanh, total_loss
+from ..known import Data, pixels_of
+from ..patches import PatchGrid
+from ..posterior import Posterior
+from ..sliding import first_layer, pays
+from .backend import fcEncoderNet, iVAE, no_global_effects
+from .interface import PatchModel
+from .likelihood import check_range, chosen, lowest
 
 if TYPE_CHECKING:
-    from .checkpoint import AnyPath
+    from ..checkpoint import AnyPath
 
-try:
-    with warnings.catch_warnings():  # pyroVED adds a filter of its own while it is imported
-        import pyro
-        from pyroved.models import iVAE
-        from pyroved.nets import fcEncoderNet
-except (ImportError, RuntimeError) as error:
-    if "torchvision" not in str(error):
-        raise
-    raise ImportError(
-        f"pyroVED needs a torchvision that matches torch {torch.__version__}; install the pair "
-        "together: python -m pip install --upgrade torch torchvision."
-    ) from error
-
-__all__ = ["ShiftVAE", "check_patches"]
+__all__ = ["ShiftVAE"]
 
 
-class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
+class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
     r"""Shift-invariant variational autoencoder, a `pyroved.models.iVAE` with translation only.
 
     A patch is encoded into a shift and a few content latents; the decoder draws the content at
@@ -90,6 +78,12 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
     grid: Tensor
     t_prior: Tensor
+    encoder_z: Any  # pyroVED's networks, or the user's
+    decoder: Any
+    coord: int
+    z_dim: int
+    decodes_pixels = True
+    has_fast_path = True
 
     def __init__(
         self,
@@ -122,7 +116,7 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             decoder_sig=decoder_sig,
             coordinate_scale=coordinate_scale,
         )
-        with _no_global_effects():
+        with no_global_effects():
             super().__init__(
                 patch_shape,
                 latent_dim,
@@ -186,7 +180,7 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         The file is a safetensors file with the weights under their own names. A file that is
         there is replaced.
         """
-        from .checkpoint import save_model
+        from ..checkpoint import save_model
 
         save_model(self, path)
 
@@ -195,13 +189,32 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         """Columns of the posterior that hold content, not shifts."""
         return slice(self.coord, self.z_dim)
 
-    def posterior(
-        self, patches: Float[Tensor, "n *patch"], dtype: torch.dtype | None = None
-    ) -> Posterior:
+    @property
+    def columns(self) -> dict[str, slice]:
+        """What the columns of the posterior are: shift first, then content."""
+        return {"shift": slice(0, self.coord), "content": self.content}
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor with the device and type of the model's weights."""
+        return self.grid
+
+    def check(self, grid: PatchGrid) -> None:
+        """Raise an error if the decoder cannot draw the intensities of the grid's image."""
+        if grid.known is not None:
+            raise ValueError(
+                "the grid comes with known values, of which a ShiftVAE makes no use; take the "
+                "grid without them, or phyvae.adapt of a pyroVED model that does."
+            )
+        low, high = float(grid.image.min()), float(grid.image.max())
+        check_range(low, high, self.sampler_name, sigmoid=self.sigmoid_d)
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians for patches of shape (n, *patch_shape).
 
         With `dtype`, as in training: pyroVED's encoder with tanh runs its hidden layers in it.
         """
+        patches = pixels_of(patches)
         if tuple(patches.shape[1:]) != self.patch_shape:
             raise ValueError(
                 f"patches have shape {tuple(patches.shape[1:])}, but this model was made for "
@@ -231,7 +244,7 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             Flat indices of the pixels to decode. Their sum is scaled up to the whole patch, so
             uniformly drawn pixels leave the expectation unchanged. ``None`` decodes all.
         """
-        data, scale = _chosen(patches, pixels)
+        data, scale = chosen(patches.flatten(1), pixels)
         return scale * self._pixel_loss(self._decoder_output(latents, pixels), data).sum(-1)
 
     def mean_reconstruction(
@@ -263,12 +276,30 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             half = dtype == torch.bfloat16
             with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                 return self.reconstruction(patches, latents, pixels).mean()
-        data, scale = _chosen(patches, pixels)
+        data, scale = chosen(patches.flatten(1), pixels)
         parts = self._first_layer(latents, pixels)
         dtype = data.dtype if dtype is None else dtype
         layers = (net.fc_layers, net.out)
         total = total_loss(self._pixel_loss, data, *parts, *layers, dtype, compiled)
         return scale / len(patches) * total
+
+    def terms(
+        self,
+        patches: Data,
+        posterior: Posterior,
+        beta: float,
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch; see `PatchModel.terms`."""
+        latents = posterior.draw(generator)
+        reconstruction = self.mean_reconstruction(
+            pixels_of(patches), latents, pixels, dtype=dtype, compiled=compiled
+        )
+        return reconstruction, posterior.kl().mean()
 
     def _pixel_loss(
         self, output: Float[Tensor, "*rows"], data: Float[Tensor, "*rows"]
@@ -280,17 +311,13 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         mean = output.sigmoid() if self.sigmoid_d else output
         return 0.5 * ((data - mean) / self.decoder_sig) ** 2 + self._gaussian_constant
 
-    def floor(
-        self, patches: Float[Tensor, "n *patch"], pixels: Tensor | None = None
-    ) -> Float[Tensor, " n"]:
+    def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest negative log-likelihood that any decoder could reach, nats per patch.
 
         Bernoulli: the entropy of grey pixels. Gaussian: the constant of the normal distribution.
         """
-        data, scale = _chosen(patches, pixels)
-        if self.sampler_name == "bernoulli":
-            return -scale * (torch.xlogy(data, data) + torch.xlogy(1 - data, 1 - data)).sum(-1)
-        return data.new_full((len(data),), scale * data.shape[1] * self._gaussian_constant)
+        data, scale = chosen(pixels_of(patches).flatten(1), pixels)
+        return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
 
     def neg_elbo(
         self,
@@ -423,32 +450,6 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         z[..., 1] = torch.linspace(low2, high2, d)
         return self.decode(z[..., : self.latent_dim].reshape(d * d, -1))
 
-    def latent_maps(
-        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
-    ) -> Float[Tensor, "latent_dim rows cols"]:
-        """Return the content means on the grid, shape (latent_dim, rows, cols), on the CPU.
-
-        Streams over the grid, so memory does not grow with the number of patches. Where patches
-        overlap much, the first layer is a correlation with the image, see `phyvae.sliding`, and
-        no patch is copied.
-
-        Parameters
-        ----------
-        grid
-            Patches of the model's shape, at any step.
-        batch_size
-            Patches encoded at a time; it does not change the result.
-        progress
-            Whether to show a progress bar, if it takes longer than two seconds.
-        """
-        return self._map(grid, "mean", self.content, batch_size, progress)
-
-    def latent_stds(
-        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
-    ) -> Float[Tensor, "latent_dim rows cols"]:
-        """Return the encoder's standard deviations of the content, laid out as `latent_maps`."""
-        return self._map(grid, "std", self.content, batch_size, progress)
-
     def shifts(
         self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
     ) -> Float[Tensor, "axes rows cols"]:
@@ -470,39 +471,16 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
         half = [s * (n - 1) / 2 for s, n in zip(signs, self.patch_shape, strict=True)]
         return self.t_prior.reshape(-1) * self.t_prior.new_tensor(half)
 
-    @torch.no_grad()
-    def _map(
-        self,
-        grid: PatchGrid,
-        name: Literal["mean", "std"],
-        columns: slice,
-        batch_size: int,
-        progress: bool,
-    ) -> Float[Tensor, "columns rows cols"]:
-        """Return columns of the posterior as maps on the CPU, streaming over the grid."""
-        check_patches(self, grid)
-        count = len(range(self.z_dim)[columns])
-        maps = self.grid.new_empty(count, len(grid), device="cpu")
-        with tqdm(
-            total=len(grid), disable=not progress, delay=2, unit="patch", unit_scale=True
-        ) as bar:
-            for index, posterior in self._posteriors(grid, batch_size):
-                maps[:, index] = getattr(posterior, name)[:, columns].T.to(maps)
-                bar.update(len(index))
-        return maps.reshape(-1, *grid.shape)
-
     def _posteriors(self, grid: PatchGrid, batch_size: int) -> Iterator[tuple[Tensor, Posterior]]:
         """Yield flat grid indices, and the posterior there, until all patches have come once."""
-        if self._slides() and pays(grid):
+        if grid.is_raster and self._slides() and pays(grid):
             net, layers = self.encoder_z, self.encoder_z.fc_layers
             fast = is_dense_tanh(layers)
             for index, first in first_layer(layers[0], grid, batch_size):
                 hidden = after_first(layers, first) if fast else layers[1:](first)
                 yield index, Posterior(net.fc11(hidden), net.activation_out(net.fc12(hidden)))
         else:
-            for start in range(0, len(grid), batch_size):
-                index = torch.arange(start, min(start + batch_size, len(grid)))
-                yield index, self.posterior(grid.gather(index).to(self.grid))
+            yield from super()._posteriors(grid, batch_size)
 
     def _slides(self) -> bool:
         """Return whether `posterior` is pyroVED's fully connected encoder, and nothing else."""
@@ -513,57 +491,6 @@ class ShiftVAE(iVAE):  # type: ignore[misc]  # pyroVED is untyped
             and type(net.fc_layers[0]) is nn.Linear
             and net.fc_layers[0].weight.dtype in (torch.float32, torch.float64)
         )
-
-
-def check_patches(model: ShiftVAE, grid: PatchGrid) -> None:
-    """Raise an error unless `grid` is a patch grid whose patches suit the model."""
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(
-            f"grid is of type {type(grid).__name__}, but must be a PatchGrid: "
-            "PatchGrid(image, size=..., step=...)."
-        )
-    if grid.patch_shape != model.patch_shape:
-        raise ValueError(
-            f"the grid's patches are {grid.patch_shape}, but the model was made for "
-            f"{model.patch_shape}: ShiftVAE(grid.patch_shape, ...)."
-        )
-    low, high = float(grid.image.min()), float(grid.image.max())
-    outside = low < 0 or high > 1
-    if model.sampler_name == "bernoulli" and outside:
-        raise ValueError(
-            f"the image spans {low:.4g} to {high:.4g}, but "
-            "a Bernoulli decoder needs [0, 1]; let PatchGrid scale it (percentiles=(0, 100)) or "
-            'take sampler_d="gaussian" with sigmoid_d=False.'
-        )
-    if model.sigmoid_d and outside:
-        raise ValueError(
-            f"the image spans {low:.4g} to {high:.4g}, but the decoder ends in a sigmoid, which "
-            "gives (0, 1); let PatchGrid scale the image (percentiles=(0, 100)), or, for values "
-            "of order 1, take sigmoid_d=False."
-        )
-
-
-def _chosen(patches: Tensor, pixels: Tensor | None) -> tuple[Float[Tensor, "n pixels"], float]:
-    """Return the chosen pixels of each patch, and by how much their sum is to be scaled up."""
-    data = patches.flatten(1)
-    return (data, 1.0) if pixels is None else (data[:, pixels], data.shape[1] / len(pixels))
-
-
-@contextlib.contextmanager
-def _no_global_effects() -> Iterator[None]:
-    """Undo what pyroVED's constructor does to Pyro's store, the random state and cuDNN's flags."""
-    cudnn = torch.backends.cudnn
-    flags = cudnn.deterministic, cudnn.benchmark
-    initialised = torch.cuda.is_initialized()
-    devices = range(torch.cuda.device_count()) if initialised else ()
-    seed = torch.initial_seed()
-    with pyro.get_param_store().scope(), torch.random.fork_rng(devices):
-        try:
-            yield
-        finally:
-            cudnn.deterministic, cudnn.benchmark = flags
-            if torch.cuda.is_available() and not initialised:
-                torch.cuda.manual_seed_all(seed)  # queued until CUDA starts, as pyroVED's was
 
 
 def _check_settings(

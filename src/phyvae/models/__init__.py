@@ -1,0 +1,6 @@
+"""The models: pyroVED's, without their global state. Nothing else imports Pyro."""
+
+from .adapting import adapt as adapt
+from .interface import PatchModel as PatchModel
+from .interface import check_patches as check_patches
+from .shift import ShiftVAE as ShiftVAE

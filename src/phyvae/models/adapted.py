@@ -1,0 +1,176 @@
+"""What the adapted pyroVED models have in common."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
+
+from ..known import Data, pixels_of
+from ..patches import PatchGrid
+from .interface import PatchModel
+from .likelihood import Sampler, check_range, chosen, lowest
+
+__all__ = [
+    "Adapted", "as_input", "check_classes", "check_complete", "check_given", "check_width",
+    "unit_vectors",
+]  # fmt: skip
+
+
+class Adapted(PatchModel):
+    """A pyroVED model as phyvae trains it.
+
+    Attributes
+    ----------
+    vae : torch.nn.Module
+        The model itself.
+    """
+
+    def __init__(self, vae: Any, patch_shape: Sequence[int] | None) -> None:
+        super().__init__()
+        own = _patch_shape(vae) or patch_shape
+        if own is None:
+            raise ValueError(
+                f"patch_shape is needed: this {type(vae).__name__} does not keep the shape of its "
+                "input; adapt(model, patch_shape=grid.patch_shape)."
+            )
+        if patch_shape is not None and tuple(own) != tuple(patch_shape):
+            raise ValueError(
+                f"patch_shape={tuple(patch_shape)}, but the model was made for {tuple(own)}."
+            )
+        self.vae, self.patch_shape = vae, tuple(own)
+        self.sampler_name, self.decoder_sig = _sampler(vae)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; change it with ``.to(device)``."""
+        return self.like.device
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """What the columns of the posterior's mean are, by name."""
+        named, first = {}, 0
+        for letter, name in {"r": "angle", "t": "shift", "s": "scale"}.items():
+            if letter in (self.vae.invariances or ()):
+                width = self.vae.ndim if letter == "t" else 1
+                named[name] = slice(first, first + width)
+                first += width
+        return {**named, "content": slice(first, None)}
+
+    @property
+    def content(self) -> slice:
+        """Columns of the posterior's mean that make the latent maps."""
+        return self.columns["content"]
+
+    def check(self, grid: PatchGrid) -> None:
+        """Raise an error if the decoder cannot draw the grid's image, or if values are missing."""
+        self._check_image(float(grid.image.min()), float(grid.image.max()))
+        self._check_known(grid.known)
+
+    def _check_image(self, low: float, high: float) -> None:
+        check_range(low, high, self.sampler_name)
+
+    def _check_known(self, known: Tensor | None) -> None:
+        if known is not None:
+            raise ValueError(
+                f"the grid comes with known values, of which {type(self.vae).__name__} makes no "
+                "use; take the grid without them."
+            )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is known of how the model was made; its weights tell the rest."""
+        names = ("z_dim", "c_dim", "discrete_dim", "num_classes", "reg_dim", "invariances")
+        own = {name: getattr(self.vae, name) for name in names if hasattr(self.vae, name)}
+        likelihood = {"sampler_d": self.sampler_name, "decoder_sig": self.decoder_sig}
+        return {"patch_shape": self.patch_shape, **own, **likelihood}
+
+    def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
+        """Return the lowest reconstruction that any decoder could reach, nats per patch."""
+        data, scale = chosen(self._drawn(patches), pixels)
+        return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
+
+    def _drawn(self, patches: Data) -> Float[Tensor, "n pixels"]:
+        """Return what the decoder is to draw."""
+        return pixels_of(patches).flatten(1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapted":
+        """Move what pyroVED keeps as plain attributes, too, and the device it believes in."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name in ("grid", "t_prior", "sc_prior"):
+            if hasattr(self.vae, name):
+                setattr(self.vae, name, fn(getattr(self.vae, name)))
+        self.vae.device = self.like.device
+        return self
+
+
+def _patch_shape(vae: Any) -> Sequence[int] | None:
+    """Return the shape of what the model draws, if it or its decoder keeps it."""
+    drawn = getattr(vae, "data_dim", None) or getattr(vae.decoder, "reshape", None)
+    return drawn if isinstance(drawn, Sequence) else None
+
+
+def as_input(network: nn.Module, patches: Float[Tensor, "n *patch"]) -> Tensor:
+    """Return the patches as a network takes them: one that convolves wants a channel axis."""
+    convolves = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in network.modules())
+    return patches[:, None] if convolves else patches
+
+
+def unit_vectors(known: Float[Tensor, "n values"], count: int) -> Float[Tensor, "n count"]:
+    """Return classes, a column of numbers, as unit vectors; `count` values are left alone."""
+    if known.shape[1] == count:
+        return known
+    return F.one_hot(known[:, 0].long(), count).to(known)
+
+
+def check_given(known: Tensor | None, who: str, what: str) -> Tensor:
+    """Return what is known, or raise an error if nothing is."""
+    if known is None:
+        raise ValueError(f"{who} needs {what} of each patch: grid.with_known(values).")
+    return known
+
+
+def check_complete(known: Tensor, who: str) -> None:
+    """Raise an error if a value is missing."""
+    missing = int(known.isnan().any(1).sum())
+    if missing:
+        raise ValueError(
+            f"{who} needs the values of each patch, but {missing} of {len(known)} are unknown."
+        )
+
+
+def check_width(known: Tensor, count: int, who: str) -> None:
+    """Raise an error unless `count` values are known of each patch."""
+    if known.shape[1] != count:
+        raise ValueError(
+            f"the grid has {known.shape[1]} known value(s) per patch, but {who} takes {count}."
+        )
+
+
+def check_classes(known: Tensor, count: int, who: str) -> None:
+    """Raise an error unless the known values are classes from 0 to `count` - 1."""
+    check_width(known, 1, who)
+    values = known[~known.isnan()]
+    if ((values != values.round()) | (values < 0) | (values >= count)).any():
+        raise ValueError(
+            f"the grid's known values lie in [{values.min():g}, {values.max():g}], but {who} "
+            f"takes classes, whole numbers from 0 to {count - 1}."
+        )
+
+
+def _sampler(vae: Any) -> tuple[Sampler, float]:
+    """Return pyroVED's name of the distribution of a pixel, and its deviation if it has one."""
+    distribution = vae.sampler_d(torch.full((1,), 0.5))
+    if isinstance(distribution, Bernoulli):
+        return "bernoulli", 0.0
+    if isinstance(distribution, ContinuousBernoulli):
+        return "continuous_bernoulli", 0.0
+    if isinstance(distribution, Normal):
+        return "gaussian", float(distribution.scale)
+    raise TypeError(
+        f"the model draws pixels from a {type(distribution).__name__}, but must from a "
+        "Bernoulli, ContinuousBernoulli or Normal distribution."
+    )

@@ -1,0 +1,220 @@
+"""pyroVED's models of more than one latent, and of two kinds of data: −ELBO is Pyro's own."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..known import Data, KnownPatches, pixels_of
+from ..posterior import Posterior
+from .adapted import (
+    Adapted,
+    as_input,
+    check_classes,
+    check_complete,
+    check_given,
+    check_width,
+    unit_vectors,
+)
+from .likelihood import check_range
+from .pyro_elbo import Answers, Loss, negative_elbo, pyro_terms
+
+__all__ = [
+    "AdaptedEncoderDecoder", "AdaptedJoint", "AdaptedRegression", "AdaptedSemiSupervised",
+]  # fmt: skip
+
+
+class _ByPyro(Adapted):
+    """−ELBO by Pyro; Pyro's store is the process's own, so that threads would share it."""
+
+    trains_in_threads = False
+    kinds: tuple[int, ...] = ()  # shape of β: one number, or one for each kind of latents
+
+    def _terms(
+        self,
+        losses: list[Loss],
+        answers: Answers,
+        beta: float,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return reconstruction and KL of a batch, nats, drawing from `generator`."""
+        seed = torch.randint(2**62, (), generator=generator, device=self.device)
+        weights = self.like.new_full(self.kinds, beta)
+        return pyro_terms(losses, answers, weights, int(seed))
+
+
+class AdaptedJoint(_ByPyro):
+    """A ``jiVAE``; after the latents come the probabilities of the classes."""
+
+    kinds = (2,)
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+        """Return the encoder's Gaussians, then its classes."""
+        encoder = self.vae.encoder_z
+        mean, std, probabilities = encoder(as_input(encoder, pixels_of(patches)))
+        classes = _classes(probabilities)
+        return Posterior(
+            torch.cat([mean, classes.mean], dim=1), torch.cat([std, classes.std], dim=1)
+        )
+
+    def terms(
+        self,
+        patches: Data,
+        posterior: Posterior,
+        beta: float,
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch; β weighs both kinds alike."""
+        encoder, z = self.vae.encoder_z, self.vae.z_dim
+        mean, std = posterior.mean, posterior.std
+        shown = as_input(encoder, pixels_of(patches))
+        loss = negative_elbo(self.vae, [shown], enumerates=True)
+        answers: Answers = {encoder: (mean[:, :z], std[:, :z], mean[:, z:])}
+        reconstruction, kl = self._terms([loss], answers, beta, generator)
+        return reconstruction / len(mean), kl / len(mean)
+
+
+class _Partly(_ByPyro):
+    """A model that is told something of some patches, and says it of the others."""
+
+    enumerates = True
+
+    def terms(
+        self,
+        patches: Data,
+        posterior: Posterior,
+        beta: float,
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch.
+
+        The reconstruction holds all that β does not weigh: the known values' own loss, 20 times
+        as pyroVED's trainer has it, and the latents that they are.
+        """
+        vae, count = self.vae, len(posterior.mean)
+        # Images with a channel axis are what all of pyroVED's networks take here.
+        shown = pixels_of(patches)
+        shown = shown[:, None] if shown.ndim == 3 else shown
+        told = torch.zeros(count, dtype=torch.bool, device=shown.device)
+        if isinstance(patches, KnownPatches):
+            told = ~patches.known.isnan().any(1)
+        totals = [posterior.mean.new_zeros(()), posterior.mean.new_zeros(())]
+        for labelled in (False, True):
+            (rows,) = torch.nonzero(told == labelled, as_tuple=True)
+            if not len(rows):
+                continue
+            data = [shown[rows]]
+            if labelled:
+                assert isinstance(patches, KnownPatches)
+                data.append(self._values(patches.known[rows]))
+            loss = negative_elbo(vae, data, enumerates=self.enumerates, labelled=labelled)
+            answers: Answers = {vae.encoder_y: posterior.mean[rows]}
+            parts = self._terms([loss], answers, beta, generator)
+            totals = [total + part for total, part in zip(totals, parts, strict=True)]
+        return totals[0] / count, totals[1] / count
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """What the columns of the posterior's mean are: what the model says of each patch."""
+        return {"content": slice(0, None)}
+
+    def _said(self, patches: Data) -> Tensor:
+        """Return what the model says of each patch, told or not."""
+        network = self.vae.encoder_y
+        said: Tensor = network(as_input(network, pixels_of(patches)))
+        return said
+
+    def _values(self, known: Float[Tensor, "n values"]) -> Tensor:
+        """Return known values as the model takes them."""
+        return known
+
+
+class AdaptedSemiSupervised(_Partly):
+    """An ``ssiVAE``; the maps are the probabilities of its classes."""
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+        """Return the classifier's classes."""
+        return _classes(self._said(patches))
+
+    def _values(self, known: Float[Tensor, "n values"]) -> Tensor:
+        return unit_vectors(known, self.vae.num_classes)
+
+    def _check_known(self, known: Tensor | None) -> None:
+        count = self.vae.num_classes
+        known = check_given(known, "an ssiVAE", "the class, -1 where unknown,")
+        check_classes(known, count, f"an ssiVAE of {count} classes")
+
+
+class AdaptedRegression(_Partly):
+    """An ``ss_reg_iVAE``; the maps are the properties it predicts."""
+
+    enumerates = False
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+        """Return the properties, with the deviation that the model gives them."""
+        said = self._said(patches)
+        return Posterior(said, torch.full_like(said, float(self.vae.reg_sig)))
+
+    def _check_known(self, known: Tensor | None) -> None:
+        known = check_given(known, "an ss_reg_iVAE", "properties, NaN where unknown,")
+        check_width(known, self.vae.reg_dim, f"an ss_reg_iVAE of reg_dim={self.vae.reg_dim}")
+
+
+class AdaptedEncoderDecoder(_ByPyro):
+    """A ``VED``: from a patch to the spectrum, or image, that is known of it."""
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+        """Return the encoder's Gaussians."""
+        encoder = self.vae.encoder_z
+        return Posterior(*encoder(as_input(encoder, pixels_of(patches))))
+
+    def terms(
+        self,
+        patches: Data,
+        posterior: Posterior,
+        beta: float,
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch."""
+        encoder, count = self.vae.encoder_z, len(posterior.mean)
+        data = [as_input(encoder, pixels_of(patches)), self._drawn(patches)]
+        loss = negative_elbo(self.vae, data, enumerates=False)
+        answers: Answers = {encoder: (posterior.mean, posterior.std)}
+        reconstruction, kl = self._terms([loss], answers, beta, generator)
+        return reconstruction / count, kl / count
+
+    def _drawn(self, patches: Data) -> Float[Tensor, "n pixels"]:
+        assert isinstance(patches, KnownPatches)  # as the grid's check saw to
+        return patches.known
+
+    def _check_image(self, low: float, high: float) -> None:
+        """Take any image: it is read, not drawn."""
+
+    def _check_known(self, known: Tensor | None) -> None:
+        known = check_given(known, "a VED", "the spectrum to predict")
+        check_complete(known, "a VED")
+        decoded = self.vae.decoder(self.like.new_zeros(1, self.vae.z_dim)).numel()
+        check_width(known, decoded, f"a VED that predicts {decoded} points")
+        check_range(
+            float(known.min()), float(known.max()), self.sampler_name, what="what is known"
+        )
+
+
+def _classes(probabilities: Float[Tensor, "n classes"]) -> Posterior:
+    """Return class probabilities, with the deviation of each class being the true one.
+
+    Then `Posterior.signal` is the part of that variance which patches explain, as for Gaussians.
+    """
+    spread = (probabilities * (1 - probabilities)).detach().clamp(min=0).sqrt()
+    return Posterior(probabilities, spread)

@@ -1,0 +1,105 @@
+"""pyroVED's `iVAE` with any invariances: KL in closed form, one sample of the reconstruction."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..known import Data, KnownPatches, pixels_of
+from ..posterior import Posterior
+from .adapted import (
+    Adapted,
+    as_input,
+    check_classes,
+    check_complete,
+    check_given,
+    unit_vectors,
+)
+from .backend import sDecoderNet
+from .likelihood import chosen
+
+__all__ = ["AdaptedInvariant"]
+
+
+class AdaptedInvariant(Adapted):
+    """An ``iVAE``: KL in closed form, one sample of the reconstruction."""
+
+    @property
+    def decodes_pixels(self) -> bool:  # type: ignore[override]
+        """Whether the decoder draws pixel by pixel; a network of the user's draws patches."""
+        return type(self.vae.decoder) is sDecoderNet
+
+    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+        """Return the encoder's Gaussians."""
+        given = self._given(patches)
+        shown = as_input(self.vae.encoder_z, pixels_of(patches))
+        answer = self.vae.encoder_z(shown if given is None else [shown.flatten(1), given])
+        return Posterior(*answer)
+
+    def terms(
+        self,
+        patches: Data,
+        posterior: Posterior,
+        beta: float,
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch."""
+        latents = posterior.draw(generator)
+        mean = self.decoded(latents, self._given(patches), pixels)
+        data, scale = chosen(self._drawn(patches), pixels)
+        log_likelihood: Tensor = self.vae.sampler_d(mean).log_prob(data).sum(-1)
+        return -scale * log_likelihood.mean(), posterior.kl().mean()
+
+    def decoded(
+        self,
+        latents: Float[Tensor, "n z_dim"],
+        given: Tensor | None = None,
+        pixels: Tensor | None = None,
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the pixels that the decoder draws from latents, shape (n, pixels)."""
+        z, net = latents[:, self.content], self.vae.decoder
+        z = z if given is None else torch.cat([z, given], dim=-1)
+        if not self.vae.coord:
+            output = net(z)
+        elif pixels is None:
+            output = net(self._coordinates(latents), z)
+        else:
+            hidden = net.coord_latent(self._coordinates(latents)[:, pixels], z)
+            output = net.activation_out(net.out(net.fc_layers(hidden)))
+        drawn: Tensor = output.reshape(len(latents), -1)
+        return drawn
+
+    def _coordinates(self, latents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n pixels axes"]:
+        """Return the coordinates at which each patch is drawn: turned, scaled, then shifted."""
+        vae, columns = self.vae, self.columns
+        at: Tensor = vae.grid.expand(len(latents), *vae.grid.shape)
+        if "angle" in columns:
+            angle = latents[:, columns["angle"]]
+            cos, sin = angle.cos(), angle.sin()
+            y, x = at.unbind(-1)
+            at = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1)
+        if "scale" in columns:
+            at = at * (1 + vae.sc_prior * latents[:, columns["scale"], None])
+        if "shift" in columns:
+            at = at + (latents[:, columns["shift"]] * vae.t_prior)[:, None]
+        return at
+
+    def _given(self, patches: Data) -> Tensor | None:
+        """Return what the networks are conditioned on: properties, or a class as a unit vector."""
+        if not isinstance(patches, KnownPatches):
+            return None
+        return unit_vectors(patches.known, self.vae.c_dim)
+
+    def _check_known(self, known: Tensor | None) -> None:
+        count = self.vae.c_dim
+        if not count:
+            super()._check_known(known)
+            return
+        who = f"an iVAE with c_dim={count}"
+        known = check_given(known, who, f"a class or {count} properties")
+        check_complete(known, who)
+        if known.shape[1] != count:
+            check_classes(known, count, who)

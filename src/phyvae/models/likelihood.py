@@ -1,0 +1,76 @@
+"""The distribution of a pixel: which intensities it takes, and how well they can be drawn."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Sampler", "check_range", "chosen", "lowest"]
+
+Sampler = Literal["bernoulli", "continuous_bernoulli", "gaussian"]
+"""pyroVED's names."""
+_STEEPEST = 16.0  # logit; torch keeps probabilities this far from 0 and 1 in float32
+
+
+def chosen(
+    data: Float[Tensor, "n all"], pixels: Tensor | None
+) -> tuple[Float[Tensor, "n pixels"], float]:
+    """Return the chosen pixels of each patch, and by how much their sum is to be scaled up."""
+    return (data, 1.0) if pixels is None else (data[:, pixels], data.shape[1] / len(pixels))
+
+
+def lowest(
+    sampler: Sampler, data: Float[Tensor, "n pixels"], sigma: float
+) -> Float[Tensor, "n pixels"]:
+    """Return the lowest negative log-likelihood of each pixel that any decoder could reach, nats.
+
+    Bernoulli: the entropy of grey pixels. Gaussian: the constant of the normal distribution.
+    Continuous Bernoulli: that of the distribution whose mean is the pixel.
+    """
+    if sampler == "bernoulli":
+        return -torch.xlogy(data, data) - torch.xlogy(1 - data, 1 - data)
+    if sampler == "gaussian":
+        return torch.full_like(data, math.log(sigma) + 0.5 * math.log(2 * math.pi))
+    low, high = torch.full_like(data, -_STEEPEST), torch.full_like(data, _STEEPEST)
+    for _ in range(30):  # the mean rises with the logit, so halve the interval
+        middle = (low + high) / 2
+        below = _continuous_mean(middle) < data
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    middle = (low + high) / 2
+    return _continuous_partition(middle) - middle * data
+
+
+def check_range(
+    low: float, high: float, sampler: Sampler, *, sigmoid: bool = False, what: str = "the image"
+) -> None:
+    """Raise a ValueError unless the decoder can draw values from `low` to `high`."""
+    outside = low < 0 or high > 1
+    if sampler != "gaussian" and outside:
+        raise ValueError(
+            f"{what} spans {low:.4g} to {high:.4g}, but "
+            "a Bernoulli decoder needs [0, 1]; let PatchGrid scale it (percentiles=(0, 100)) or "
+            'take sampler_d="gaussian" with sigmoid_d=False.'
+        )
+    if sigmoid and outside:
+        raise ValueError(
+            f"{what} spans {low:.4g} to {high:.4g}, but the decoder ends in a sigmoid, which "
+            "gives (0, 1); let PatchGrid scale the image (percentiles=(0, 100)), or, for values "
+            "of order 1, take sigmoid_d=False."
+        )
+
+
+def _continuous_partition(logit: Tensor) -> Tensor:
+    """Return log((exp(a) - 1) / a), the log-partition of density exp(a x) on [0, 1]."""
+    size = logit.abs().clamp(min=1e-3)
+    away = logit.clamp(min=0) + torch.log(-torch.expm1(-size)) - size.log()
+    # By its series near 0: the quotient loses all its digits there.
+    return torch.where(logit.abs() < 1e-2, logit / 2 + logit**2 / 24, away)
+
+
+def _continuous_mean(logit: Tensor) -> Tensor:
+    """Return the mean of the density exp(a x) on [0, 1]."""
+    safe = torch.where(logit.abs() < 1e-2, 1.0, logit)
+    away = 1 / (1 - torch.exp(-safe)) - 1 / safe
+    return torch.where(logit.abs() < 1e-2, 0.5 + logit / 12, away)

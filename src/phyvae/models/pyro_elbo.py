@@ -1,0 +1,105 @@
+"""Pyro's own ELBO of a pyroVED model, with what its encoder answers given."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .backend import pyro
+
+__all__ = ["Answers", "Loss", "negative_elbo", "pyro_terms"]
+
+Loss = Callable[[Tensor], Tensor]
+"""From β, a number or one of each kind of latents, to Pyro's loss of a batch."""
+Answers = Mapping[nn.Module, Tensor | tuple[Tensor, ...]]
+"""What modules return."""
+
+
+def negative_elbo(
+    vae: nn.Module, data: Sequence[Tensor], *, enumerates: bool, labelled: bool = False
+) -> Loss:
+    """Return Pyro's negative ELBO of a batch, as pyroVED's trainers have it.
+
+    Parameters
+    ----------
+    vae
+        A pyroVED model.
+    data
+        The arguments of its ``model`` and ``guide``.
+    enumerates
+        Whether discrete latents are summed over.
+    labelled
+        Whether to add the loss of the labels alone, its ``model_aux``.
+    """
+    if enumerates:
+        estimate = pyro.infer.TraceEnum_ELBO(max_plate_nesting=1, strict_enumeration_warning=False)
+        guide = pyro.infer.config_enumerate(vae.guide, "parallel", expand=True)
+    else:
+        estimate, guide = pyro.infer.Trace_ELBO(), vae.guide
+
+    def loss(beta: Tensor) -> Tensor:
+        total: Tensor = estimate.differentiable_loss(vae.model, guide, *data, scale_factor=beta)
+        if labelled:
+            plain = pyro.infer.Trace_ELBO()
+            total = total + plain.differentiable_loss(vae.model_aux, vae.guide_aux, *data)
+        return total
+
+    return loss
+
+
+def pyro_terms(
+    losses: Sequence[Loss],
+    answers: Answers,
+    beta: Float[Tensor, "*kinds"],
+    seed: int,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Return reconstruction and KL, each summed over the losses.
+
+    β multiplies the KL in the loss, so that the KL is the loss's derivative by β. The gradient
+    of the whole of −ELBO is carried by the reconstruction; the KL is a number.
+
+    Parameters
+    ----------
+    losses
+        From `negative_elbo`.
+    answers
+        What modules return, whatever they are given.
+    beta
+        Weight of the KL, >= 0, of each kind of latents; all alike.
+    seed
+        Seed of the samples.
+    """
+    beta = beta.detach().clone().requires_grad_()
+    with torch.enable_grad(), _seeded(seed, beta.device), _answering(answers):
+        total = torch.stack([loss(beta) for loss in losses]).sum()
+        (by_beta,) = torch.autograd.grad(total, beta, retain_graph=True)
+    kl = by_beta.sum()
+    return total - (beta.detach() * by_beta).sum(), kl
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let Pyro draw from `seed` and keep nothing; its store and torch's global state stay."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices),
+        pyro.get_param_store().scope(),
+        # Pyro refuses β = 0 and NaN; the trainer says more clearly what is wrong with the latter.
+        pyro.validation_enabled(False),
+    ):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _answering(answers: Answers) -> Iterator[None]:
+    """Let modules return what is given, also to those who call ``forward`` themselves."""
+    try:
+        for module, answer in answers.items():
+            module.forward = lambda *_, answer=answer: answer
+        yield
+    finally:
+        for module in answers:
+            vars(module).pop("forward", None)
