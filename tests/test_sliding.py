@@ -5,7 +5,8 @@ from torch import nn
 from torch.testing import assert_close
 from tqdm import tqdm
 
-from phyvae import PatchGrid, ShiftVAE, models, sliding
+from phyvae import PatchGrid, ShiftVAE, sliding
+from phyvae.models import interface, shift
 
 IMAGE = np.random.default_rng(0).random((170, 190))
 # Size, step, and how much of the image: one transform or several, a single row, column or patch.
@@ -31,7 +32,7 @@ def grid_of(name):
 
 
 def always(monkeypatch, answer):
-    monkeypatch.setattr(models, "pays", lambda grid: answer)
+    monkeypatch.setattr(shift, "pays", lambda grid: answer)
 
 
 def all_maps(model, grid, **options):
@@ -146,7 +147,7 @@ class TestProgress:
             bars.append(tqdm(**options | {"delay": 0}))
             return bars[-1]
 
-        monkeypatch.setattr(models, "tqdm", at_once)
+        monkeypatch.setattr(interface, "tqdm", at_once)
         model.latent_maps(grid)
         assert bars[0].n == bars[0].total == len(grid)
         assert "100%" in capfd.readouterr().err

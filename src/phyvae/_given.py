@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "as_label_map",
     "as_labels",
     "as_maps",
+    "as_mask",
     "as_number",
     "brief",
     "is_integer",
@@ -30,8 +31,13 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
-def as_maps(maps: Any) -> Float[np.ndarray, "channels rows cols"]:
-    """Check that maps are finite, with one cell at least."""
+def as_maps(
+    maps: Any, mask: Any = None
+) -> tuple[Float[np.ndarray, "channels rows cols"], Bool[np.ndarray, "rows cols"]]:
+    """Check that maps are finite where there is a patch; return them, and where that is.
+
+    A cell without a patch is NaN in every channel, or False in `mask`.
+    """
     array = as_array(maps)
     if array.dtype.kind in "OUS":
         raise TypeError(
@@ -46,12 +52,31 @@ def as_maps(maps: Any) -> Float[np.ndarray, "channels rows cols"]:
         )
     refuse_channels_last(array.shape)
     array = array.astype(np.float64).reshape(-1, *array.shape[-2:])
-    bad = ~np.isfinite(array)
+    given = ~np.isnan(array).all(axis=0) if mask is None else mask
+    patches = as_mask(given, array.shape[1:])
+    bad = ~np.isfinite(array) & patches
     if bad.any():
         first = tuple(int(index) for index in np.argwhere(bad)[0])
         raise ValueError(
             f"maps holds {bad.sum()} NaN or infinite values, the first at (channel, row, col) = "
-            f"{first}, and every cell needs a label; crop the maps to the cells that are known."
+            f"{first}, and every cell with a patch needs a label; crop the maps to the cells that "
+            "are known, or set all channels of the others to NaN."
+        )
+    if not patches.any():
+        raise ValueError(
+            "maps are NaN in every cell, or mask is False: no patch is left to label; did "
+            "training diverge?"
+        )
+    return array, patches
+
+
+def as_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "rows cols"]:
+    """Check that a mask has a bool for each cell."""
+    array = as_array(mask)
+    if array.dtype != bool or array.shape != tuple(shape):
+        raise ValueError(
+            f"mask of shape {array.shape} and dtype {array.dtype} must be bools of shape "
+            f"{tuple(shape)}, True where a cell holds a patch: grid.mask."
         )
     return array
 

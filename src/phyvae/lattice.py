@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .patches import checked
+from .intensities import checked
 
 __all__ = ["lattice_spacing"]
 

@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .graph import SiteGraph
+from .patches import PatchGrid
+
 __all__ = ["Layout"]
 
 
@@ -21,14 +24,28 @@ class Layout:
     cells
         Flat positions in the rectangle of the patches, in their order, shape (n,); ``None`` if
         every cell holds one.
+    graph
+        Which patches are neighbours, where the rectangle does not tell: then it is a row of them.
     """
 
     shape: tuple[int, int]
     cells: Int[Tensor, " n"] | None = None
+    graph: SiteGraph | None = None
+
+    @classmethod
+    def of(cls, grid: PatchGrid) -> "Layout":
+        """Return that of all patches of a grid."""
+        cells = None if grid.mask is None else grid.indices.to(grid.device)
+        return cls(grid.shape, cells, grid.graph)
 
     def to(self, device: torch.device) -> "Layout":
         """Return the same layout on `device`."""
-        return Layout(self.shape, None if self.cells is None else self.cells.to(device))
+        cells, graph = self.cells, self.graph
+        return Layout(
+            self.shape,
+            None if cells is None else cells.to(device),
+            None if graph is None else graph.to(device),
+        )
 
     def maps(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
         """Lay out a row of values per patch; empty cells are 0, to be masked out."""

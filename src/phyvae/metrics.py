@@ -1,8 +1,11 @@
-"""Metrics: how well labels agree with the true domains, and how long their walls are."""
+"""Metrics: how well labels agree with the true domains, and how long their walls are.
+
+A cell labelled -1 holds no patch: no metric counts it.
+"""
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
@@ -25,7 +28,8 @@ def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | T
     Parameters
     ----------
     labels
-        Domains found, any shape, whole numbers; their names do not matter.
+        Domains found, any shape, whole numbers; their names do not matter, but -1 is no patch:
+        such a cell counts neither here nor in `truth`.
     truth
         True domains, the same shape; their names do not matter either.
 
@@ -37,7 +41,7 @@ def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | T
     Raises
     ------
     ValueError
-        If the shapes differ, or if labels are not whole numbers.
+        If the shapes differ, if labels are not whole numbers, or if no cell has both.
 
     References
     ----------
@@ -61,7 +65,8 @@ def mean_iou(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> f
     Parameters
     ----------
     labels
-        Domains found, any shape, whole numbers; their names do not matter.
+        Domains found, any shape, whole numbers; their names do not matter, but -1 is no patch:
+        such a cell counts neither here nor in `truth`.
     truth
         True domains, the same shape; their names do not matter either.
 
@@ -74,7 +79,7 @@ def mean_iou(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> f
     Raises
     ------
     ValueError
-        If the shapes differ, or if labels are not whole numbers.
+        If the shapes differ, if labels are not whole numbers, or if no cell has both.
 
     Examples
     --------
@@ -98,7 +103,7 @@ def match_labels(
     Parameters
     ----------
     labels
-        Domains found, any shape, whole numbers.
+        Domains found, any shape, whole numbers; -1, no patch, stays -1.
     reference
         Other labels or the true domains, the same shape.
 
@@ -110,23 +115,27 @@ def match_labels(
     Raises
     ------
     ValueError
-        If the shapes differ, or if labels are not whole numbers.
+        If the shapes differ, if labels are not whole numbers, or if no cell has both.
 
     Examples
     --------
     >>> match_labels([[0, 0, 1, 2]], [[5, 5, 3, 3]])
     array([[5, 5, 3, 6]])
     """
+    given = as_labels(labels)
     found, target = _as_pair(labels, reference)
-    names, position = np.unique(found, return_inverse=True)
+    names = np.setdiff1d(given, -1)
     targets = np.unique(target)
-    shared = contingency_matrix(found, target)
+    # A label may lie on cells without a reference only: it then shares nothing with any.
+    shared = np.array([[((found == a) & (target == b)).sum() for b in targets] for a in names])
     rows, cols = linear_sum_assignment(shared, maximize=True)
     new = np.empty_like(names)
     new[rows] = targets[cols]
     alone = np.setdiff1d(np.arange(len(names)), rows)
     new[alone] = targets[-1] + 1 + np.arange(len(alone))
-    return new[position].reshape(np.shape(labels))
+    matched: np.ndarray = np.full(given.shape, -1)
+    matched[given != -1] = new[np.searchsorted(names, given[given != -1])]
+    return matched
 
 
 def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) -> float:
@@ -139,8 +148,8 @@ def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) 
     .. math:: L = \frac{\pi}{8} \Big( n_\mathrm{row} + n_\mathrm{col}
         + \frac{n_\mathrm{diag} + n_\mathrm{antidiag}}{\sqrt 2} \Big)
 
-    where :math:`n` counts neighbours of different labels. Counting cell edges instead would make
-    a diagonal wall 41 % too long.
+    where :math:`n` counts neighbours of different labels, neither of them -1. Counting cell edges
+    instead would make a diagonal wall 41 % too long.
 
     Parameters
     ----------
@@ -155,7 +164,8 @@ def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) 
     length
         In the unit of `pixel_size`, >= 0. The border of the map is no wall. A straight wall reads
         5.2 % short along rows, columns and diagonals, up to 2.6 % long in between; the
-        average over all directions is exact, as is, nearly, a circle.
+        average over all directions is exact, as is, nearly, a circle. A wall that runs into cells
+        without a patch, -1, reads short by up to a cell.
 
     Raises
     ------
@@ -178,12 +188,12 @@ def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) 
     if not is_positive(pixel_size):
         raise ValueError(f"pixel_size={pixel_size!r} must be a number > 0, the edge of a cell.")
     domains = as_label_map(labels)
-    row = domains[:, 1:] != domains[:, :-1]
-    column = domains[1:] != domains[:-1]
+    row = _unequal(domains[:, 1:], domains[:, :-1])
+    column = _unequal(domains[1:], domains[:-1])
     # Half of the mirrored cells' diagonals belong to this map.
     border = (row[0].sum() + row[-1].sum() + column[:, 0].sum() + column[:, -1].sum()) / 2
-    diagonal = (domains[1:, 1:] != domains[:-1, :-1]).sum() + border
-    antidiagonal = (domains[1:, :-1] != domains[:-1, 1:]).sum() + border
+    diagonal = _unequal(domains[1:, 1:], domains[:-1, :-1]).sum() + border
+    antidiagonal = _unequal(domains[1:, :-1], domains[:-1, 1:]).sum() + border
     crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2**0.5
     return float(np.pi / 8 * crossings * pixel_size)
 
@@ -215,24 +225,35 @@ def wall_length_ratio(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Ten
     >>> wall_length_ratio([[0, 1, 0, 1]], [[0, 0, 1, 1]])
     3.0
     """
-    _as_pair(labels, truth)
-    length = boundary_length(as_label_map(truth, "truth"))
+    found, true = as_label_map(labels), as_label_map(truth, "truth")
+    _as_pair(found, true)
+    missing = (found == -1) | (true == -1)
+    length = boundary_length(np.where(missing, -1, true))
     if length == 0:
         raise ValueError(
             "truth is one domain without a wall, so the ratio is not defined; compare "
             "boundary_length(labels) with 0 instead."
         )
-    return boundary_length(labels) / length
+    return boundary_length(np.where(missing, -1, found)) / length
+
+
+def _unequal(a: Int[np.ndarray, "..."], b: Int[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+    """Tell where two cells lie on two sides of a wall."""
+    unequal: np.ndarray = (a != b) & (a != -1) & (b != -1)
+    return unequal
 
 
 def _as_pair(
     labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor
 ) -> tuple[Int[np.ndarray, " cells"], Int[np.ndarray, " cells"]]:
-    """Check that both label the same cells, and flatten them."""
+    """Check that both label the same cells; return the cells that have both labels."""
     found, true = as_labels(labels), as_labels(truth, "truth")
     if found.shape != true.shape:
         raise ValueError(
             f"labels of shape {found.shape} and truth of shape {true.shape} must label the same "
             "cells; PatchGrid.sample brings a true image onto the grid."
         )
-    return found.ravel(), true.ravel()
+    both = (found != -1) & (true != -1)
+    if not both.any():
+        raise ValueError("labels and truth have no cell with a label in both; -1 is no patch.")
+    return found[both], true[both]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .graph import SiteGraph
 from .known import Data
 from .layout import Layout
 from .physics import PhysicsLoss
@@ -159,7 +160,10 @@ class PhysicsObjective(nn.Module):
         return self.physics is not None and self.coupling != "published"
 
     def psi(
-        self, maps: Float[Tensor, "channels rows cols"], mask: Tensor | None = None
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Tensor | None = None,
+        graph: SiteGraph | None = None,
     ) -> Float[Tensor, ""]:
         """Return Ψ of the content maps of a tile, shape (channels, rows, cols).
 
@@ -171,7 +175,10 @@ class PhysicsObjective(nn.Module):
         if self.coupling == "published":
             published = getattr(self.physics, "published", self.physics)
             return maps.new_tensor(float(published(maps.detach())))
-        psi = self.physics(maps) if mask is None else self.physics(maps, mask)
+        if graph is not None:
+            psi = self._on_graph(maps[:, 0], graph)
+        else:
+            psi = self.physics(maps) if mask is None else self.physics(maps, mask)
         if not isinstance(psi, Tensor) or psi.ndim != 0:
             got = f"shape {tuple(psi.shape)}" if isinstance(psi, Tensor) else type(psi).__name__
             raise ValueError(
@@ -321,7 +328,16 @@ class PhysicsObjective(nn.Module):
                     "grid's size, such as 100."
                 )
             layout = Layout((side, side))
-        return self.psi(layout.maps(content), layout.mask)
+        return self.psi(layout.maps(content), layout.mask, layout.graph)
+
+    def _on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Tensor:
+        """Return Ψ of values at sites that have no raster."""
+        if not isinstance(self.physics, PhysicsLoss):
+            raise ValueError(
+                f"{self.physics!r} is a function of a raster, but these sites have none; subclass "
+                "PhysicsLoss and give it a method on_graph(values, graph)."
+            )
+        return self.physics.on_graph(values, graph)
 
     def _force(self, psi: Tensor, mean: Tensor) -> Tensor:
         """Return the gradient of Ψ at the latent means."""

@@ -1,8 +1,12 @@
-"""A grid of patches over an image, seen through strides: no patch is ever copied."""
+"""A grid of patches over an image, seen through strides: no patch is ever copied.
+
+Of patches on sites, which no stride reaches, `site_grid` has the grid.
+"""
 
 import copy
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +14,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .graph import SiteGraph
+from .intensities import checked, limits_of, scaled
 from .known import Data, KnownPatches
 
-__all__ = ["PatchGrid", "checked"]
+__all__ = ["PatchGrid", "pair"]
 
 
 class PatchGrid:
@@ -48,6 +54,10 @@ class PatchGrid:
         (height, width) of a patch, px, or (length,) of a spectrum.
     step : tuple of int
         Step along rows and columns, px.
+    mask : Tensor or None
+        Which cells hold a patch, bool, shape (rows, cols); ``None`` on a raster: all do.
+    graph : SiteGraph or None
+        Which patches are neighbours, where sites have no lattice; else ``None``.
     limits : tuple of float
         Intensities of the original image that became 0 and 1.
     coverage : float
@@ -81,6 +91,7 @@ class PatchGrid:
     step: tuple[int, int]
     limits: tuple[float, float]
     mask: Bool[Tensor, "rows cols"] | None = None
+    graph: SiteGraph | None = None
     known: Float[Tensor, "cells values"] | None = None
 
     def __init__(
@@ -98,21 +109,22 @@ class PatchGrid:
                 "of a colour image, one frame of a stack; a spectrum image (rows, cols, length) "
                 "goes to PatchGrid.from_spectra."
             )
-        height, width = _pair(size, "size", minimum=2)
+        height, width = pair(size, "size", minimum=2)
         if height > array.shape[0] or width > array.shape[1]:
             raise ValueError(
                 f"size={size} px exceeds the image, {array.shape[0]} x {array.shape[1]} px; "
                 "choose smaller patches."
             )
         self.step = (
-            (max(1, height // 2), max(1, width // 2)) if step is None else _pair(step, "step")
+            (max(1, height // 2), max(1, width // 2)) if step is None else pair(step, "step")
         )
         self.patch_shape = (height, width)
         self.shape = (
             (array.shape[0] - height) // self.step[0] + 1,
             (array.shape[1] - width) // self.step[1] + 1,
         )
-        self.image, self.limits = _scaled(array, percentiles)
+        self.limits = limits_of(array, percentiles)
+        self.image = scaled(array, percentiles, self.limits)
 
     @classmethod
     def from_spectra(
@@ -166,17 +178,151 @@ class PatchGrid:
                 "np.moveaxis(cube, axis, -1)."
             )
         self = cls.__new__(cls)
-        self.step = _pair(step, "step")
+        self.step = pair(step, "step")
         self.patch_shape = (array.shape[2],)
         self.shape = (
             (array.shape[0] - 1) // self.step[0] + 1,
             (array.shape[1] - 1) // self.step[1] + 1,
         )
-        self.image, self.limits = _scaled(array, percentiles)
+        self.limits = limits_of(array, percentiles)
+        self.image = scaled(array, percentiles, self.limits)
         return self
+
+    @classmethod
+    def at(
+        cls,
+        image: Any,
+        sites: Any,
+        size: int | tuple[int, int],
+        *,
+        subpixel: bool = False,
+        lattice: bool = True,
+        vectors: Any = None,
+        percentiles: tuple[float, float] | None = (0.0, 100.0),
+    ) -> "PatchGrid":
+        """Return the grid of patches centred on sites: atoms, unit cells.
+
+        The sites are indexed on their lattice: each gets a row and a column by its neighbours, so
+        that missing sites, drift and slow distortion do not matter. A cell of the grid in which
+        no site lies is empty: ``grid.mask`` is False there, latent maps are NaN.
+
+        Parameters
+        ----------
+        image, size, percentiles
+            As for a raster.
+        sites
+            Centres (y, x), px, shape (n, 2), n >= 4, such as `find_sites` returns. Swapped
+            coordinates cannot be told unless one falls out of the image: look at `plot_patches`.
+        subpixel
+            Interpolate the image (cubic splines, kept within its range), so that a patch is
+            centred on its site exactly; else on the nearest pixel, up to half a pixel off.
+        lattice
+            ``False`` for sites without a lattice: the grid then is one row of patches, in the
+            order of `sites`, and ``grid.graph`` says which are neighbours (see `SiteGraph`).
+        vectors
+            Steps ((y, x) from row to row, (y, x) from column to column), px; by default those
+            that repeat most, rows as far downwards and columns as far to the right as they go.
+
+        Returns
+        -------
+        PatchGrid
+            With ``indices``, the flat indices of cells that hold a patch; ``cells``, the flat
+            index of each site's cell, -1 for those left out; ``near_border`` and
+            ``off_lattice``, how many were left out since no whole patch fits into the image, and
+            since they fit no cell (or another one fits it better); ``sites``, shape (rows, cols,
+            2), and ``vectors``. ``centers``, unlike ``sites``, are those of the pixels cropped.
+            ``step`` is the length of the vectors, rounded.
+
+        Raises
+        ------
+        ValueError
+            If sites are not finite, lie outside the image or coincide; if fewer than 4 leave
+            room for a patch, or fewer than half fit one lattice; else as for a raster.
+
+        Notes
+        -----
+        Rows and columns follow the lattice: of a rotated or hexagonal one they are oblique, and
+        the corners of the grid hold empty cells. Two grains have two lattices: sites of the other
+        one are left out, or fit by chance. Around a dislocation no rows and columns are right
+        everywhere: a cut remains, where neighbours in the image are none in the grid.
+
+        Examples
+        --------
+        >>> import phyvae
+        >>> phantom = phyvae.phantoms.bfo(seed=0)
+        >>> grid = phyvae.PatchGrid.at(phantom.image, phantom.sites, size=24)
+        >>> grid.shape, len(grid.indices), grid.near_border
+        ((46, 46), 2116, 93)
+        """
+        from .site_grid import SiteGrid  # it is a PatchGrid itself
+
+        return SiteGrid(
+            image,
+            sites,
+            size,
+            subpixel=subpixel,
+            lattice=lattice,
+            vectors=vectors,
+            percentiles=percentiles,
+        )
+
+    @classmethod
+    def series(
+        cls,
+        images: Any,
+        size: int | tuple[int, int],
+        step: int | tuple[int, int] | None = None,
+        *,
+        percentiles: tuple[float, float] | None = (0.0, 100.0),
+    ) -> "list[PatchGrid]":
+        """Return a grid for each of several images, with one common intensity scale.
+
+        A stack, a time series: intensities then mean the same in all of them, as one training
+        needs.
+
+        Parameters
+        ----------
+        images
+            Array (n, height, width), or a sequence of images, which may differ in size.
+        size, step
+            As for one image.
+        percentiles
+            As for one image, over the pixels of all images together.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> frames = np.random.default_rng(0).random((3, 50, 40))
+        >>> grids = phyvae.PatchGrid.series(frames, size=16)
+        >>> len(grids), grids[0].limits == grids[2].limits
+        (3, True)
+        """
+        if not isinstance(images, Sequence | np.ndarray | Tensor) or isinstance(images, str):
+            raise TypeError(
+                f"images of type {type(images).__name__} must be an array (n, height, width) or a "
+                "list of images (height, width)."
+            )
+        if len(images) == 0 or (isinstance(images, np.ndarray | Tensor) and images.ndim != 3):
+            shape = tuple(getattr(images, "shape", (0,)))
+            raise ValueError(
+                f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
+                "image[None]."
+            )
+        arrays = [checked(image, f"images[{k}]") for k, image in enumerate(images)]
+        grids = [cls(array, size, step, percentiles=None) for array in arrays]
+        limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
+        for grid, array in zip(grids, arrays, strict=True):
+            grid.image, grid.limits = scaled(array, percentiles, limits), limits
+        return grids
 
     def __len__(self) -> int:
         return math.prod(self.shape)
+
+    @property
+    def indices(self) -> Int[Tensor, " n"]:
+        """Flat grid indices of the cells that hold a patch, ascending."""
+        return torch.arange(len(self))
 
     def __repr__(self) -> str:
         # Rounded down: only a grid that leaves nothing out shows 1.00.
@@ -199,14 +345,7 @@ class PatchGrid:
     @property
     def is_raster(self) -> bool:
         """Whether the patches lie at regular steps, and every cell holds one."""
-        return self.mask is None
-
-    @property
-    def indices(self) -> Int[Tensor, " n"]:
-        """Flat indices of the cells that hold a patch, in order."""
-        if self.mask is None:
-            return torch.arange(len(self))
-        return self.mask.flatten().nonzero()[:, 0].cpu()
+        return self.mask is None and self.graph is None
 
     @property
     def count(self) -> int:
@@ -274,7 +413,6 @@ class PatchGrid:
         moved = copy.copy(self)
         moved.image = self.image.to(device)
         moved.known = None if self.known is None else self.known.to(device)
-        moved.mask = None if self.mask is None else self.mask.to(device)
         return moved
 
     @property
@@ -322,7 +460,8 @@ class PatchGrid:
         -------
         ndarray
             Shape (rows, cols), dtype of `labels`. Where a centre falls between pixels (even patch
-            sizes), the pixel below and to the right is taken.
+            sizes), the pixel below and to the right is taken. Where `PatchGrid.at` leaves a cell
+            empty, integers are -1 and floats NaN; bools are refused.
 
         Examples
         --------
@@ -334,13 +473,16 @@ class PatchGrid:
         True
         """
         array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+        return self._at_centers(array, self.centers)
+
+    def _at_centers(self, array: np.ndarray, centers: np.ndarray) -> np.ndarray:
         expected = tuple(self.image.shape[:2])
         if array.shape != expected:
             raise ValueError(
                 f"labels has shape {array.shape}, but the image of this grid is {expected}; "
                 "pass one value per image pixel."
             )
-        pixel = np.floor(self.centers + 0.5).astype(int)
+        pixel = np.floor(centers + 0.5).astype(int)
         sampled: np.ndarray = array[pixel[..., 0], pixel[..., 1]]
         return sampled
 
@@ -349,7 +491,7 @@ def _middle(patch_shape: tuple[int, ...]) -> tuple[float, ...]:
     return tuple((n - 1) / 2 for n in patch_shape)
 
 
-def _pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
+def pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     """Return one number as two, checked."""
     try:
         y, x = (
@@ -362,59 +504,3 @@ def _pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     if min(y, x) < minimum:
         raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
     return y, x
-
-
-def checked(image: Any, name: str) -> np.ndarray:
-    """Return the data as a real, finite, non-constant array."""
-    if isinstance(image, Tensor):
-        image = image.detach().cpu()
-        image = image.float() if image.dtype == torch.bfloat16 else image
-    array = np.asarray(image)
-    if array.dtype.kind in "US":
-        raise TypeError(f"{name}={image!r} is text; read the file first (skimage.io.imread).")
-    if array.dtype.kind not in "buif":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, but must be real; pass the magnitude, the phase or "
-            "the real part of complex data."
-        )
-    if array.size == 0:
-        raise ValueError(f"{name} is empty, shape {array.shape}.")
-    if not np.isfinite(array).all():
-        count = int((~np.isfinite(array)).sum())
-        raise ValueError(
-            f"{name} holds {count} NaN or Inf value(s); fill or crop them first "
-            "(for example skimage.restoration.inpaint_biharmonic)."
-        )
-    if array.min() == array.max():
-        raise ValueError(
-            f"{name} is constant ({array.flat[0]}): there is nothing to learn; check the channel."
-        )
-    return array
-
-
-def _scaled(
-    array: np.ndarray, percentiles: tuple[float, float] | None
-) -> tuple[Tensor, tuple[float, float]]:
-    """Scale to [0, 1] between two percentiles; float64 inside, so that huge offsets survive."""
-    values = array.astype(np.float64)
-    if percentiles is None:
-        return torch.from_numpy(values.astype(np.float32)), (0.0, 1.0)
-    low, high = percentiles
-    if not 0 <= low < high <= 100:
-        raise ValueError(
-            f"percentiles={percentiles} must satisfy 0 <= low < high <= 100, or be None."
-        )
-    if high <= 1:
-        raise ValueError(
-            f"percentiles={percentiles} are in per cent, so nearly all of the image would become "
-            f"1; did you mean ({100 * low:g}, {100 * high:g})?"
-        )
-    values = values / 2  # exact, and no difference of two halves overflows
-    bottom, top = (float(v) for v in np.percentile(values, [low, high]))
-    if bottom == top:
-        raise ValueError(
-            f"percentiles={percentiles} of the image are both {2 * bottom}; choose wider ones, "
-            "such as (0, 100)."
-        )
-    values = np.clip((values - bottom) / (top - bottom), 0.0, 1.0)
-    return torch.from_numpy(values.astype(np.float32)), (2 * bottom, 2 * top)

@@ -1,7 +1,6 @@
 """Segmentation: latent maps become labels, and labels their walls and grains."""
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.measure import label as connected_pieces
-from skimage.segmentation import chan_vese, find_boundaries
+from skimage.segmentation import chan_vese
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
@@ -19,6 +18,7 @@ from .physics import bilateral
 
 __all__ = ["boundaries", "grains", "segment"]
 
+_METHODS = ("chan_vese", "gmm", "otsu")
 _FLAT = 1e-3  # a channel of at most this range shows nothing, as in the paper
 _FITTED = 100_000  # a mixture of a few components needs no more cells, and takes seconds
 
@@ -30,41 +30,47 @@ def segment(
     method: str = "gmm",
     denoise: float | str | None = None,
     seed: int = 0,
+    mask: npt.ArrayLike | Tensor | None = None,
 ) -> Int[np.ndarray, "rows cols"]:
     """Segment latent maps into domains.
 
     Parameters
     ----------
     maps
-        Latent maps, shape (channels, rows, cols), or one map, shape (rows, cols); finite. Channels
-        come first: more than 8 channels of at most 4 columns are taken for maps with channels
-        last, and refused.
+        Latent maps, shape (channels, rows, cols), or one map, shape (rows, cols); finite, but for
+        cells without a patch, which are NaN in every channel. Channels come first: more than 8
+        channels of at most 4 columns are taken for maps with channels last, and refused.
     classes
-        Number of domains to look for, 1 <= classes <= rows * cols.
+        Number of domains to look for, 1 <= classes <= number of patches.
     method
         - ``"gmm"``: Gaussian mixture (full covariances) on all channels, each standardised.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
-        - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes.
+        - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
+          through every cell, so it takes no map with empty ones.
     denoise
         Bilateral filter of each map before it is segmented, with a spatial width of 5 cells.
         None: no filter. A number > 0: its width in value, in units of the map's range (the
         paper's figures use 0.3, and 0.1 for NiO-LSMO). "std": the map's own standard deviation.
     seed
         Seed of the restarts of the Gaussian mixture.
+    mask
+        True where a cell holds a patch, shape (rows, cols), such as ``grid.mask``. The default
+        takes it from the NaN of `maps`.
 
     Returns
     -------
     labels
-        Shape (rows, cols), 0 <= label < classes. They are ordered: label 0 has the lowest mean
+        Shape (rows, cols), 0 <= label < classes, and -1 where there is no patch: such cells have
+        no part in thresholds, mixtures and filters. They are ordered: label 0 has the lowest mean
         of the first channel that is not flat, and so on. A map of fewer values than classes has
         fewer labels; one whose channels are all flat (range <= 1e-3) is one domain, all 0.
 
     Raises
     ------
     ValueError
-        If `maps` is not finite or has the wrong axes (channels last), or has several channels
-        where `method` takes one; if `method` is unknown; if `classes` or `denoise` is out of its
-        range.
+        If `maps` is not finite at a patch or has the wrong axes (channels last), or has several
+        channels where `method` takes one; if `method` is unknown; if `classes` or `denoise` is
+        out of its range; if "chan_vese" meets an empty cell.
     TypeError
         If `maps` is no array.
 
@@ -94,34 +100,47 @@ def segment(
            [0, 0, 1]])
     """
     if not isinstance(method, str) or method not in _METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {sorted(_METHODS)}.")
-    channels = as_maps(maps)
-    _check_classes(classes, method, cells=channels[0].size)
+        raise ValueError(f"method={method!r} is unknown; choose one of {list(_METHODS)}.")
+    channels, patches = as_maps(maps, mask)
+    _check_classes(classes, method, cells=int(patches.sum()))
     _check_denoise(denoise)
     if method != "gmm" and len(channels) > 1:
         raise ValueError(
             f"method={method!r} segments one map, but maps has {len(channels)} channels; "
             "choose one, for example maps[1]."
         )
+    if method == "chan_vese" and not patches.all():
+        raise ValueError(
+            f"method='chan_vese' draws its contour through every cell, but {(~patches).sum()} of "
+            f"{patches.size} hold no patch; use method='otsu' or 'gmm'."
+        )
 
-    channels = channels[np.ptp(channels, axis=(1, 2)) > _FLAT]
+    labels = np.where(patches, 0, -1)
+    channels = channels[np.ptp(channels[:, patches], axis=1) > _FLAT]
     if classes == 1 or len(channels) == 0:
-        return np.zeros(channels.shape[1:], dtype=np.int64)
-    normalised = np.stack([_normalise(channel) for channel in channels])
-    smooth = normalised if denoise is None else _denoised(normalised, denoise)
-    return _ordered(_METHODS[method](smooth, classes, seed), by=normalised[0])
+        return labels
+    channels = np.stack([_normalise(channel, patches) for channel in channels])
+    smooth = channels if denoise is None else _denoised(channels, denoise, patches)
+    if method == "chan_vese":
+        labels = _chan_vese(smooth[0])
+    elif method == "otsu":
+        labels[patches] = _otsu(smooth[0, patches], classes)
+    else:
+        labels[patches] = _gaussian_mixture(smooth[:, patches], classes, seed)
+    labels[patches] = _ordered(labels[patches], by=channels[0, patches])
+    return labels
 
 
 def boundaries(labels: npt.ArrayLike | Tensor) -> Bool[np.ndarray, "rows cols"]:
     """Mark the cells at a wall: those with another label above, below, left or right.
 
     Both sides of a wall are marked (scikit-image's "thick" mode), as no label is background.
-    The border of the map is no wall.
+    The border of the map is no wall, nor is the rim of cells without a patch, labelled -1.
 
     Parameters
     ----------
     labels
-        Domains, shape (rows, cols), whole numbers.
+        Domains, shape (rows, cols), whole numbers; -1: no patch.
 
     Returns
     -------
@@ -138,14 +157,21 @@ def boundaries(labels: npt.ArrayLike | Tensor) -> Bool[np.ndarray, "rows cols"]:
     >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
     array([[0, 0, 1, 1, 0]])
     """
-    walls: np.ndarray = find_boundaries(as_label_map(labels), connectivity=1, mode="thick")
+    domains = as_label_map(labels)
+    walls = np.zeros(domains.shape, dtype=bool)
+    for axis in (0, 1):
+        a, b = domains.swapaxes(0, axis)[1:], domains.swapaxes(0, axis)[:-1]
+        unequal = (a != b) & (a != -1) & (b != -1)
+        walls.swapaxes(0, axis)[1:] |= unequal
+        walls.swapaxes(0, axis)[:-1] |= unequal
     return walls
 
 
 def grains(labels: npt.ArrayLike | Tensor, max_size: int) -> Int[np.ndarray, "rows cols"]:
     """Number the grains: connected pieces of one label, of at most `max_size` cells.
 
-    Cells are connected through their edges, not their corners. In the paper, grains are small
+    Cells are connected through their edges, not their corners; those without a patch, labelled
+    -1, belong to no grain. In the paper, grains are small
     spurious islands within a domain, which the physics makes vanish.
 
     Parameters
@@ -186,15 +212,16 @@ def grains(labels: npt.ArrayLike | Tensor, max_size: int) -> Int[np.ndarray, "ro
     pieces = connected_pieces(domains, background=domains.min() - 1, connectivity=1)
     small = np.bincount(pieces.ravel(), minlength=1) <= max_size
     small[0] = False
+    small[np.unique(pieces[domains == -1])] = False
     numbers: np.ndarray = np.where(small, np.cumsum(small), 0)[pieces]
     return numbers
 
 
 def _gaussian_mixture(
-    maps: Float[np.ndarray, "channels rows cols"], classes: int, seed: int
-) -> Int[np.ndarray, "rows cols"]:
+    values: Float[np.ndarray, "channels n"], classes: int, seed: int
+) -> Int[np.ndarray, " n"]:
     """Label by the most likely component of a Gaussian mixture on all channels."""
-    features = maps.reshape(len(maps), -1).T
+    features = values.T
     # The restarts draw cells by their position in the list: sort it, so that only the values
     # matter and a flipped map has flipped labels.
     order = np.lexsort(features.T)
@@ -207,15 +234,13 @@ def _gaussian_mixture(
         mixture.fit(features[:: 1 + len(features) // _FITTED])
     labels = np.empty(len(order), dtype=np.int64)
     labels[order] = mixture.predict(features)
-    return labels.reshape(maps.shape[1:])
+    return labels
 
 
-def _otsu(
-    maps: Float[np.ndarray, "1 rows cols"], classes: int, seed: int
-) -> Int[np.ndarray, "rows cols"]:
-    """Label by the (multi-)Otsu thresholds of one map in [0, 1]."""
+def _otsu(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray, " n"]:
+    """Label by the (multi-)Otsu thresholds of values in [0, 1]."""
     # In 256 levels a threshold is a level, not the centre of a bin that it would cut in two.
-    levels = np.round(255 * maps[0]).astype(np.uint8)
+    levels = np.round(255 * values).astype(np.uint8)
     classes = min(classes, len(np.unique(levels)))
     if classes == 1:
         return np.zeros(levels.shape, dtype=np.int64)
@@ -227,45 +252,40 @@ def _otsu(
     return labels
 
 
-def _chan_vese(
-    maps: Float[np.ndarray, "1 rows cols"], classes: int, seed: int
-) -> Int[np.ndarray, "rows cols"]:
+def _chan_vese(channel: Float[np.ndarray, "rows cols"]) -> Int[np.ndarray, "rows cols"]:
     """Label by the Chan-Vese active contour of one map, with scikit-image's weights."""
-    inside: np.ndarray = chan_vese(maps[0], init_level_set=maps[0] - threshold_otsu(maps[0]))
+    inside: np.ndarray = chan_vese(channel, init_level_set=channel - threshold_otsu(channel))
     return inside.astype(np.int64)
 
 
-_METHODS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
-    "gmm": _gaussian_mixture,
-    "otsu": _otsu,
-    "chan_vese": _chan_vese,
-}
-
-
-def _normalise(channel: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, "rows cols"]:
-    """Stretch to [0, 1]."""
-    normalised: np.ndarray = (channel - channel.min()) / np.ptp(channel)
+def _normalise(
+    channel: Float[np.ndarray, "rows cols"], patches: Bool[np.ndarray, "rows cols"]
+) -> Float[np.ndarray, "rows cols"]:
+    """Stretch to [0, 1] where there are patches; 0 elsewhere."""
+    values = channel[patches]
+    normalised: np.ndarray = np.where(patches, (channel - values.min()) / np.ptp(values), 0.0)
     return normalised
 
 
 @torch.no_grad()
 def _denoised(
-    maps: Float[np.ndarray, "channels rows cols"], denoise: float | str
+    maps: Float[np.ndarray, "channels rows cols"],
+    denoise: float | str,
+    patches: Bool[np.ndarray, "rows cols"],
 ) -> Float[np.ndarray, "channels rows cols"]:
     """Filter each map, with its own standard deviation as width in value for "std"."""
     sigma_color = None if isinstance(denoise, str) else float(denoise)
-    smooth: np.ndarray = bilateral(torch.from_numpy(maps), sigma_color, 5.0).numpy()
+    mask = None if patches.all() else torch.from_numpy(patches)
+    smooth: np.ndarray = bilateral(torch.from_numpy(maps), sigma_color, 5.0, mask=mask).numpy()
     return smooth
 
 
-def _ordered(
-    labels: Int[np.ndarray, "rows cols"], by: Float[np.ndarray, "rows cols"]
-) -> Int[np.ndarray, "rows cols"]:
+def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Renumber labels 0, 1, ... by the mean of a map over each."""
-    _, compact = np.unique(labels.ravel(), return_inverse=True)
-    means = np.bincount(compact, weights=by.ravel()) / np.bincount(compact)
-    rank = np.argsort(np.argsort(means, kind="stable"))
-    return rank[compact].reshape(labels.shape)
+    _, compact = np.unique(labels, return_inverse=True)
+    means = np.bincount(compact, weights=by) / np.bincount(compact)
+    rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))
+    return rank[compact]
 
 
 def _check_classes(classes: object, method: str, cells: int) -> None:

@@ -27,9 +27,10 @@ _COST = 150
 def pays(grid: PatchGrid) -> bool:
     """Return whether `first_layer` is faster on this grid than copies of its patches.
 
-    It is where patches overlap much: from about 15 px on at step 1, and 30 px at step 2.
+    It is where patches overlap much: from about 15 px on at step 1, and 30 px at step 2. Patches
+    on sites are at no regular steps.
     """
-    if len(grid.patch_shape) == 1:
+    if len(grid.patch_shape) == 1 or grid.mask is not None or grid.graph is not None:
         return False
     (tall, rows), (wide, cols) = _blocks(grid)
     transforms = len(rows) * len(cols) + 1  # the last one stands for the weights

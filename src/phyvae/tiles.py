@@ -5,17 +5,19 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .graph import SiteGraph
 from .layout import Layout
+from .patches import PatchGrid
 
-__all__ = ["Step", "TileSampler", "steps_over"]
+__all__ = ["SiteSampler", "Step", "TileSampler", "sampler_of", "steps_over"]
 
-_Tile = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
-_Job = tuple[_Tile, int, int]  # tile, number of the batch in it, seed
+_Job = tuple[Any, int, int]  # tile, number of the batch in it, seed
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,7 @@ class TileSampler:
 
     def jobs(self, generator: torch.Generator) -> Iterator[_Job]:
         """Yield tile, batch number and seed of each step of one pass, in random order."""
-        rows, cols = (_cuts(n, self.tile, generator) for n in self.shape)
-        tiles = list(itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)))
+        tiles = self._tiles(generator)
         # Job j is batch k of tile t. Of a large grid with few steps most are never asked for.
         first = [0]
         for tile in tiles:
@@ -132,15 +133,9 @@ class TileSampler:
             t = bisect.bisect_right(first, job) - 1
             yield tiles[t], job - first[t], shuffle + t
 
-    def step(self, tile: _Tile, k: int, seed: int) -> Step:
+    def step(self, tile: Any, k: int, seed: int) -> Step:
         """Return the step that decodes the k-th batch of a tile."""
-        (top, bottom), (left, right) = tile
-        layout = Layout((bottom - top, right - left))
-        index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
-        index = index.flatten()
-        if self.mask is not None and self._cells(tile) < len(index):
-            (cells,) = torch.nonzero(self._part(tile).flatten(), as_tuple=True)
-            layout, index = Layout(layout.shape, cells), index[cells]
+        layout, index = self._laid_out(tile)
         # The same permutation for all batches of a tile, so that they share no patch.
         order = torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))
         size = min(self.batch_size, len(order))
@@ -150,18 +145,63 @@ class TileSampler:
         sites = order[:count] if count < len(order) else None
         return Step(layout, index, order[:size], sites)
 
-    def _part(self, tile: _Tile) -> Bool[Tensor, "rows cols"]:
-        """Return the mask of a tile."""
-        assert self.mask is not None
-        (top, bottom), (left, right) = tile
-        return self.mask[top:bottom, left:right]
+    def _tiles(self, generator: torch.Generator) -> Sequence[Any]:
+        """Return the tiles of one pass, each as (top, bottom), (left, right)."""
+        rows, cols = (_cuts(n, self.tile, generator) for n in self.shape)
+        return list(itertools.product(itertools.pairwise(rows), itertools.pairwise(cols)))
 
-    def _cells(self, tile: _Tile) -> int:
+    def _cells(self, tile: Any) -> int:
         """Return how many patches a tile holds."""
-        if self.mask is not None:
-            return int(self._part(tile).sum())
         (top, bottom), (left, right) = tile
-        return (bottom - top) * (right - left)
+        if self.mask is not None:
+            return int(self.mask[top:bottom, left:right].sum())
+        return int((bottom - top) * (right - left))
+
+    def _laid_out(self, tile: Any) -> tuple[Layout, Int[Tensor, " cells"]]:
+        """Return the layout of a tile's patches, and their flat grid indices."""
+        (top, bottom), (left, right) = tile
+        layout = Layout((bottom - top, right - left))
+        index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
+        index = index.flatten()
+        if self.mask is None or self._cells(tile) == len(index):
+            return layout, index
+        (cells,) = torch.nonzero(self.mask[top:bottom, left:right].flatten(), as_tuple=True)
+        return Layout(layout.shape, cells), index[cells]
+
+
+@dataclass(frozen=True)
+class SiteSampler(TileSampler):
+    """The same for sites without a raster: a tile is the sites in a box, of tile² at most.
+
+    Attributes
+    ----------
+    graph
+        The sites and their neighbours.
+    """
+
+    graph: SiteGraph | None = None
+
+    def _tiles(self, generator: torch.Generator) -> Sequence[Any]:
+        """Return the tiles of one pass, each as the numbers of its sites."""
+        assert self.graph is not None
+        return _boxes(self.graph.sites.cpu(), torch.arange(len(self.graph)), self.tile, generator)
+
+    def _cells(self, tile: Any) -> int:
+        return len(tile)
+
+    def _laid_out(self, tile: Any) -> tuple[Layout, Int[Tensor, " cells"]]:
+        assert self.graph is not None
+        graph = self.graph if len(tile) == len(self.graph) else self.graph.subgraph(tile)
+        return Layout((1, len(tile)), graph=graph), tile
+
+
+def sampler_of(grid: PatchGrid, batch_size: int, tile: int, sites: int | None) -> TileSampler:
+    """Return what draws the steps on a grid."""
+    if grid.graph is not None:
+        graph = grid.graph.to("cpu")
+        return SiteSampler(grid.shape, batch_size, tile, sites, graph=graph)
+    mask = None if grid.mask is None else grid.mask.cpu()
+    return TileSampler(grid.shape, batch_size, tile, sites, mask)
 
 
 def steps_over(
@@ -208,3 +248,20 @@ def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:
     jitter = (float(torch.rand((), generator=generator)) - 0.5) * length / 2
     inner = [round(i * length + jitter) for i in range(1, pieces)]
     return [0, *inner, n]
+
+
+def _boxes(
+    sites: Float[Tensor, "n 2"],
+    index: Int[Tensor, " k"],
+    tile: int,
+    generator: torch.Generator,
+) -> list[Int[Tensor, " cells"]]:
+    """Return sites in boxes of tile² at most: halved across the longer side, off the middle."""
+    if len(index) <= tile**2:
+        return [index]
+    inside = sites[index]
+    along = int((inside.amax(0) - inside.amin(0)).argmax())
+    order = index[inside[:, along].argsort()]
+    share = 0.375 + 0.25 * float(torch.rand((), generator=generator))
+    halves = order.split([round(share * len(order)), len(order) - round(share * len(order))])
+    return [box for half in halves for box in _boxes(sites, half, tile, generator)]

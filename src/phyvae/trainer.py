@@ -26,7 +26,7 @@ from .patches import PatchGrid
 from .posterior import Posterior
 from .precision import Precision, dtype_of
 from .schedules import Beta, as_schedule
-from .tiles import TileSampler, steps_over
+from .tiles import sampler_of, steps_over
 
 __all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"]
 
@@ -406,8 +406,8 @@ class PhysicsTrainer:
             parts = torch.stack([*terms, model.floor(data).mean()])
             sums += len(index) * parts.double().cpu()
             content.append(posterior.mean[:, model.content])
-        layout = Layout(grid.shape, None if grid.mask is None else indices.to(self.device))
-        psi = self.objective.psi(layout.maps(torch.cat(content)), layout.mask)
+        layout = Layout.of(grid).to(self.device)
+        psi = self.objective.psi(layout.maps(torch.cat(content)), layout.mask, layout.graph)
         reconstruction, kl, floor = (sums / len(indices)).to(psi)
         return self.objective.combine(reconstruction, kl, floor, psi, beta).detach()
 
@@ -474,8 +474,7 @@ class PhysicsTrainer:
         """Return what the steps of the next epoch are made of."""
         rank, ranks = parallel.rank(), parallel.world_size()
         samplers = [
-            TileSampler(grid.shape, self.batch_size, self.tile, self.sites, grid.mask)
-            for grid in tiles.grids
+            sampler_of(grid, self.batch_size, self.tile, self.sites) for grid in tiles.grids
         ]
         seed = _mixed(self.seed, self.epochs_done)
         # Each process has noise of its own, the first one that of a process alone.

@@ -1,14 +1,25 @@
 """What a physics loss is: a non-negative number that a latent map pays for."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-__all__ = ["Maximize", "PhysicsLoss", "check_maps", "length", "standardise"]
+from ..graph import SiteGraph
+
+__all__ = [
+    "Maximize",
+    "PhysicsLoss",
+    "check_maps",
+    "check_values",
+    "length",
+    "root",
+    "standardise",
+    "standardise_values",
+]
 
 
 class PhysicsLoss(nn.Module, abc.ABC):
@@ -19,6 +30,9 @@ class PhysicsLoss(nn.Module, abc.ABC):
     patch. It returns a scalar >= 0, differentiable with respect to the maps.
 
     Losses compose: ``EdgeLoss() + 0.5 * FourierLoss()``.
+
+    A loss that compares neighbours can serve sites without a lattice, too: give it
+    ``on_graph(values, graph)`` (see `SiteGraph`).
 
     Notes
     -----
@@ -57,6 +71,27 @@ class PhysicsLoss(nn.Module, abc.ABC):
         """
         return float(self(maps))
 
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the loss of values at sites without a lattice, a scalar >= 0.
+
+        Parameters
+        ----------
+        values
+            Latent values, one per site, shape (channels, n).
+        graph
+            Which sites are neighbours.
+
+        Raises
+        ------
+        ValueError
+            If this loss has no such form: its neighbours, or its waves, take rows and columns.
+        """
+        raise ValueError(
+            f"{self!r} needs a raster of (rows, cols), but these sites have no lattice; use a "
+            "loss that has on_graph, such as EdgeLoss() or TotalVariation(), or lay the sites "
+            "out: PatchGrid.at(image, sites, size)."
+        )
+
     def __add__(self, other: "PhysicsLoss") -> "PhysicsLoss":
         if not isinstance(other, PhysicsLoss):
             return NotImplemented
@@ -82,8 +117,14 @@ class _Sum(PhysicsLoss):
     ) -> Float[Tensor, ""]:
         return torch.stack([term(maps, mask) for term in self.terms]).sum()
 
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        return torch.stack([term.on_graph(values, graph) for term in self._losses()]).sum()
+
+    def _losses(self) -> Iterator[PhysicsLoss]:
+        return (term for term in self.terms if isinstance(term, PhysicsLoss))
+
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
-        return sum(term.published(maps) for term in self.terms if isinstance(term, PhysicsLoss))
+        return sum(term.published(maps) for term in self._losses())
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.terms))
@@ -105,6 +146,9 @@ class _Weighted(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         return self.weight * self.loss(maps, mask)
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        return self.weight * self.loss.on_graph(values, graph)
 
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
         return self.weight * self.loss.published(maps)
@@ -138,6 +182,10 @@ class Maximize(PhysicsLoss):
     ) -> Float[Tensor, ""]:
         """Return the reciprocal of one plus the loss."""
         return 1 / (1 + self.loss(maps, mask))
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the reciprocal of one plus the loss on a graph."""
+        return 1 / (1 + self.loss.on_graph(values, graph))
 
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
         """Return the reciprocal of one plus the published number."""
@@ -184,6 +232,27 @@ def standardise(
     return torch.where(flat | (weight == 0), 0.0, centred / deviation)
 
 
+def standardise_values(
+    values: Float[Tensor, "channels n"], graph: SiteGraph, scaling: str = "standard"
+) -> Float[Tensor, "channels n"]:
+    """Return values at sites, checked, and standardised unless `scaling` is "none"."""
+    check_values(values, graph)
+    return standardise(values[:, None])[:, 0] if scaling == "standard" else values
+
+
+def check_values(values: Tensor, graph: SiteGraph) -> None:
+    """Raise a ValueError unless values is (channels, n), floating point, one per site."""
+    if values.ndim != 2 or len(values) == 0 or values.shape[1] != len(graph):
+        raise ValueError(
+            f"values has shape {tuple(values.shape)}, but must be (channels, {len(graph)}): one "
+            "per site of the graph."
+        )
+    if not values.is_floating_point():
+        raise ValueError(
+            f"values has dtype {values.dtype}, but must be floating point; use .float()."
+        )
+
+
 def check_maps(maps: Tensor, mask: Tensor | None) -> None:
     """Raise a ValueError unless maps is (channels, rows, cols) and mask, if any, (rows, cols)."""
     if maps.ndim != 3 or 0 in maps.shape:
@@ -205,6 +274,10 @@ def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
 
     On few components it is much faster than `torch.linalg.vector_norm`.
     """
-    squared = vectors.square().sum(dim)
+    return root(vectors.square().sum(dim))
+
+
+def root(squared: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the square root; where it is 0, so is its gradient, not NaN."""
     positive = squared > 0
     return torch.where(positive, squared, 1.0).sqrt() * positive

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, length, standardise
+from ..graph import SiteGraph
+from .base import PhysicsLoss, check_maps, check_values, length, standardise
 
 __all__ = ["SL1", "EdgeLoss", "bilateral", "scharr"]
 
@@ -88,10 +89,7 @@ class EdgeLoss(PhysicsLoss):
     ) -> Float[Tensor, ""]:
         """Return the mean edge magnitude; with a mask, over cells whose neighbours all count."""
         check_maps(maps, mask)
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        elif self.scaling == "minmax":
-            maps = _minmax(maps, mask)
+        maps = self._scaled(maps, mask)
         if self.sigma_spatial > 0:
             maps = bilateral(maps, self.sigma_color, self.sigma_spatial, mask=mask)
         edges = scharr(maps)
@@ -100,6 +98,30 @@ class EdgeLoss(PhysicsLoss):
         whole = -F.max_pool2d(_replicated(-mask.to(maps)[None, None]), 3, stride=1)[0, 0]
         total = (edges.mean(0) * whole).sum()
         return total / whole.sum().clamp(min=1) if self.reduction == "mean" else total
+
+    def _scaled(self, maps: Tensor, mask: Tensor | None) -> Tensor:
+        if self.scaling == "standard":
+            return standardise(maps, mask)
+        if self.scaling == "minmax":
+            return _minmax(maps, mask)
+        return maps if mask is None else torch.where(mask, maps, 0.0)  # not NaN
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        r"""Return :math:`\sqrt 2` times the mean slope at the sites, as Scharr's edges have it.
+
+        The slope is that of the least-squares plane through a site and its neighbours, per
+        spacing of the sites (`SiteGraph.slopes`). On a square raster it is the slope between the
+        neighbours on both sides, where Scharr's kernel smooths across a little, too.
+        """
+        check_values(values, graph)
+        if self.sigma_spatial > 0:
+            raise ValueError(
+                f"sigma_spatial={self.sigma_spatial:g}: the bilateral filter needs a raster of "
+                "(rows, cols), but these sites have no lattice; use EdgeLoss()."
+            )
+        slopes = graph.slopes(self._scaled(values[:, None], None)[:, 0])
+        edges = 2**0.5 * length(slopes, dim=-1).mean(0)
+        return edges.mean() if self.reduction == "mean" else edges.sum()
 
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
         """Return the authors' number: min-max, scikit-image's bilateral and Scharr, summed."""
