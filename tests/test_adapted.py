@@ -424,6 +424,47 @@ class TestAdapt:
         assert_close(found.maps["0.5"], alone.model.latent_maps(grid))
 
 
+REFINED = ("vae", "rts", "rts, gaussian", "t, continuous", "t, classes", "convolutions",
+           "spectra, t", "encoder-decoder")  # fmt: skip
+
+
+class TestRefine:
+    objective = PhysicsObjective(TotalVariation("none"))
+
+    @pytest.mark.parametrize("name", REFINED)
+    def test_lowers_the_energy(self, name):
+        make, grid = EVERY[name]
+        model = adapt(made(make))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", phyvae.CollapsedMapsWarning)
+            PhysicsTrainer(model, lr=1e-2, batch_size=20).fit(grid, 3, beta=0.1, progress=False)
+        found = phyvae.refine(model, grid, self.objective, iterations=2, samples=2, progress=False)
+        assert found.maps.shape == model.latent_maps(grid).shape
+        assert found.maps.isfinite().all()
+        assert found.stds.isfinite().all()
+        assert (found.energy.diff() <= 0).all()
+        assert found.shifts.shape[0] == len(model.shift_scale)
+
+    def test_gives_what_it_gives_for_a_shift_vae_of_the_same_weights(self):
+        own = ShiftVAE((SIZE, SIZE), dx_prior=0.1, hidden_dim_e=(6, 5), hidden_dim_d=(6, 5))
+        PhysicsTrainer(own, lr=1e-2, batch_size=20).fit(IMAGE, 10, beta=0.1, progress=False)
+        vae = made(ivae(["t"]))
+        vae.load_state_dict(own.state_dict())
+        one, other = (
+            phyvae.refine(model, IMAGE, self.objective, iterations=2, samples=2, progress=False)
+            for model in (own, vae)
+        )
+        assert_close(other.maps, one.maps, rtol=1e-2, atol=1e-2)
+        assert_close(other.shifts, one.shifts, rtol=1e-2, atol=1e-2)
+        assert_close(other.energy, one.energy, rtol=1e-5, atol=1e-4)
+
+    @pytest.mark.parametrize("name", ["joint", "semi-supervised", "regression"])
+    def test_refuses_latents_that_are_no_continuous_numbers(self, name):
+        make, grid = BY_PYRO[name]
+        with pytest.raises(NotImplementedError, match="cannot be refined"):
+            phyvae.refine(made(make), grid, self.objective, progress=False)
+
+
 class TestRefusals:
     def test_of_what_is_no_model(self):
         with pytest.raises(TypeError, match="type Linear, but must be a ShiftVAE"):

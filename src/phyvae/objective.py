@@ -284,7 +284,7 @@ class PhysicsObjective(nn.Module):
         # The deviation of a class, or of a regression, is no output of the network.
         outputs = zip((posterior.mean, posterior.std), gradient, strict=True)
         trained = [(output, at) for output, at in outputs if output.requires_grad]
-        torch.autograd.backward(*map(list, zip(*trained, strict=True)))
+        torch.autograd.backward([output for output, _ in trained], [at for _, at in trained])
         return parts.detach()
 
     def gradient(

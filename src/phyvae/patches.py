@@ -396,6 +396,12 @@ class PatchGrid:
         known.known = torch.from_numpy(numbers).to(self.device)
         return known
 
+    def of(self, image: Tensor) -> "PatchGrid":
+        """Return the same patches, to the nearest pixel, of another image as it is."""
+        other = copy.copy(self)
+        other.image = image
+        return other
+
     def data(self, index: Int[Tensor, " n"], like: Tensor) -> Data:
         """Return the patches at flat grid indices, with what is known of them, as `like` is."""
         patches = self.gather(index).to(like)

@@ -1,20 +1,22 @@
 """Refinement: better latent maps after training, each patch helped by its neighbours."""
 
-import copy
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jvp, vmap
 from tqdm.auto import tqdm
 
 from ._given import is_integer
-from .models import ShiftVAE, check_patches
+from .known import Data
+from .layout import Layout
+from .models import PatchModel, adapt, check_patches
+from .models.likelihood import expanded
 from .objective import PhysicsObjective
 from .parallel import rank
 from .patches import PatchGrid
@@ -60,7 +62,7 @@ class Refined:
 
 
 def refine(
-    model: ShiftVAE,
+    model: nn.Module,
     grid: PatchGrid,
     objective: PhysicsObjective,
     *,
@@ -85,7 +87,8 @@ def refine(
     Parameters
     ----------
     model
-        A trained model. Nothing in it changes.
+        A trained model, or pyroVED's own (see `adapt`) if its latents are continuous: not
+        ``jiVAE``, ``ssiVAE`` or ``ss_reg_iVAE``. Nothing in it changes.
     grid
         The patches, those of the training or others.
     objective
@@ -146,16 +149,17 @@ def refine(
     >>> refined.maps.shape == (2, *grid.shape)
     True
     """
-    if batch_size is None and isinstance(model, ShiftVAE):
-        batch_size = 8 if model.device.type == "cpu" else 256
+    model = adapt(model)
+    if batch_size is None:
+        batch_size = 8 if model.like.device.type == "cpu" else 256
     _check(
-        model,
         objective,
         {"strength": strength, "beta": beta},
         {"iterations": iterations, "samples": samples, "batch_size": batch_size},
     )
     check_patches(model, grid)
-    problem = _Problem(model, grid, objective, beta, batch_size)
+    layout = Layout.of(grid).to(model.like.device)
+    problem = _Problem(model, grid, layout, objective, beta, batch_size)
     most = 2 * iterations + samples
     with tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
         path = _descend(problem, problem.at(problem.encoded()), iterations, bar)
@@ -170,10 +174,11 @@ def refine(
         stds = _spread(problem, path[-1], samples, seed, bar)
     history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
     z = path[-1].z
+    shifts = z[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
     return Refined(
-        maps=problem.content(z).cpu(),
-        stds=problem.content(stds).cpu(),
-        shifts=problem.laid_out(z[:, : model.coord] * model.shift_scale).cpu(),
+        maps=problem.shown(z[:, model.content]),
+        stds=problem.shown(stds[:, model.content]),
+        shifts=problem.shown(shifts),
         weight=problem.weight,
         energy=history[0],
         reconstruction=history[1],
@@ -197,8 +202,9 @@ class _Point:
 class _Problem:
     """The energy of all patches, and its expansions."""
 
-    model: ShiftVAE
+    model: PatchModel
     grid: PatchGrid
+    layout: Layout
     objective: PhysicsObjective
     beta: float
     batch_size: int
@@ -211,10 +217,11 @@ class _Problem:
         """Return the encoder's means, the start of the descent."""
         return torch.cat([self.model.posterior(patches).mean for _, patches in self.batches()])
 
-    def batches(self) -> Iterator[tuple[slice, Tensor]]:
-        for index in torch.arange(len(self.grid)).split(self.batch_size):
-            patches = self.grid.gather(index).to(self.model.grid)
-            yield slice(int(index[0]), int(index[-1]) + 1), patches
+    def batches(self) -> Iterator[tuple[slice, Data]]:
+        first = 0
+        for index in self.grid.indices.split(self.batch_size):
+            yield slice(first, first + len(index)), self.grid.data(index, self.model.like)
+            first += len(index)
 
     def at(self, z: Float[Tensor, "n z_dim"]) -> _Point:
         """Expand φ of every patch around its latents."""
@@ -225,26 +232,27 @@ class _Problem:
             parts.append((value, scores.sum(-1), curvature, noise))
         return _Point(z, *(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def laid_out(self, columns: Float[Tensor, "n columns"]) -> Float[Tensor, "columns rows cols"]:
-        return columns.T.reshape(-1, *self.grid.shape)
-
-    def content(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, "channels rows cols"]:
-        return self.laid_out(z[:, self.model.content])
+    def shown(self, columns: Float[Tensor, "n columns"]) -> Float[Tensor, "columns rows cols"]:
+        """Return the columns as maps on the CPU, with NaN where there is no patch."""
+        maps, mask = self.layout.maps(columns), self.layout.mask
+        return (maps if mask is None else torch.where(mask, maps, torch.nan)).cpu()
 
     def psi(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, ""]:
-        return self.objective.psi((self.content(z) - self.offset) / self.unit)
+        values = (z[:, self.model.content] - self.offset) / self.unit
+        layout = self.layout
+        return self.objective.psi(layout.maps(values), layout.mask, layout.graph)
 
     def with_physics(self, point: _Point, strength: float) -> "_Problem":
         """Return the same problem with Ψ, weighed against the noise at the maps without Ψ."""
         if self.objective.physics is None or strength == 0:
             return self
-        z = point.z
-        maps = self.content(z)
-        unit = maps.std((-2, -1), keepdim=True, correction=0)
+        z, content = point.z, self.model.content
+        values = z[:, content]
+        unit = values.std(0, correction=0)
         unit = torch.where(unit > 0, unit, 1.0)
-        problem = replace(self, offset=maps.mean((-2, -1), keepdim=True), unit=unit)
-        noise = self.content(point.noise) * unit.square()
-        acted_on = list(self.objective._acted_on(len(maps)))
+        problem = replace(self, offset=values.mean(0), unit=unit)
+        noise = point.noise[:, content] * unit.square()
+        acted_on = list(self.objective._acted_on(values.shape[1]))
         with torch.enable_grad():
             leaf = z.clone().requires_grad_()
             psi = problem.psi(leaf)
@@ -254,9 +262,11 @@ class _Problem:
                     "it; compute it from the maps with torch, and not with "
                     'coupling="published".'
                 )
-            pull = self.content(torch.autograd.grad(psi, leaf)[0]) * unit
-        pull = len(z) * pull[acted_on].square().mean().sqrt()
-        weight = strength * noise[acted_on].mean().sqrt() / torch.where(pull > 0, pull, math.inf)
+            pull = torch.autograd.grad(psi, leaf)[0][:, content] * unit
+        pull = len(z) * pull[:, acted_on].square().mean().sqrt()
+        weight = (
+            strength * noise[:, acted_on].mean().sqrt() / torch.where(pull > 0, pull, math.inf)
+        )
         return replace(problem, weight=float(weight))
 
     @torch.no_grad()
@@ -344,21 +354,13 @@ def _spread(
 ) -> Float[Tensor, "n z_dim"]:
     """Return the standard deviation of the minimum under simulated noise."""
     generator = torch.Generator().manual_seed(seed)
-    signed = copy.copy(problem.grid)
     pushes = [torch.empty_like(point.z) for _ in range(samples)]
-    images = [
-        torch.randint(0, 2, problem.grid.image.shape, generator=generator, dtype=torch.int8)
-        .mul_(2)
-        .sub_(1)
-        .half()
-        for _ in range(samples)
-    ]
-    for rows, patches in problem.batches():
-        _, scores, _ = _expand(problem.model, patches, point.z[rows])
-        for push, image in zip(pushes, images, strict=True):
-            signed.image = image
-            signs = signed.gather(torch.arange(rows.start, rows.stop)).to(scores)
-            push[rows] = (scores * signs.flatten(1)[:, None]).sum(-1)
+    signs = [_signs(problem, generator) for _ in range(samples)]
+    for rows, data in problem.batches():
+        _, scores, _ = _expand(problem.model, data, point.z[rows])
+        index = problem.grid.indices[rows]
+        for push, sign in zip(pushes, signs, strict=True):
+            push[rows] = (scores * sign(rows, index).to(scores)[:, None]).sum(-1)
     total, squares = torch.zeros_like(point.z), torch.zeros_like(point.z)
     none = torch.zeros_like(point.reconstruction)
     for push in pushes:
@@ -369,34 +371,49 @@ def _spread(
     return variance.clamp(min=0).sqrt()
 
 
+def _signs(
+    problem: _Problem, generator: torch.Generator
+) -> Callable[[slice, Tensor], Float[Tensor, "n pixels"]]:
+    """Return random signs of the noise: of each pixel of the image, or each value to be drawn."""
+    grid = problem.grid
+    image = _coins(grid.image.shape, generator)
+    if problem.model.draws_patches:
+        signed = grid.of(image)
+        return lambda rows, index: signed.gather(index).flatten(1)
+    assert grid.known is not None
+    values = _coins((grid.count, grid.known.shape[1]), generator)
+    return lambda rows, index: values[rows]
+
+
+def _coins(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    coins = torch.randint(0, 2, tuple(shape), generator=generator, dtype=torch.int8)
+    return coins.mul_(2).sub_(1).half()
+
+
 @torch.no_grad()
 def _expand(
-    model: ShiftVAE, patches: Float[Tensor, "n *patch"], z: Float[Tensor, "n z_dim"]
+    model: PatchModel, data: Data, z: Float[Tensor, "n z_dim"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return φ, its gradient pixel by pixel (n, z_dim, pixels), and its Gauss-Newton curvature."""
     directions = torch.eye(z.shape[1]).to(z)[:, None].expand(-1, len(z), -1)
+
+    def drawn(latents: Tensor) -> Tensor:
+        return model.pixel_means(latents, data)
+
     with warnings.catch_warnings():  # torch compiles its own rules by a deprecated function
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
 
         def move(direction: Tensor) -> Any:
-            return jvp(model._decoder_output, (z,), (direction,))
+            return jvp(drawn, (z,), (direction,))
 
         # One output for all directions, one move for each.
         moved: Any = vmap(move, out_dims=(None, 0))  # type: ignore[arg-type]
-        output, moves = moved(directions)
-    data = patches.flatten(1)
-    if model.sampler_name == "bernoulli":
-        mean = output.sigmoid()
-        slope, bend = mean - data, mean * (1 - mean)
-    else:
-        mean = output.sigmoid() if model.sigmoid_d else output
-        change = mean * (1 - mean) if model.sigmoid_d else torch.ones_like(mean)
-        slope = (mean - data) * change / model.decoder_sig**2
-        bend = change**2 / model.decoder_sig**2
+        mean, moves = moved(directions)
+    value, slope, bend = expanded(model.sampler_name, mean, model.targets(data), model.decoder_sig)
     moves = moves.transpose(0, 1)  # (n, z_dim, pixels)
     curvature = (moves * bend[:, None]) @ moves.mT
-    return model.reconstruction(patches, z), moves * slope[:, None], curvature
+    return value.sum(-1), moves * slope[:, None], curvature
 
 
 def _with_prior(point: _Point, beta: float) -> tuple[Tensor, Tensor]:
@@ -405,11 +422,7 @@ def _with_prior(point: _Point, beta: float) -> tuple[Tensor, Tensor]:
     return point.gradient + beta * point.z, point.curvature + beta * eye
 
 
-def _check(
-    model: object, objective: object, numbers: dict[str, float], counts: dict[str, int | None]
-) -> None:
-    if not isinstance(model, ShiftVAE):
-        raise TypeError(f"model is of type {type(model).__name__}, but must be a ShiftVAE.")
+def _check(objective: object, numbers: dict[str, float], counts: dict[str, int | None]) -> None:
     if not isinstance(objective, PhysicsObjective):
         raise TypeError(
             f"objective={objective!r} must be a PhysicsObjective: "

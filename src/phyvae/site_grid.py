@@ -150,6 +150,13 @@ class SiteGrid(PatchGrid):
         moved.graph = None if self.graph is None else self.graph.to(device)
         return moved
 
+    def of(self, image: Tensor) -> "SiteGrid":
+        """Return the same patches, to the nearest pixel, of another image as it is."""
+        other = copy.copy(self)
+        other.image, other.subpixel = image, False
+        other._corners = (self._corners + 0.5).floor()
+        return other
+
     @property
     def patches(self) -> Float[Tensor, "rows cols *patch"]:
         """All patches, shape (rows, cols, *patch_shape): a copy, with zeros in empty cells."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
-from ..known import Data, pixels_of
+from ..known import Data
 from ..patches import PatchGrid
 from .interface import PatchModel
 from .likelihood import Sampler, check_range, chosen, lowest
@@ -90,12 +90,8 @@ class Adapted(PatchModel):
 
     def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest reconstruction that any decoder could reach, nats per patch."""
-        data, scale = chosen(self._drawn(patches), pixels)
+        data, scale = chosen(self.targets(patches), pixels)
         return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
-
-    def _drawn(self, patches: Data) -> Float[Tensor, "n pixels"]:
-        """Return what the decoder is to draw."""
-        return pixels_of(patches).flatten(1)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapted":
         """Move what pyroVED keeps as plain attributes, too, and the device it believes in."""

@@ -170,6 +170,8 @@ class AdaptedRegression(_Partly):
 class AdaptedEncoderDecoder(_ByPyro):
     """A ``VED``: from a patch to the spectrum, or image, that is known of it."""
 
+    draws_patches = False
+
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians."""
         encoder = self.vae.encoder_z
@@ -188,13 +190,21 @@ class AdaptedEncoderDecoder(_ByPyro):
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch."""
         encoder, count = self.vae.encoder_z, len(posterior.mean)
-        data = [as_input(encoder, pixels_of(patches)), self._drawn(patches)]
+        data = [as_input(encoder, pixels_of(patches)), self.targets(patches)]
         loss = negative_elbo(self.vae, data, enumerates=False)
         answers: Answers = {encoder: (posterior.mean, posterior.std)}
         reconstruction, kl = self._terms([loss], answers, beta, generator)
         return reconstruction / count, kl / count
 
-    def _drawn(self, patches: Data) -> Float[Tensor, "n pixels"]:
+    def pixel_means(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the spectra that the decoder predicts."""
+        predicted: Tensor = self.vae.decoder(latents)
+        return predicted.flatten(1)
+
+    def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
+        """Return what is to be predicted."""
         assert isinstance(patches, KnownPatches)  # as the grid's check saw to
         return patches.known
 

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..known import Data
+from ..known import Data, pixels_of
 from ..patches import PatchGrid
 from ..posterior import Posterior
+from .likelihood import Sampler
 
-__all__ = ["PatchModel", "check_patches"]
+__all__ = ["PatchModel", "check_patches", "px_per_shift"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -33,12 +34,21 @@ class PatchModel(nn.Module, abc.ABC):
         Whether `posterior` and `terms` can run their hidden layers in bfloat16, and compiled.
     trains_in_threads : bool
         Whether several such models can be trained in threads of one process.
+    draws_patches : bool
+        Whether the decoder draws the patches themselves, and not what is known of them.
+    sampler_name : str
+        Distribution of a pixel, ``"bernoulli"``, ``"continuous_bernoulli"`` or ``"gaussian"``, and
+    decoder_sig : float
+        its standard deviation if it is Gaussian; `phyvae.refine` needs both.
     """
 
     patch_shape: tuple[int, ...]
     decodes_pixels: bool = False
     has_fast_path: bool = False
     trains_in_threads: bool = True
+    draws_patches: bool = True
+    sampler_name: Sampler = "bernoulli"
+    decoder_sig: float = 0.0
 
     @property
     @abc.abstractmethod
@@ -73,6 +83,30 @@ class PatchModel(nn.Module, abc.ABC):
     @abc.abstractmethod
     def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest reconstruction that any decoder could reach, nats per patch."""
+
+    def pixel_means(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the mean of each pixel of patches that have these latents, for `phyvae.refine`.
+
+        `patches` only tells what is known beside the pixels.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has latents that are no continuous numbers, or does not say "
+            "what it draws from them, so its maps cannot be refined."
+        )
+
+    def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
+        """Return what the decoder is to draw: the patches themselves."""
+        return pixels_of(patches).flatten(1)
+
+    @property
+    def shift_scale(self) -> Float[Tensor, " axes"]:
+        """Displacement in px, down and to the right positive, of one unit of each shift latent.
+
+        Empty for a model without shifts.
+        """
+        return self.like.new_empty(0)
 
     def check(self, grid: PatchGrid) -> None:
         """Raise an error if the model cannot learn from the grid's intensities or known values."""
@@ -156,3 +190,14 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             f"{model.patch_shape}: ShiftVAE(grid.patch_shape, ...)."
         )
     model.check(grid)
+
+
+def px_per_shift(
+    prior: Float[Tensor, "*axes"], patch_shape: tuple[int, ...]
+) -> Float[Tensor, " axes"]:
+    """Return `PatchModel.shift_scale` of pyroVED's coordinates."""
+    # Coordinates run -1..1 down the rows and 1..-1 along columns and spectra, so a positive
+    # shift latent moves the drawn pattern up, and to the right.
+    signs = (-1.0, 1.0) if len(patch_shape) == 2 else (1.0,)
+    half = [s * (n - 1) / 2 for s, n in zip(signs, patch_shape, strict=True)]
+    return prior.reshape(-1) * prior.new_tensor(half)

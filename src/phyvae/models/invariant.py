@@ -15,6 +15,7 @@ from .adapted import (
     unit_vectors,
 )
 from .backend import sDecoderNet
+from .interface import px_per_shift
 from .likelihood import chosen
 
 __all__ = ["AdaptedInvariant"]
@@ -49,9 +50,22 @@ class AdaptedInvariant(Adapted):
         """Return reconstruction and KL of a batch, nats per patch."""
         latents = posterior.draw(generator)
         mean = self.decoded(latents, self._given(patches), pixels)
-        data, scale = chosen(self._drawn(patches), pixels)
+        data, scale = chosen(self.targets(patches), pixels)
         log_likelihood: Tensor = self.vae.sampler_d(mean).log_prob(data).sum(-1)
         return -scale * log_likelihood.mean(), posterior.kl().mean()
+
+    def pixel_means(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the mean of each pixel of patches that have these latents."""
+        return self.decoded(latents, self._given(patches))
+
+    @property
+    def shift_scale(self) -> Float[Tensor, " axes"]:
+        """Displacement in px, down and to the right positive, of one unit of each shift latent."""
+        if "shift" not in self.columns:
+            return super().shift_scale
+        return px_per_shift(self.vae.t_prior, self.patch_shape)
 
     def decoded(
         self,

@@ -4,13 +4,15 @@ import math
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Sampler", "check_range", "chosen", "lowest"]
+__all__ = ["Sampler", "check_range", "chosen", "expanded", "lowest"]
 
 Sampler = Literal["bernoulli", "continuous_bernoulli", "gaussian"]
 """pyroVED's names."""
+_SMALLEST = 1e-6  # probability; float32 knows no logit of one much nearer to 0 or 1
 _STEEPEST = 16.0  # logit; torch keeps probabilities this far from 0 and 1 in float32
 
 
@@ -40,6 +42,32 @@ def lowest(
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     middle = (low + high) / 2
     return _continuous_partition(middle) - middle * data
+
+
+def expanded(
+    sampler: Sampler,
+    mean: Float[Tensor, "n pixels"],
+    data: Float[Tensor, "n pixels"],
+    sigma: float,
+) -> tuple[Float[Tensor, "n pixels"], Float[Tensor, "n pixels"], Float[Tensor, "n pixels"]]:
+    """Return each pixel's negative log-likelihood, its slope by the mean, and the curvature.
+
+    The curvature is the expected one, the Fisher information, and so never negative. "Mean" is
+    the decoder's output, for a continuous Bernoulli its parameter.
+    """
+    if sampler == "gaussian":
+        slope = (mean - data) / sigma**2
+        value = lowest(sampler, data, sigma) + 0.5 * slope * (mean - data)
+        return value, slope, torch.full_like(mean, 1 / sigma**2)
+    mean = mean.clamp(_SMALLEST, 1 - _SMALLEST)
+    value = -torch.xlogy(data, mean) - torch.xlogy(1 - data, 1 - mean)
+    per_logit = 1 / (mean * (1 - mean))
+    if sampler == "bernoulli":
+        return value, (mean - data) * per_logit, per_logit
+    logit = mean.logit()
+    value = value + _continuous_partition(logit) - F.softplus(logit)
+    slope = (_continuous_mean(logit) - data) * per_logit
+    return value, slope, _continuous_variance(logit) * per_logit**2
 
 
 def check_range(
@@ -74,3 +102,10 @@ def _continuous_mean(logit: Tensor) -> Tensor:
     safe = torch.where(logit.abs() < 1e-2, 1.0, logit)
     away = 1 / (1 - torch.exp(-safe)) - 1 / safe
     return torch.where(logit.abs() < 1e-2, 0.5 + logit / 12, away)
+
+
+def _continuous_variance(logit: Tensor) -> Tensor:
+    """Return the variance of the density exp(a x) on [0, 1], the slope of its mean by a."""
+    safe = torch.where(logit.abs() < 0.1, 1.0, logit)
+    away = 1 / safe**2 - 1 / (4 * torch.sinh(safe / 2) ** 2)
+    return torch.where(logit.abs() < 0.1, 1 / 12 - logit**2 / 240, away)

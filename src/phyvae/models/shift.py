@@ -15,7 +15,7 @@ from ..patches import PatchGrid
 from ..posterior import Posterior
 from ..sliding import first_layer, pays
 from .backend import fcEncoderNet, iVAE, no_global_effects
-from .interface import PatchModel
+from .interface import PatchModel, px_per_shift
 from .likelihood import check_range, chosen, lowest
 
 if TYPE_CHECKING:
@@ -419,8 +419,14 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
                 f"shift has shape {tuple(shift.shape)}, but must be ({len(z)}, {self.coord})."
             )
         latents = torch.cat([shift, z], dim=1).to(self.grid)
-        parts = [self._decoder_output(part).cpu() for part in latents.split(batch_size)]
-        output = torch.cat(parts).reshape(-1, *self.patch_shape)
+        parts = [self.pixel_means(part).cpu() for part in latents.split(batch_size)]
+        return torch.cat(parts).reshape(-1, *self.patch_shape)
+
+    def pixel_means(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data | None = None
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the mean of each pixel of patches that have these latents, shifts first."""
+        output = self._decoder_output(latents)
         return output.sigmoid() if self.sigmoid_d else output
 
     def manifold2d(
@@ -465,11 +471,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
     @property
     def shift_scale(self) -> Float[Tensor, " axes"]:
         """Displacement in px, down and to the right positive, of one unit of each shift latent."""
-        # Coordinates run -1..1 down the rows and 1..-1 along columns and spectra, so a positive
-        # shift latent moves the drawn pattern up, and to the right.
-        signs = (-1.0, 1.0) if len(self.patch_shape) == 2 else (1.0,)
-        half = [s * (n - 1) / 2 for s, n in zip(signs, self.patch_shape, strict=True)]
-        return self.t_prior.reshape(-1) * self.t_prior.new_tensor(half)
+        return px_per_shift(self.t_prior, self.patch_shape)
 
     def _posteriors(self, grid: PatchGrid, batch_size: int) -> Iterator[tuple[Tensor, Posterior]]:
         """Yield flat grid indices, and the posterior there, until all patches have come once."""
