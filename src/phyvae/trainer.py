@@ -422,6 +422,7 @@ class PhysicsTrainer:
 
     def _epoch(self, grid: PatchGrid, beta: float, steps: int | None) -> dict[str, float]:
         started = time.perf_counter()
+        self.objective.set_epoch(self.epochs_done)
         good, totals = self._state(), Totals(self.model.device)
         for drawn in self._draws(Tiles(grid, self.model.grid), steps):
             self.optimizer.zero_grad(set_to_none=True)
