@@ -130,9 +130,9 @@ def _masked_out_cells_do_not_matter(loss: Loss) -> str | None:
         value = loss(other, mask)
         if not abs(before - value.item()) <= 1e-9 * max(1, abs(before)):
             return (
-                f"{before:.6g} became {value.item():.6g} when only cells outside the mask changed, "
-                f"to {outside}; there is no patch, so put a number there by torch.where(mask, "
-                "maps, 0.0)"
+                f"{before:.6g} became {value.item():.6g} when only cells outside the mask "
+                f"changed, to {outside}; no patch is there, so exchange them by torch.where(mask, "
+                "maps, 0.0) and leave them out of sums and means"
             )
         if value.requires_grad and not _gradient(value, other).isfinite().all():
             return (
@@ -177,8 +177,8 @@ def _it_only_looks(loss: Loss) -> str | None:
     second = loss(maps).item()
     if first != second:
         return (
-            f"{first:.6g} became {second:.6g} on the same map, so no run could be repeated; what it "
-            "draws or counts must not change its value within an epoch"
+            f"{first:.6g} became {second:.6g} on the same map, so no run could be repeated; what "
+            "it draws or counts must not change its value within an epoch"
         )
     return None
 

@@ -197,7 +197,7 @@ def standardise(
     """
     weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
     maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
-    weight = weight / weight.sum()
+    weight = weight / weight.sum().clamp(min=1)
     centred = maps - (maps * weight).sum(dim=(-2, -1), keepdim=True)
     variance = (centred.square() * weight).sum(dim=(-2, -1), keepdim=True)
     # A map that varies by rounding errors only is flat: dividing them by their own size would

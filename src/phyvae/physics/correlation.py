@@ -89,7 +89,7 @@ class Autocorrelation(PhysicsLoss):
         z, counts = counted(standardise(maps, mask), mask)
         pairs = self._pairs(z)
         products = _correlated(z, z, pairs)
-        squares = _correlated(z.square(), counts.to(z), pairs)
+        squares = _correlated(z.square(), counts.to(z)[None], pairs)
         # The Fourier transform leaves rounding errors.
         flat = squares <= 16 * torch.finfo(z.dtype).eps
         correlation = products / torch.where(flat, 1.0, squares)
@@ -129,10 +129,10 @@ class Autocorrelation(PhysicsLoss):
 
 
 def _correlated(
-    a: Float[Tensor, "*channels rows cols"],
-    b: Float[Tensor, "*channels rows cols"],
+    a: Float[Tensor, "channels rows cols"],
+    b: Float[Tensor, "... rows cols"],
     pairs: Float[Tensor, "rows2 cols2"],
-) -> Float[Tensor, "*channels"]:
+) -> Float[Tensor, " channels"]:
     """Return the mean of a_i b_j over the pairs, as many as cells; the padding has none."""
     size = tuple(pairs.shape)
     spectra = torch.fft.rfft2(a, s=size), torch.fft.rfft2(b, s=size)

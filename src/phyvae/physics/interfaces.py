@@ -106,4 +106,7 @@ class InterfaceEnergy(PhysicsLoss):
         return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
 
     def __repr__(self) -> str:
-        return f"InterfaceEnergy(ratio={self.ratio:g}, angle={self.angle:g}, folds={self.folds})"
+        return (
+            f"InterfaceEnergy(ratio={self.ratio:g}, angle={self.angle:g}, folds={self.folds}, "
+            f"scaling={self.scaling!r})"
+        )
