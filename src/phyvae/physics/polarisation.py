@@ -44,6 +44,9 @@ class BoundCharge(PhysicsLoss):
     (1.0, 0.0)
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
+
     def forward(
         self,
         maps: Float[Tensor, "channels rows cols"],
@@ -86,6 +89,9 @@ class Vorticity(PhysicsLoss):
     >>> float(loss(vortex)), float(loss(hedgehog))
     (2.0, 0.0)
     """
+
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
 
     def forward(
         self,

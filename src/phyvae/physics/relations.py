@@ -43,6 +43,9 @@ class Decorrelation(PhysicsLoss):
     1.0
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
+
     def forward(
         self,
         maps: Float[Tensor, "channels rows cols"],
@@ -87,6 +90,9 @@ class Exclusiveness(PhysicsLoss):
     >>> float(phyvae.Exclusiveness()(phases))
     0.0
     """
+
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
 
     def forward(
         self,
