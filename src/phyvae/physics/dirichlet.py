@@ -26,7 +26,8 @@ class DirichletEnergy(PhysicsLoss):
     Parameters
     ----------
     scaling
-        ``"standard"``, or ``"none"``, the map as it is, for `refine`.
+        ``"standard"``, or ``"none"``, the map as it is, for `refine`; this breaks the law "scale
+        and offset of the latent do not matter".
 
     References
     ----------

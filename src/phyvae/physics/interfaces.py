@@ -38,7 +38,8 @@ class InterfaceEnergy(PhysicsLoss):
     folds
         2, for one easy direction; 4, for two at right angles.
     scaling
-        ``"standard"``, or ``"none"``, the map as it is, for `refine`.
+        ``"standard"``, or ``"none"``, the map as it is, for `refine`; this breaks the law "scale
+        and offset of the latent do not matter".
 
     Notes
     -----

@@ -103,4 +103,4 @@ class ClassOccupancy(PhysicsLoss):
 def _entropy(p: Float[Tensor, "classes *cells"]) -> Float[Tensor, "*cells"]:
     """Return the entropy over the first axis, nats; the slope at probability 0 is finite."""
     terms: Tensor = p * p.clamp(min=torch.finfo(p.dtype).tiny).log()
-    return -terms.sum(0).clamp(max=0)
+    return 0.0 - terms.sum(0).clamp(max=0)  # rounding must not make it negative
