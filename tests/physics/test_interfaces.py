@@ -13,6 +13,7 @@ import torch
 from torch.testing import assert_close
 
 from phyvae import Curvature, DirichletEnergy, GinzburgLandau, InterfaceEnergy, TotalVariation
+from phyvae.physics import curvature
 
 
 def plane(degrees, shape=(40, 40)):
@@ -251,6 +252,17 @@ class TestCurvature:
         expected = Curvature(smoothing=0.0)(torch.from_numpy(smooth / weight)[None])
         found = Curvature(smoothing=2.0)(torch.from_numpy(z)[None])
         assert float(found) == pytest.approx(float(expected), rel=0.01)
+
+    def test_the_filter_takes_the_mean_of_the_cells_that_count(self):
+        z, mask = np.random.default_rng(0).random((20, 24)), np.ones((20, 24), dtype=bool)
+        mask[6:9, 10:14] = False
+        z = (z - z[mask].mean()) / z[mask].std()
+        smooth, weight = (
+            scipy.ndimage.gaussian_filter(a * mask, 2.0, truncate=3.0, mode="constant")
+            for a in (z, 1.0)
+        )
+        found = curvature._smooth(torch.from_numpy(z * mask)[None], torch.from_numpy(mask), 2.0)
+        assert_close(found[0], torch.from_numpy(smooth / weight))
 
     def test_nm_are_map_pixels_times_the_pixel_size(self):
         maps = torch.rand(1, 12, 12)
