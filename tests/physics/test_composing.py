@@ -5,7 +5,15 @@ import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import DirichletEnergy, EdgeLoss, LinearBeta, Maximize, OnChannels, Scheduled
+from phyvae import (
+    DirichletEnergy,
+    EdgeLoss,
+    LinearBeta,
+    Maximize,
+    OnChannels,
+    Scheduled,
+    sweeping,
+)
 
 
 class TestOnChannels:
@@ -112,7 +120,9 @@ def test_the_trainer_names_each_epoch_once_and_counts_on():
     assert one.objective.physics.terms[1].loss.seen == [0, 1, 2]
 
 
-def test_models_that_train_side_by_side_have_their_epochs_too():
+@pytest.mark.parametrize("stacked", [False, True])
+def test_models_that_train_side_by_side_have_their_epochs_too(stacked, monkeypatch):
+    monkeypatch.setattr(sweeping, "_stacks", lambda device: stacked)
     _, grid = trainer(None)
     found = phyvae.sweep(
         grid,
