@@ -49,7 +49,9 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"(bfo|nio_lsmo|graphene|your_own_physics|distributed)\.py$",
+    "filename_pattern": (
+        r"(bfo|nio_lsmo|graphene|your_own_physics|physics_library|distributed)\.py$"
+    ),
     "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": QuickRun(),

@@ -4,14 +4,14 @@ from pathlib import Path
 
 
 class QuickRun:
-    """Shorten the examples that have options; your_own_physics.py has none.
+    """Shorten the examples that have options.
 
     Sphinx pickles its settings, hence a class in a module of its own.
     """
 
     def __call__(self, gallery_conf, script_vars):
         name = Path(script_vars["src_file"]).stem
-        return [] if name == "your_own_physics" else ["--quick"]
+        return [] if name in ("your_own_physics", "physics_library") else ["--quick"]
 
     def __repr__(self):
         return "QuickRun()"

@@ -110,6 +110,18 @@ OBJECTIVES = [
     PhysicsObjective(Maximize(EdgeLoss()), channels=(0,)),
     PhysicsObjective(EdgeLoss() + 0.5 * FourierLoss() + 2.0 * Maximize(EdgeLoss())),
     PhysicsObjective(EdgeLoss(), coupling="published"),
+    PhysicsObjective(phyvae.InterfaceEnergy(1.2, 30.0, folds=4) + phyvae.DirichletEnergy()),
+    PhysicsObjective(phyvae.GinzburgLandau(3.0, [(0, 0), (1, 0), (0, 1)], pixel_size=2.0)),
+    PhysicsObjective(phyvae.GinzburgLandau() + phyvae.Curvature(2.0, pixel_size=1.5)),
+    PhysicsObjective(phyvae.PeriodicOrder([(0, 0.25)], tolerance=0.2, punish="at")),
+    PhysicsObjective(phyvae.PeriodicOrder(ring=0.1, pixel_size=2.0)),
+    PhysicsObjective(phyvae.Sparsity("group") + phyvae.ClassOccupancy("cells", temperature=0.7)),
+    PhysicsObjective(phyvae.AreaFractions((0.3, 0.7)) + phyvae.MapSymmetry("half-turn")),
+    PhysicsObjective(phyvae.Decorrelation() + phyvae.Exclusiveness()),
+    PhysicsObjective(phyvae.BoundCharge() + Maximize(phyvae.Vorticity())),
+    PhysicsObjective(phyvae.Autocorrelation(2.0) + phyvae.Autocorrelation((0, -1), alike=False)),
+    PhysicsObjective(phyvae.OnChannels(phyvae.Scheduled(EdgeLoss(), 0.5), [1])),
+    PhysicsObjective(phyvae.Scheduled(EdgeLoss(), phyvae.LinearBeta(0.0, 1.0, epochs=4))),
 ]
 
 
@@ -663,7 +675,7 @@ def test_every_loss_of_phyvaes_is_built_again_from_its_settings():
         described = json.loads(json.dumps(recipes.describe_objective(objective)))
         assert recipes.describe_objective(built(described)) == described
     covered = json.dumps([recipes.describe_objective(objective) for objective in OBJECTIVES])
-    for name in recipes._LOSSES:
+    for name in recipes._LOSSES.keys() - {"Relation"}:  # it holds a function of the user's
         assert f'"loss": "{name}"' in covered, f"add {name} to OBJECTIVES"
 
 

@@ -30,11 +30,29 @@ if TYPE_CHECKING:
     from .patches import PatchGrid as PatchGrid
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
+    from .physics import AreaFractions as AreaFractions
+    from .physics import Autocorrelation as Autocorrelation
+    from .physics import BoundCharge as BoundCharge
+    from .physics import ClassOccupancy as ClassOccupancy
+    from .physics import Curvature as Curvature
+    from .physics import Decorrelation as Decorrelation
+    from .physics import DirichletEnergy as DirichletEnergy
     from .physics import EdgeLoss as EdgeLoss
+    from .physics import Exclusiveness as Exclusiveness
     from .physics import FourierLoss as FourierLoss
+    from .physics import GinzburgLandau as GinzburgLandau
+    from .physics import InterfaceEnergy as InterfaceEnergy
+    from .physics import MapSymmetry as MapSymmetry
     from .physics import Maximize as Maximize
+    from .physics import ModicaMortola as ModicaMortola
+    from .physics import OnChannels as OnChannels
+    from .physics import PeriodicOrder as PeriodicOrder
     from .physics import PhysicsLoss as PhysicsLoss
+    from .physics import Relation as Relation
+    from .physics import Scheduled as Scheduled
+    from .physics import Sparsity as Sparsity
     from .physics import TotalVariation as TotalVariation
+    from .physics import Vorticity as Vorticity
     from .physics import standardise as standardise
     from .plotting import DrawMaps as DrawMaps
     from .plotting import plot_comparison as plot_comparison
@@ -76,8 +94,11 @@ _HOME = {
     "patches": ["PatchGrid"],
     "phantoms": [],
     "physics": [
-        "SL1", "SL2", "EdgeLoss", "FourierLoss", "Maximize", "PhysicsLoss", "TotalVariation",
-        "standardise",
+        "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",
+        "Curvature", "Decorrelation", "DirichletEnergy", "EdgeLoss", "Exclusiveness",
+        "FourierLoss", "GinzburgLandau", "InterfaceEnergy", "MapSymmetry", "Maximize",
+        "ModicaMortola", "OnChannels", "PeriodicOrder", "PhysicsLoss", "Relation", "Scheduled",
+        "Sparsity", "TotalVariation", "Vorticity", "standardise",
     ],
     "plotting": [
         "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",

@@ -25,6 +25,8 @@ def joint_epoch(
     it ends; the trainers' histories are left to the caller.
     """
     first, objectives = trainers[0], [one.objective for one in trainers]
+    for one in trainers:
+        one.objective.set_epoch(one.epochs_done)
     totals = [Totals(one.device) for one in trainers]
     stack = ModelStack([one.model for one in trainers if isinstance(one.model, ShiftVAE)])
     adam = _stacked_adam(stack, trainers)

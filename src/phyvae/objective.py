@@ -159,6 +159,11 @@ class PhysicsObjective(nn.Module):
         """Whether training looks at the map of a whole tile, or at the decoded batch alone."""
         return self.physics is not None and self.coupling != "published"
 
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the physics which epoch begins, counted from 0; see `Scheduled`."""
+        if isinstance(self.physics, PhysicsLoss):
+            self.physics.set_epoch(epoch)
+
     def psi(
         self,
         maps: Float[Tensor, "channels rows cols"],

@@ -12,6 +12,7 @@ from . import physics
 from .objective import PhysicsObjective
 from .physics import PhysicsLoss
 from .physics.base import _Sum, _Weighted
+from .schedules import LinearBeta
 
 __all__ = ["build_objective", "describe_objective", "differences", "foreign_loss", "plain"]
 
@@ -22,6 +23,8 @@ _LOSSES: dict[str, type[PhysicsLoss]] = {
     for value in [*vars(physics).values(), _Sum, _Weighted]
     if isinstance(value, type) and issubclass(value, PhysicsLoss) and value is not PhysicsLoss
 }
+# Beside losses, what they take as arguments.
+_KNOWN: dict[str, type] = {**_LOSSES, "LinearBeta": LinearBeta}
 
 
 def describe_objective(objective: PhysicsObjective) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def plain(value: Any) -> Any:
 
 def _described(loss: Any) -> dict[str, Any]:
     """Return what a loss is: by its arguments if it is phyvae's, else by name and numbers."""
-    if type(loss) in _LOSSES.values():
+    if type(loss) in _KNOWN.values():
         return {"loss": type(loss).__name__, "settings": _arguments(loss)}
     simple = {
         name: plain(value)
@@ -94,7 +97,7 @@ def _described(loss: Any) -> dict[str, Any]:
     return {"own": name, "settings": simple}
 
 
-def _arguments(module: PhysicsLoss | PhysicsObjective) -> dict[str, Any]:
+def _arguments(module: object) -> dict[str, Any]:
     names = inspect.signature(type(module)).parameters
     return {name: plain(getattr(module, name)) for name in names}
 
@@ -105,7 +108,7 @@ def _built(value: Any) -> Any:
         return tuple(map(_built, value))
     if not isinstance(value, dict):
         return value
-    loss = _LOSSES[value["loss"]]
+    loss = _KNOWN[value["loss"]]
     settings = {name: _built(setting) for name, setting in value["settings"].items()}
     terms = [
         settings.pop(name)

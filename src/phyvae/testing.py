@@ -86,8 +86,7 @@ def _flat_map_is_free(loss: Loss) -> str | None:
     value = loss(maps)
     if value.abs() > 1e-9:
         return f"it costs {value.item():.4g}, but a map without any wall must cost nothing"
-    (gradient,) = torch.autograd.grad(value, maps, allow_unused=True)
-    if gradient is not None and not gradient.isfinite().all():
+    if value.requires_grad and not _gradient(value, maps).isfinite().all():
         return "its gradient is NaN or Inf there, which ends training when a map collapses"
     return None
 
@@ -125,10 +124,21 @@ def _masked_out_cells_do_not_matter(loss: Loss) -> str | None:
     maps = _noise()
     mask = torch.ones(maps.shape[1:], dtype=torch.bool)
     mask[3:6, 2:5] = False
-    other = torch.where(mask, maps, 99.0)
-    before, after = loss(maps, mask).item(), loss(other, mask).item()
-    if abs(before - after) > 1e-9 * max(1, abs(before)):
-        return f"{before:.6g} became {after:.6g} when only cells outside the mask changed"
+    before = loss(maps, mask).item()
+    for outside in (99.0, torch.nan):
+        other = torch.where(mask, maps, outside).requires_grad_()
+        value = loss(other, mask)
+        if not abs(before - value.item()) <= 1e-9 * max(1, abs(before)):
+            return (
+                f"{before:.6g} became {value.item():.6g} when only cells outside the mask "
+                f"changed, to {outside}; no patch is there, so exchange them by torch.where(mask, "
+                "maps, 0.0) and leave them out of sums and means"
+            )
+        if value.requires_grad and not _gradient(value, other).isfinite().all():
+            return (
+                f"its gradient is NaN or Inf with {outside} in cells outside the mask, which ends "
+                "training; exchange them by torch.where before anything is computed"
+            )
     return None
 
 
@@ -137,6 +147,39 @@ def _precision_does_not_matter(loss: Loss) -> str | None:
     double, single = loss(maps).item(), loss(maps.float()).item()
     if abs(double - single) > 1e-4 * max(1, abs(double)):
         return f"float64 gives {double:.6g} and float32 {single:.6g}; mind the dtype of constants"
+    return None
+
+
+def _mirrored_map_costs_the_same(loss: Loss) -> str | None:
+    maps = _noise()
+    before = loss(maps).item()
+    for side, axis in (("upside down", -2), ("left to right", -1)):
+        after = loss(maps.flip(axis)).item()
+        if abs(before - after) > 1e-6 * max(1, abs(before)):
+            return (
+                f"{before:.6g} became {after:.6g} on the map turned {side}, so it prefers one end "
+                "of the scan; look at the neighbours on both sides of a cell alike"
+            )
+    return None
+
+
+def _it_only_looks(loss: Loss) -> str | None:
+    maps = _noise()
+    before, random = maps.clone(), torch.get_rng_state()
+    first = loss(maps).item()
+    if not torch.equal(maps, before):
+        return "it changes the map in place, and the decoder would see the change; use a copy"
+    if not torch.equal(torch.get_rng_state(), random):
+        return (
+            "it draws from torch's global generator, so no run could be repeated; draw from a "
+            "generator of its own"
+        )
+    second = loss(maps).item()
+    if first != second:
+        return (
+            f"{first:.6g} became {second:.6g} on the same map, so no run could be repeated; what "
+            "it draws or counts must not change its value within an epoch"
+        )
     return None
 
 
@@ -149,8 +192,15 @@ LAWS: dict[str, Callable[[Loss], str | None]] = {
     "a mask of everything is no mask": _mask_of_everything_is_no_mask,
     "masked-out cells do not matter": _masked_out_cells_do_not_matter,
     "precision does not matter": _precision_does_not_matter,
+    "a mirrored map costs the same": _mirrored_map_costs_the_same,
+    "it only looks at the map": _it_only_looks,
 }
 """Each law by name: a function of the loss that returns a complaint, or None."""
+
+
+def _gradient(value: Tensor, maps: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(value, maps, allow_unused=True)
+    return torch.zeros_like(maps) if gradient is None else gradient
 
 
 def _noise(rows: int = 9, cols: int = 7) -> Tensor:

@@ -449,6 +449,7 @@ class PhysicsTrainer:
         self, grids: Sequence[PatchGrid], beta: float, steps: int | None
     ) -> dict[str, float]:
         started = time.perf_counter()
+        self.objective.set_epoch(self.epochs_done)
         good, totals = self._state(), Totals(self.device)
         for drawn in self._draws(Tiles(grids, self.model.like), steps):
             self.optimizer.zero_grad(set_to_none=True)

@@ -1,12 +1,30 @@
 """Physics losses: what a latent map pays for."""
 
+from .areas import AreaFractions as AreaFractions
 from .base import Maximize as Maximize
 from .base import PhysicsLoss as PhysicsLoss
 from .base import standardise as standardise
+from .composing import OnChannels as OnChannels
+from .composing import Scheduled as Scheduled
+from .correlation import Autocorrelation as Autocorrelation
+from .curvature import Curvature as Curvature
+from .dirichlet import DirichletEnergy as DirichletEnergy
 from .edges import SL1 as SL1
 from .edges import EdgeLoss as EdgeLoss
 from .edges import bilateral as bilateral
 from .edges import scharr as scharr
 from .fourier import SL2 as SL2
 from .fourier import FourierLoss as FourierLoss
+from .ginzburg_landau import GinzburgLandau as GinzburgLandau
+from .ginzburg_landau import ModicaMortola as ModicaMortola
+from .interfaces import InterfaceEnergy as InterfaceEnergy
+from .occupancy import ClassOccupancy as ClassOccupancy
+from .periodic import PeriodicOrder as PeriodicOrder
+from .polarisation import BoundCharge as BoundCharge
+from .polarisation import Vorticity as Vorticity
+from .relations import Decorrelation as Decorrelation
+from .relations import Exclusiveness as Exclusiveness
+from .relations import Relation as Relation
+from .sparsity import Sparsity as Sparsity
+from .symmetry import MapSymmetry as MapSymmetry
 from .variation import TotalVariation as TotalVariation

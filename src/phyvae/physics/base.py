@@ -1,6 +1,7 @@
 """What a physics loss is: a non-negative number that a latent map pays for."""
 
 import abc
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,12 @@ from ..graph import SiteGraph
 __all__ = [
     "Maximize",
     "PhysicsLoss",
+    "check_channels",
     "check_maps",
+    "check_neighbours",
+    "check_scaling",
     "check_values",
+    "in_pixels",
     "length",
     "root",
     "standardise",
@@ -92,6 +97,11 @@ class PhysicsLoss(nn.Module, abc.ABC):
             "out: PatchGrid.at(image, sites, size)."
         )
 
+    def set_epoch(self, epoch: int) -> None:
+        """Tell the losses within this one which epoch begins, counted from 0; see `Scheduled`."""
+        for loss in _losses_within(self):
+            loss.set_epoch(epoch)
+
     def __add__(self, other: "PhysicsLoss") -> "PhysicsLoss":
         if not isinstance(other, PhysicsLoss):
             return NotImplemented
@@ -103,6 +113,14 @@ class PhysicsLoss(nn.Module, abc.ABC):
         return _Weighted(self, weight)
 
     __rmul__ = __mul__
+
+
+def _losses_within(module: nn.Module) -> Iterator[PhysicsLoss]:
+    for child in module.children():
+        if isinstance(child, PhysicsLoss):
+            yield child
+        else:
+            yield from _losses_within(child)
 
 
 class _Sum(PhysicsLoss):
@@ -221,7 +239,7 @@ def standardise(
     """
     weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
     maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
-    weight = weight / weight.sum()
+    weight = weight / weight.sum().clamp(min=1)
     centred = maps - (maps * weight).sum(dim=(-2, -1), keepdim=True)
     variance = (centred.square() * weight).sum(dim=(-2, -1), keepdim=True)
     # A map that varies by rounding errors only is flat: dividing them by their own size would
@@ -267,6 +285,47 @@ def check_maps(maps: Tensor, mask: Tensor | None) -> None:
             f"mask has shape {tuple(mask.shape)}, but the maps are {tuple(maps.shape[1:])} "
             "(rows, cols)."
         )
+
+
+def check_neighbours(maps: Tensor, least: int = 1, what: str = "a step to a neighbour") -> None:
+    """Raise a ValueError if the maps are too small; of a single cell, or below `least` a side."""
+    rows, cols = maps.shape[1:]
+    if min(rows, cols) < least or rows * cols < 2:
+        needed = "2 cells" if least < 2 else f"{least} x {least} cells"
+        raise ValueError(
+            f"maps are {rows} x {cols} cells, but {what} needs at least {needed}; choose a larger "
+            "tile, or a smaller step of the patches."
+        )
+
+
+def check_channels(maps: Tensor, loss: str, least: int, most: int | None = None) -> None:
+    """Raise a ValueError if the maps have too few channels for the loss, or too many."""
+    if len(maps) < least or (most is not None and len(maps) > most):
+        needed = f"{least}" if most == least else f"at least {least}"
+        raise ValueError(
+            f"maps have {len(maps)} channel(s), but {loss} relates {needed}; choose latent_dim to "
+            f"match, or the channels by OnChannels({loss}(...), [...])."
+        )
+
+
+def check_scaling(scaling: str, valid: tuple[str, ...] = ("standard", "none")) -> None:
+    """Raise a ValueError unless the scaling is one of the valid ones."""
+    if scaling not in valid:
+        names = " or ".join([", ".join(map(repr, valid[:-1])), repr(valid[-1])])
+        raise ValueError(f"scaling={scaling!r} must be {names}.")
+
+
+def in_pixels(value: float, name: str, pixel_size: float | None) -> float:
+    """Return a length in map pixels, given in nm if there is a pixel size, else in map pixels."""
+    if pixel_size is not None and not 0 < pixel_size < math.inf:
+        raise ValueError(
+            f"pixel_size={pixel_size} nm must be > 0, the distance between neighbouring patches; "
+            "None for lengths in map pixels."
+        )
+    unit = "map pixels" if pixel_size is None else "nm"
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}={value} {unit} must be > 0.")
+    return value if pixel_size is None else value / pixel_size
 
 
 def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:

@@ -253,5 +253,6 @@ def _minmax(
     counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
     low = torch.where(counts, maps, math.inf).amin((-2, -1), keepdim=True)
     high = torch.where(counts, maps, -math.inf).amax((-2, -1), keepdim=True)
+    maps = torch.where(counts, maps, low)  # else the gradient of a NaN that nobody sees is NaN
     span = torch.where(high > low, high - low, 1.0)
     return torch.where(counts, (maps - low) / span, 0.0)

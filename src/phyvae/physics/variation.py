@@ -2,13 +2,20 @@
 
 from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..graph import SiteGraph
-from .base import PhysicsLoss, check_maps, length, root, standardise, standardise_values
+from .base import (
+    PhysicsLoss,
+    check_maps,
+    check_scaling,
+    length,
+    root,
+    standardise,
+    standardise_values,
+)
+from .gradients import corner_steps, counted
 
 __all__ = ["TotalVariation"]
 
@@ -50,8 +57,7 @@ class TotalVariation(PhysicsLoss):
 
     def __init__(self, scaling: Literal["standard", "none"] = "standard") -> None:
         super().__init__()
-        if scaling not in ("standard", "none"):
-            raise ValueError(f"scaling={scaling!r} must be 'standard' or 'none'.")
+        check_scaling(scaling)
         self.scaling = scaling
 
     def forward(
@@ -63,17 +69,8 @@ class TotalVariation(PhysicsLoss):
         check_maps(maps, mask)
         if self.scaling == "standard":
             maps = standardise(maps, mask)
-        counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
-        maps = torch.where(counts, maps, 0.0)
-        down = maps.diff(dim=-2) * (counts[1:] & counts[:-1])
-        right = maps.diff(dim=-1) * (counts[:, 1:] & counts[:, :-1])
-        # Every cell looks to either side, so that a mirrored map costs the same.
-        corners = [
-            torch.stack([F.pad(down, (0, 0, *y)), F.pad(right, x)])
-            for y in ((0, 1), (1, 0))
-            for x in ((0, 1), (1, 0))
-        ]
-        steps = length(torch.stack(corners), dim=1).mean((0, 1))
+        maps, counts = counted(maps, mask)
+        steps = length(corner_steps(maps, counts), dim=1).mean((0, 1))
         return steps.sum() / counts.sum().clamp(min=1)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:

@@ -1,0 +1,149 @@
+"""Losses of chosen channels, and losses whose weight changes from epoch to epoch."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .._given import as_number, is_integer
+from .base import PhysicsLoss, check_maps
+
+__all__ = ["OnChannels", "Scheduled"]
+
+
+class OnChannels(PhysicsLoss):
+    """A loss of some of the latent maps; the others do not matter to it.
+
+    It lets every latent have a physics of its own:
+    ``OnChannels(EdgeLoss(), [0]) + OnChannels(DirichletEnergy(), [1])``. The `channels` of
+    `PhysicsObjective` are chosen first, and those here are counted among them.
+
+    Parameters
+    ----------
+    loss
+        The loss.
+    channels
+        Content latents, counted from 0, in the order in which the loss shall see them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> maps = torch.rand(3, 8, 8)
+    >>> loss = phyvae.OnChannels(phyvae.BoundCharge(), [2, 0])
+    >>> bool(loss(maps) == phyvae.BoundCharge()(maps[[2, 0]]))
+    True
+    """
+
+    def __init__(self, loss: PhysicsLoss, channels: Sequence[int]) -> None:
+        super().__init__()
+        _check_loss(loss)
+        if not isinstance(channels, Sequence) or isinstance(channels, str):
+            raise TypeError(f"channels={channels!r} must be a list of latents, such as [0].")
+        fits = channels and all(is_integer(k) and k >= 0 for k in channels)
+        if not fits or len(set(channels)) < len(channels):
+            raise ValueError(f"channels={channels} must be distinct and >= 0, at least one.")
+        self.loss, self.channels = loss, tuple(channels)
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of the chosen maps."""
+        check_maps(maps, mask)
+        return self.loss(self._chosen(maps), mask)
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        """Return the published number of the chosen maps."""
+        return self.loss.published(self._chosen(maps))
+
+    def _chosen(self, maps: Tensor) -> Tensor:
+        if max(self.channels) >= len(maps):
+            raise ValueError(
+                f"channels={self.channels} but the maps have {len(maps)}, 0 to {len(maps) - 1}."
+            )
+        return torch.stack([maps[k] for k in self.channels])
+
+    def __repr__(self) -> str:
+        return f"OnChannels({self.loss!r}, {list(self.channels)})"
+
+
+class Scheduled(PhysicsLoss):
+    """A loss with a weight that depends on the epoch: ``schedule(epoch)``.
+
+    The trainer calls `set_epoch` at the beginning of each epoch; before the first one, the weight
+    is that of epoch 0. With the coupling ``"balanced"`` it is the relation between the terms of a
+    sum that counts: a common factor of all terms cancels in the balance.
+
+    Parameters
+    ----------
+    loss
+        The loss.
+    schedule
+        ``epoch -> weight``, epochs counted from 0, or a number; every weight >= 0. `LinearBeta` is
+        one. A checkpoint holds a `LinearBeta` or a number, but not the code of a function.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> maps = torch.rand(1, 8, 8)
+    >>> loss = phyvae.EdgeLoss() + phyvae.Scheduled(
+    ...     phyvae.Curvature(), phyvae.LinearBeta(0.0, 1.0, epochs=10)
+    ... )
+    >>> bool(loss(maps) == phyvae.EdgeLoss()(maps))
+    True
+    >>> loss.set_epoch(9)
+    >>> bool(loss(maps) == phyvae.EdgeLoss()(maps) + phyvae.Curvature()(maps))
+    True
+    """
+
+    # A buffer: it goes into checkpoints, so that a loaded trainer has the weight of its epoch.
+    weight: Tensor
+
+    def __init__(self, loss: PhysicsLoss, schedule: float | Callable[[int], float]) -> None:
+        super().__init__()
+        _check_loss(loss)
+        if isinstance(schedule, type):
+            raise TypeError(f"schedule={schedule.__name__} is a class; pass an instance of it.")
+        self.loss, self.schedule = loss, schedule
+        self.register_buffer("weight", torch.tensor(self._weight(0)))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the weight of this epoch, counted from 0, here and in the losses within."""
+        super().set_epoch(epoch)
+        self.weight.fill_(self._weight(epoch))
+
+    def _weight(self, epoch: int) -> float:
+        given = self.schedule(epoch) if callable(self.schedule) else self.schedule
+        weight = as_number(given, f"schedule at epoch {epoch}", "a number, or epoch -> weight")
+        if not 0 <= weight < math.inf:
+            raise ValueError(
+                f"schedule={weight} at epoch {epoch} must be finite and >= 0; to reward what a "
+                "loss punishes, use Maximize(loss)."
+            )
+        return weight
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the loss times the weight of the epoch."""
+        return self.weight.to(maps) * self.loss(maps, mask)
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        """Return the published number times the weight of the epoch."""
+        return float(self.weight) * self.loss.published(maps)
+
+    def __repr__(self) -> str:
+        return f"Scheduled({self.loss!r}, {self.schedule!r})"
+
+
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, PhysicsLoss):
+        given = f"{loss.__name__}, a class" if isinstance(loss, type) else f"{loss!r}"
+        raise TypeError(f"loss={given}, must be a PhysicsLoss, such as EdgeLoss().")

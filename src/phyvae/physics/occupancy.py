@@ -1,0 +1,106 @@
+"""Class occupancy: how many classes a map has, and how decided its cells are."""
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .base import PhysicsLoss, check_channels, check_maps, check_scaling, standardise
+from .gradients import counted, mean_over
+
+__all__ = ["ClassOccupancy"]
+
+
+class ClassOccupancy(PhysicsLoss):
+    r"""Entropy of class occupancy, for maps with one channel a class: few classes, or sharp ones.
+
+    .. math:: \Psi = \frac{H(\langle p \rangle)}{\ln K} \quad \text{or} \quad
+        \frac{\langle H(p) \rangle}{\ln K} \in [0, 1], \qquad H(p) = -\sum_c p_c \ln p_c
+
+    for ``of="map"`` and ``of="cells"``, with :math:`p = \operatorname{softmax}(z / T)` over the K
+    channels of the standardised map (mean 0, standard deviation 1 per channel). The first is 0 if
+    one class has all cells and 1 if all classes have the same area: it empties classes. The second
+    is 0 if every cell belongs to one class and 1 if none is decided.
+
+    Parameters
+    ----------
+    of
+        ``"map"``, or ``"cells"``.
+    temperature
+        :math:`T` of the softmax, in standard deviations of the map, > 0.
+    scaling
+        ``"standard"``; ``"none"``, the softmax of the maps as they are; or ``"probabilities"``:
+        the maps are probabilities already, each cell's divided by their sum, and there is no
+        softmax. The last two break the law on scale and offset.
+
+    Notes
+    -----
+    It breaks two laws on purpose. "A flat map is free": a flat map tells no class from another, so
+    all are equally likely, and the entropy is largest. "Noise costs more than one wall": this loss
+    does not see where cells are, and the wall of that law is the same in all channels.
+
+    References
+    ----------
+    Shannon (1948), https://doi.org/10.1002/j.1538-7305.1948.tb01338.x
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> halves = torch.zeros(3, 8, 8)
+    >>> halves[0, :4] = halves[1, 4:] = 1
+    >>> loss = phyvae.ClassOccupancy(scaling="probabilities")
+    >>> round(float(loss(halves)), 4)  # ln 2 / ln 3: two of three classes
+    0.6309
+    """
+
+    def __init__(
+        self,
+        of: Literal["map", "cells"] = "map",
+        *,
+        temperature: float = 0.5,
+        scaling: Literal["standard", "none", "probabilities"] = "standard",
+    ) -> None:
+        super().__init__()
+        if of not in ("map", "cells"):
+            raise ValueError(f"of={of!r} must be 'map' or 'cells'.")
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature={temperature} must be > 0.")
+        check_scaling(scaling, ("standard", "none", "probabilities"))
+        self.of, self.temperature, self.scaling = of, temperature, scaling
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the entropy as a part of its maximum, over the cells that count."""
+        check_maps(maps, mask)
+        check_channels(maps, "ClassOccupancy", 2)
+        z, counts = counted(standardise(maps, mask) if self.scaling == "standard" else maps, mask)
+        if self.scaling == "probabilities":
+            z = z.clamp(min=0)
+            total = z.sum(0)
+            # A cell of zeros is undecided.
+            p = torch.where(total > 0, z / torch.where(total > 0, total, 1.0), 1 / len(maps))
+        else:
+            p = (z / self.temperature).softmax(0)
+        if self.of == "map":
+            entropy = _entropy(mean_over(p, counts))
+        else:
+            entropy = mean_over(_entropy(p), counts)
+        return entropy / math.log(len(maps))
+
+    def __repr__(self) -> str:
+        return (
+            f"ClassOccupancy(of={self.of!r}, temperature={self.temperature:g}, "
+            f"scaling={self.scaling!r})"
+        )
+
+
+def _entropy(p: Float[Tensor, "classes *cells"]) -> Float[Tensor, "*cells"]:
+    """Return the entropy over the first axis, nats; the slope at probability 0 is finite."""
+    terms: Tensor = p * p.clamp(min=torch.finfo(p.dtype).tiny).log()
+    return 0.0 - terms.sum(0).clamp(max=0)  # rounding must not make it negative

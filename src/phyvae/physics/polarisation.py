@@ -1,0 +1,129 @@
+"""Divergence and curl of a two-component order parameter, such as polarisation."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .base import PhysicsLoss, check_channels, check_maps, check_neighbours
+from .gradients import counted, mean_over, scharr_gradient
+
+__all__ = ["BoundCharge", "Vorticity"]
+
+
+class BoundCharge(PhysicsLoss):
+    r"""Squared divergence relative to the squared gradient: walls without bound charge.
+
+    .. math:: \Psi = \frac{\langle (\partial_y P_y + \partial_x P_x)^2 \rangle}
+        {\langle |\nabla P_y|^2 + |\nabla P_x|^2 \rangle} \in [0, 2]
+
+    with Scharr gradients at all inner cells. The two channels are :math:`P_y`, down the rows, and
+    :math:`P_x`, along the columns. A divergence is a charge density, :math:`-\nabla \cdot P`, and
+    costs electrostatic energy: a head-to-head wall has 1, a wall along which the polarisation
+    turns without charge 0, noise 0.5 and a radial field 2. How many walls there are does not
+    matter, nor the scale of P; the ratio of the two components' scales does.
+
+    Notes
+    -----
+    It breaks the law "a mirrored map costs the same" on purpose: a mirror turns one component
+    round, which the law does not do. The law "noise costs more than one wall" is broken, too: its
+    wall is partly charged.
+
+    References
+    ----------
+    Gureev, Tagantsev & Setter (2011), https://doi.org/10.1103/PhysRevB.83.184104
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> P = torch.zeros(2, 12, 12)
+    >>> P[0] = torch.where(torch.arange(12) < 6, 1.0, -1.0)[:, None]  # ↓ above ↑
+    >>> head_to_head, neutral = P, P.mT  # ↓ beside ↑
+    >>> loss = phyvae.BoundCharge()
+    >>> float(loss(head_to_head)), float(loss(neutral))
+    (1.0, 0.0)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the ratio; with a mask, over cells whose eight neighbours all count."""
+        (yy, _, _, xx), total, counts = _gradients(maps, mask, "BoundCharge")
+        return mean_over((yy + xx).square(), counts) / total
+
+    def __repr__(self) -> str:
+        return "BoundCharge()"
+
+
+class Vorticity(PhysicsLoss):
+    r"""Squared curl relative to the squared gradient: an order parameter that does not turn.
+
+    .. math:: \Psi = \frac{\langle (\partial_y P_x - \partial_x P_y)^2 \rangle}
+        {\langle |\nabla P_y|^2 + |\nabla P_x|^2 \rangle} \in [0, 2]
+
+    with gradients and channels as in `BoundCharge`. A gradient field, such as a displacement that
+    stems from a potential, has 0, a neutral wall 1, noise 0.5 and a rigid rotation 2. To ask for
+    vortices, take ``Maximize(Vorticity())``.
+
+    Notes
+    -----
+    It breaks the laws that `BoundCharge` breaks, for the same reasons.
+
+    References
+    ----------
+    Yadav et al. (2016), Observation of polar vortices in oxide superlattices,
+    https://doi.org/10.1038/nature16463
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> y, x = torch.meshgrid(torch.arange(9.0), torch.arange(9.0), indexing="ij")
+    >>> vortex, hedgehog = torch.stack([x - 4, 4 - y]), torch.stack([y - 4, x - 4])
+    >>> loss = phyvae.Vorticity()
+    >>> float(loss(vortex)), float(loss(hedgehog))
+    (2.0, 0.0)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # a torch module would take any argument
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the ratio; with a mask, over cells whose eight neighbours all count."""
+        (_, yx, xy, _), total, counts = _gradients(maps, mask, "Vorticity")
+        return mean_over((xy - yx).square(), counts) / total
+
+    def __repr__(self) -> str:
+        return "Vorticity()"
+
+
+def _gradients(
+    maps: Tensor, mask: Tensor | None, loss: str
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor]:
+    """Return ∂y Py, ∂x Py, ∂y Px and ∂x Px, the mean of their squares, and where they count.
+
+    The two components have one unit, their common root mean square deviation.
+    """
+    check_maps(maps, mask)
+    check_channels(maps, loss, 2, 2)
+    check_neighbours(maps, 3, f"the slope in {loss}")
+    z, counts = counted(maps, mask)
+    centred, _ = counted(z - mean_over(z, counts)[:, None, None], mask)
+    variance = mean_over(centred.square(), counts).sum().detach()  # a unit; it cancels
+    # What varies by rounding errors only is flat, as in `standardise`.
+    rounding = 16 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
+    flat = variance <= rounding.square()
+    unit = torch.where(flat, 1.0, variance).sqrt()
+    along_y, along_x, whole = scharr_gradient(torch.where(flat, 0.0, centred / unit), counts)
+    total = mean_over(along_y.square() + along_x.square(), whole).sum()
+    total = torch.where(total > 0, total, 1.0)
+    return (along_y[0], along_x[0], along_y[1], along_x[1]), total, whole
