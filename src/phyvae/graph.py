@@ -165,6 +165,12 @@ class SiteGraph:
             total = total.index_add(1, end, weighted)
         return total
 
+    def mean_square_gradient(
+        self, values: Float[Tensor, "channels n"]
+    ) -> Float[Tensor, " channels"]:
+        r"""Return the mean over sites of :math:`\frac12 \sum_j w_{ij} (z_j - z_i)^2`, per spacing."""
+        return self.sums(self.differences(values).square()).mean(1) / 2
+
     def slopes(self, values: Float[Tensor, "channels n"]) -> Float[Tensor, "channels n 2"]:
         """Return the slope (along y, along x) at each site, per spacing of the sites.
 

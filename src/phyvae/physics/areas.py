@@ -46,6 +46,8 @@ class AreaFractions(PhysicsLoss):
     [0.0, 0.571, 0.0]
     """
 
+    sees_places = False
+
     def __init__(self, fractions: Sequence[int | float]) -> None:
         super().__init__()
         values = tuple(map(float, fractions))

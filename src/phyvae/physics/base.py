@@ -57,6 +57,9 @@ class PhysicsLoss(nn.Module, abc.ABC):
     tensor(0.)
     """
 
+    sees_places: bool = True
+    """Whether it matters which cell lies where; if not, sites without a lattice are a row."""
+
     if TYPE_CHECKING:
         __call__: Callable[..., Tensor]
 
@@ -91,6 +94,8 @@ class PhysicsLoss(nn.Module, abc.ABC):
         ValueError
             If this loss has no such form: its neighbours, or its waves, take rows and columns.
         """
+        if not self.sees_places:
+            return self(values[:, None])
         raise ValueError(
             f"{self!r} needs a raster of (rows, cols), but these sites have no lattice; use a "
             "loss that has on_graph, such as EdgeLoss() or TotalVariation(), or lay the sites "

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._given import as_number, is_integer
+from ..graph import SiteGraph
 from .base import PhysicsLoss, check_maps
 
 __all__ = ["OnChannels", "Scheduled"]
@@ -55,6 +56,10 @@ class OnChannels(PhysicsLoss):
         """Return the loss of the chosen maps."""
         check_maps(maps, mask)
         return self.loss(self._chosen(maps), mask)
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the loss of the chosen values at sites without a lattice."""
+        return self.loss.on_graph(self._chosen(values), graph)
 
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
         """Return the published number of the chosen maps."""
@@ -134,6 +139,10 @@ class Scheduled(PhysicsLoss):
     ) -> Float[Tensor, ""]:
         """Return the loss times the weight of the epoch."""
         return self.weight.to(maps) * self.loss(maps, mask)
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the loss at sites without a lattice times the weight of the epoch."""
+        return self.weight.to(values) * self.loss.on_graph(values, graph)
 
     def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
         """Return the published number times the weight of the epoch."""

@@ -5,7 +5,15 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, check_neighbours, check_scaling, standardise
+from ..graph import SiteGraph
+from .base import (
+    PhysicsLoss,
+    check_maps,
+    check_neighbours,
+    check_scaling,
+    standardise,
+    standardise_values,
+)
 from .gradients import counted, mean_square_gradient
 
 __all__ = ["DirichletEnergy"]
@@ -60,6 +68,11 @@ class DirichletEnergy(PhysicsLoss):
         if self.scaling == "standard":
             maps = standardise(maps, mask)
         return mean_square_gradient(*counted(maps, mask)).mean() / 2
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        r"""Return the mean over sites of :math:`\frac14 \sum_j w_{ij} (z_j - z_i)^2`."""
+        z = standardise_values(values, graph, self.scaling)
+        return graph.mean_square_gradient(z).mean() / 2
 
     def __repr__(self) -> str:
         return f"DirichletEnergy(scaling={self.scaling!r})"

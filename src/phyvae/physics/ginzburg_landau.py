@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..graph import SiteGraph
 from .base import (
     PhysicsLoss,
     check_channels,
@@ -17,6 +18,7 @@ from .base import (
     check_scaling,
     in_pixels,
     standardise,
+    standardise_values,
 )
 from .gradients import counted, mean_over, mean_square_gradient
 
@@ -114,27 +116,49 @@ class GinzburgLandau(PhysicsLoss):
         if self.scaling == "standard":
             maps = standardise(maps, mask)
         z, counts = counted(maps, mask)
+        return self._energy(z, counts, mean_square_gradient(z, counts))
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the energy of a site; a map pixel is the sites' spacing."""
+        z = standardise_values(values, graph, self.scaling)
+        counts = torch.ones_like(z[:1], dtype=torch.bool)
+        return self._energy(z[:, None], counts, graph.mean_square_gradient(z))
+
+    def _energy(
+        self,
+        z: Float[Tensor, "channels rows cols"],
+        counts: Bool[Tensor, "rows cols"],
+        gradient: Float[Tensor, " channels"],
+    ) -> Float[Tensor, ""]:
+        """Return the energy, given the mean squared gradient of each map."""
         if self.wells is None:
-            return self._double(z, counts)
+            return self._double(z, counts, gradient)
         if len(self.wells[0]) == 1:
-            return torch.stack([self._multiple(one[None], counts) for one in z]).mean()
-        check_channels(maps, "GinzburgLandau", len(self.wells[0]), len(self.wells[0]))
-        return self._multiple(z, counts)
+            each = zip(z, gradient, strict=True)
+            return torch.stack([self._multiple(one[None], counts, g) for one, g in each]).mean()
+        check_channels(z, "GinzburgLandau", len(self.wells[0]), len(self.wells[0]))
+        return self._multiple(z, counts, gradient.sum())
 
     def _double(
-        self, z: Float[Tensor, "channels rows cols"], counts: Bool[Tensor, "rows cols"]
+        self,
+        z: Float[Tensor, "channels rows cols"],
+        counts: Bool[Tensor, "rows cols"],
+        gradient: Float[Tensor, " channels"],
     ) -> Float[Tensor, ""]:
         """Return the energy with two wells where each standardised map has them."""
         skewness = mean_over(z**3, counts)
         depth = 1 + skewness.square() / 4  # h², half the wells' distance squared
         well = z.square() - skewness[:, None, None] * z - 1
         energy = mean_over(well.square(), counts) / depth.square()
-        energy = energy + self._width**2 * mean_square_gradient(z, counts) / depth
+        energy = energy + self._width**2 * gradient / depth
         flat = (z.detach() == 0).all(-1).all(-1)  # it sits in one well, wherever that is
         return torch.where(flat, 0.0, energy).mean()
 
     def _multiple(
-        self, z: Float[Tensor, "channels rows cols"], counts: Bool[Tensor, "rows cols"]
+        self,
+        z: Float[Tensor, "channels rows cols"],
+        counts: Bool[Tensor, "rows cols"],
+        gradient: Float[Tensor, ""],
     ) -> Float[Tensor, ""]:
         """Return the energy with the given wells, of all channels together."""
         assert self.wells is not None
@@ -146,7 +170,6 @@ class GinzburgLandau(PhysicsLoss):
         for each in wells:
             parts = [(one - a).square() for one, a in zip(z, each, strict=True)]
             well = well * torch.stack(parts).sum(0)
-        gradient = mean_square_gradient(z, counts).sum()
         energy = mean_over(well, counts) / barrier
         energy = energy + self._width**2 * gradient / (math.dist(*pair) / 2) ** 2
         if self.scaling == "none":

@@ -3,11 +3,11 @@
 import math
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, check_scaling, standardise
+from ..graph import SiteGraph
+from .base import PhysicsLoss, check_maps, check_scaling, root, standardise, standardise_values
 from .gradients import corner_steps, counted
 
 __all__ = ["InterfaceEnergy"]
@@ -94,6 +94,18 @@ class InterfaceEnergy(PhysicsLoss):
             maps = standardise(maps, mask)
         maps, counts = counted(maps, mask)
         down, right = corner_steps(maps, counts).unbind(1)
+        energy = self._energy(down, right)
+        return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the mean energy of the slope at the sites, per spacing of the sites."""
+        slopes = graph.slopes(standardise_values(values, graph, self.scaling))
+        return self._energy(slopes[..., 0], slopes[..., 1]).mean()
+
+    def _energy(
+        self, down: Float[Tensor, "*cells"], right: Float[Tensor, "*cells"]
+    ) -> Float[Tensor, "*cells"]:
+        """Return the energy of steps downwards and to the right."""
         # Counterclockwise as drawn: y points down.
         sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
         along, across = cosine * right - sine * down, sine * right + cosine * down
@@ -102,9 +114,7 @@ class InterfaceEnergy(PhysicsLoss):
         else:
             coupling = 2 * (self.ratio**2 - 1) * (along * across).abs()
             squared = across.square() + along.square() + coupling
-        positive = squared > 0
-        energy = torch.where(positive, squared, 1.0).sqrt() * positive
-        return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
+        return root(squared)
 
     def __repr__(self) -> str:
         return (

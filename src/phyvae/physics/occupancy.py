@@ -56,6 +56,8 @@ class ClassOccupancy(PhysicsLoss):
     0.6309
     """
 
+    sees_places = False
+
     def __init__(
         self,
         of: Literal["map", "cells"] = "map",

@@ -43,6 +43,8 @@ class Decorrelation(PhysicsLoss):
     1.0
     """
 
+    sees_places = False
+
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
 
@@ -90,6 +92,8 @@ class Exclusiveness(PhysicsLoss):
     >>> float(phyvae.Exclusiveness()(phases))
     0.0
     """
+
+    sees_places = False
 
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
@@ -145,6 +149,8 @@ class Relation(PhysicsLoss):
     >>> round(float(parallel(torch.stack([map, 3 * map]))), 3)
     0.0
     """
+
+    sees_places = False
 
     def __init__(
         self,

@@ -44,6 +44,8 @@ class Sparsity(PhysicsLoss):
     0.1
     """
 
+    sees_places = False
+
     def __init__(self, kind: Literal["l1", "group"] = "l1") -> None:
         super().__init__()
         if kind not in ("l1", "group"):
