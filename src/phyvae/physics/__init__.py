@@ -3,6 +3,7 @@
 from .base import Maximize as Maximize
 from .base import PhysicsLoss as PhysicsLoss
 from .base import standardise as standardise
+from .base import standardise_values as standardise_values
 from .edges import SL1 as SL1
 from .edges import EdgeLoss as EdgeLoss
 from .edges import bilateral as bilateral
