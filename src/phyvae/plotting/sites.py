@@ -93,7 +93,7 @@ def _centers(image: Any, sites: Any) -> np.ndarray:
             "sites go with an image: plot_sites(image, sites=sites); a grid has its own."
         )
     if sites is None:
-        return np.asarray(image.centers)
+        return np.asarray(getattr(image, "sites", image.centers))
     centers = as_array(sites)
     if centers.ndim != 2 or centers.shape[1] != 2 or centers.dtype.kind not in "fiu":
         raise ValueError(f"sites={brief(sites)} must be numbers, shape (n, 2): (y, x), px.")
