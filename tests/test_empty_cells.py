@@ -49,6 +49,12 @@ class TestSegment:
             found = segment(filled, method=method, denoise=denoise, mask=torch.from_numpy(MASK))
             np.testing.assert_array_equal(found, expected)
 
+    def test_a_filter_does_not_take_them_for_low_values(self):
+        few = np.where(RNG.random(MASK.shape) > 0.7, MAPS[0], np.nan)
+        low, high = (segment(z, method="otsu", denoise=3.0) for z in (few, -few))
+        there = low >= 0
+        assert (high[there] == 1 - low[there]).mean() > 0.98
+
     def test_whole_rows_of_empty_cells_change_nothing_else(self):
         padded = np.pad(MAPS, ((0, 0), (2, 0), (0, 3)), constant_values=np.nan)
         np.testing.assert_array_equal(segment(padded)[2:, :-3], segment(MAPS))
