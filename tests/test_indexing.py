@@ -83,6 +83,22 @@ class TestEveryLattice:
         assert agree(index[1:], truth)
 
 
+def test_a_site_far_from_an_empty_lattice_point_does_not_take_it():
+    _, sites = lattice(LATTICES["square"])
+    nearest = np.hypot(*(sites - 125).T).argmin()
+    sites[nearest] += (5.0, 5.0)
+    _, fits, _ = indexed(sites)
+    assert list(np.flatnonzero(~fits)) == [nearest]
+
+
+def test_indices_along_other_axes_are_straightened():
+    truth, sites = lattice(LATTICES["square"])
+    index, vectors = straightened(sites, truth @ np.array([[1, 2], [1, 3]]))
+    offset = sites[0] - index[0] @ vectors
+    np.testing.assert_allclose(index @ vectors + offset, sites, atol=1e-9)
+    np.testing.assert_allclose(vectors, LATTICES["square"], atol=1e-9)
+
+
 def test_rows_run_down_and_columns_to_the_right():
     for name in LATTICES:
         _, _, ((down, right), (lower, rightwards)) = indexed(lattice(LATTICES[name])[1])

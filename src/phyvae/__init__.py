@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .checkpoint import load_model as load_model
     from .checkpoint import load_trainer as load_trainer
     from .compiling import CompileWarning as CompileWarning
+    from .graph import SiteGraph as SiteGraph
     from .history import History as History
     from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
@@ -62,12 +63,14 @@ if TYPE_CHECKING:
     from .plotting import plot_manifold as plot_manifold
     from .plotting import plot_patches as plot_patches
     from .plotting import plot_segmentation as plot_segmentation
+    from .plotting import plot_sites as plot_sites
     from .refinement import Refined as Refined
     from .refinement import refine as refine
     from .schedules import LinearBeta as LinearBeta
     from .segmentation import boundaries as boundaries
     from .segmentation import grains as grains
     from .segmentation import segment as segment
+    from .sites import find_sites as find_sites
     from .sweeping import Setting as Setting
     from .sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .sweeping import Sweep as Sweep
@@ -83,6 +86,7 @@ _HOME = {
     "alignment": ["Alignment", "align"],
     "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
     "compiling": ["CompileWarning"],
+    "graph": ["SiteGraph"],
     "history": ["History"],
     "lattice": ["lattice_spacing"],
     "metrics": [
@@ -102,11 +106,12 @@ _HOME = {
     ],
     "plotting": [
         "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",
-        "plot_manifold", "plot_patches", "plot_segmentation",
+        "plot_manifold", "plot_patches", "plot_segmentation", "plot_sites",
     ],
     "refinement": ["Refined", "refine"],
     "schedules": ["LinearBeta"],
     "segmentation": ["boundaries", "grains", "segment"],
+    "sites": ["find_sites"],
     "sweeping": ["Setting", "StoppedSettingWarning", "Sweep", "sweep"],
     "testing": [],
     "trainer": ["CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"],

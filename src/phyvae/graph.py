@@ -59,9 +59,10 @@ class SiteGraph:
         sites
             Positions (y, x), px, shape (n, 2), n >= 4, not all on one line.
         longest
-            Triangles with a longer side are cut off, px, > 0: at a ragged rim they connect what
-            is far apart. The default is 2.5 times the median side. A site all of whose
-            triangles are cut off has no neighbour.
+            Triangles with a wider circumscribed circle are cut off, px, > 0, so that no side is
+            longer: at a ragged rim and across large holes they connect what is far apart. The
+            default is 2.5 times the median side, 1.8 times the widest circle of a square raster.
+            A site all of whose triangles are cut off has no neighbour.
         """
         from scipy.spatial import Delaunay, QhullError
 
@@ -80,15 +81,16 @@ class SiteGraph:
             longest = 2.5 * float(np.median(lengths))
         elif not is_positive(longest):
             raise ValueError(f"longest={brief(longest)} px must be a number > 0, or None.")
-        # Flat triangles of the hull, sites on one line but for rounding, connect nothing.
-        kept = (lengths.max(1) <= longest) & (_areas(points[corners]) > 1e-6 * lengths.max(1) ** 2)
+        # Sites on one line but for rounding have a circle without end.
+        circle = lengths.prod(1) / (2 * np.maximum(_areas(points[corners]), 1e-300))
+        kept = circle <= longest
         first, second = points[sides[kept]].transpose(2, 0, 1, 3)
         opposite = points[corners[kept]]
         u, v = first - opposite, second - opposite
         cotangent = (u * v).sum(-1) / np.abs(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
         pairs, which = np.unique(np.sort(sides[kept].reshape(-1, 2)), axis=0, return_inverse=True)
         weights = np.bincount(which.ravel(), cotangent.ravel() / 2, len(pairs))
-        # An obtuse triangle at the rim has a negative one: no face of its own.
+        # Beside an obtuse triangle at the rim it is negative: the cells share no face there.
         weights = np.where(weights > 1e-9, weights, 0.0)
         return cls._of(points, pairs.reshape(-1, 2), weights)
 
@@ -168,14 +170,15 @@ class SiteGraph:
     def mean_square_gradient(
         self, values: Float[Tensor, "channels n"]
     ) -> Float[Tensor, " channels"]:
-        r"""Return the mean over sites of :math:`\frac12 \sum_j w_{ij} (z_j - z_i)^2`, per spacing."""
+        r"""Return the mean over sites of :math:`\frac12 \sum_j w_{ij} (z_j - z_i)^2`."""
         return self.sums(self.differences(values).square()).mean(1) / 2
 
     def slopes(self, values: Float[Tensor, "channels n"]) -> Float[Tensor, "channels n 2"]:
         """Return the slope (along y, along x) at each site, per spacing of the sites.
 
         It is that of the weighted least-squares plane through the site and its neighbours; 0
-        along a direction in which it has none. The spacing is the root of the mean area of a site.
+        along a direction in which it has none. The spacing is the root of the mean area of a
+        site; of `nearest`, that of the neighbours' mean square distance.
         """
         steps = self.differences(values)[..., None] * self._plane[0].to(values)
         total = values.new_zeros(len(values), len(self), 2)

@@ -4,6 +4,7 @@ from .areas import AreaFractions as AreaFractions
 from .base import Maximize as Maximize
 from .base import PhysicsLoss as PhysicsLoss
 from .base import standardise as standardise
+from .base import standardise_values as standardise_values
 from .composing import OnChannels as OnChannels
 from .composing import Scheduled as Scheduled
 from .correlation import Autocorrelation as Autocorrelation

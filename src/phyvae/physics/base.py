@@ -258,7 +258,15 @@ def standardise(
 def standardise_values(
     values: Float[Tensor, "channels n"], graph: SiteGraph, scaling: str = "standard"
 ) -> Float[Tensor, "channels n"]:
-    """Return values at sites, checked, and standardised unless `scaling` is "none"."""
+    """Return values at sites, checked, with mean 0 and standard deviation 1 per channel.
+
+    A physics loss needs little more for sites without a lattice (`PhysicsLoss.on_graph`)::
+
+        z = standardise_values(values, graph)
+        return graph.sums(graph.differences(z).square()).mean() / 2
+
+    is the mean squared slope. `scaling` "none" only checks.
+    """
     check_values(values, graph)
     return standardise(values[:, None])[:, 0] if scaling == "standard" else values
 

@@ -251,6 +251,7 @@ def _minmax(
 ) -> Float[Tensor, "channels rows cols"]:
     """Return each map scaled to [0, 1], with gradient; a flat map becomes 0."""
     counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
+    maps = torch.where(counts, maps, 0.0)  # not NaN, which would reach all gradients
     low = torch.where(counts, maps, math.inf).amin((-2, -1), keepdim=True)
     high = torch.where(counts, maps, -math.inf).amax((-2, -1), keepdim=True)
     maps = torch.where(counts, maps, low)  # else the gradient of a NaN that nobody sees is NaN

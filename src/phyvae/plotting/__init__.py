@@ -12,3 +12,4 @@ from .latent_space import plot_manifold as plot_manifold
 from .maps import plot_comparison as plot_comparison
 from .maps import plot_latent_maps as plot_latent_maps
 from .patches import plot_patches as plot_patches
+from .sites import plot_sites as plot_sites

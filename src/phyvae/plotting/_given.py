@@ -99,7 +99,8 @@ def extent_of(shape: tuple[int, ...], grid: Any = None) -> Extent:
         )
     first, last = ((0, 0), np.subtract(shape, 1))
     if grid is not None:
-        first, last = grid.centers[0, 0], grid.centers[-1, -1]
+        # Not the corners: where sites are the centres, these may be empty.
+        first, last = np.nanmin(grid.centers, axis=(0, 1)), np.nanmax(grid.centers, axis=(0, 1))
     half = np.array((1, 1) if grid is None else grid.step) / 2
     (top, left), (bottom, right) = first - half, last + half
     return float(left), float(right), float(bottom), float(top)

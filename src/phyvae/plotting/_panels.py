@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ._cells import draw_cell_walls, draw_cells, on_sites
 from ._given import Extent, checked_width
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
@@ -17,6 +18,7 @@ __all__ = [
     "draw_labels",
     "draw_row",
     "finished",
+    "label_colours",
     "label_outer",
     "latent_name",
     "new_panels",
@@ -42,45 +44,77 @@ def show(ax: Any, values: Any, **style: Any) -> Any:
     return ax.imshow(values, origin="upper", **{"aspect": "equal", **style})
 
 
-def draw_row(axes: Any, z: Any, labels: Any, extent: Extent) -> None:
+def draw_row(
+    axes: Any, z: Any, labels: Any, extent: Extent, grid: Any = None, pixel_size: float = 1.0
+) -> None:
     """Draw each channel and, in the last panel, the labels; hide what stays empty."""
     for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
         values = np.ma.masked_invalid(channel)
-        shown = show(ax, values, cmap="viridis", extent=extent, interpolation="nearest")
+        shown = _draw_map(ax, values, extent, grid, pixel_size, cmap="viridis")
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
         ax.set_title(latent_name(k))
         if labels is not None:
-            _draw_walls(ax, labels, extent, "white")
+            _draw_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
-        draw_labels(axes[-1], labels, extent)
+        draw_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
         axes[-1].set_title("labels")
     for ax in axes:
         ax.set_visible(ax.has_data())
 
 
-def draw_labels(ax: Any, labels: Any, extent: Extent, alpha: float = 1.0) -> None:
-    from matplotlib.colors import ListedColormap
-
+def draw_labels(
+    ax: Any,
+    labels: Any,
+    extent: Extent,
+    alpha: float = 1.0,
+    grid: Any = None,
+    pixel_size: float = 1.0,
+) -> None:
     domains = np.ma.masked_less(labels, 0)
-    low, high = (int(domains.min()), int(domains.max())) if domains.count() else (0, 0)
-    colours = ListedColormap([COLOURS[k % len(COLOURS)] for k in range(low, high + 1)])
-    style = {"cmap": colours, "vmin": low - 0.5, "vmax": high + 0.5, "alpha": alpha}
-    shown = show(ax, domains, extent=extent, interpolation="nearest", **style)
-    _draw_walls(ax, labels, extent, "black")
-    bar = add_colourbar(ax, shown, range(low, high + 1, 1 + (high - low) // 8))
+    colours, low, high, ticks = label_colours(domains.compressed())
+    style = {"cmap": colours, "alpha": alpha, "clim": (low, high)}
+    shown = _draw_map(ax, domains, extent, grid, pixel_size, **style)
+    _draw_walls(ax, labels, extent, "black", grid, pixel_size)
+    bar = add_colourbar(ax, shown, ticks)
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
 
-def _draw_walls(ax: Any, labels: Any, extent: Extent, colour: str) -> None:
-    """Draw the edges between cells of unequal labels, exactly."""
+def label_colours(labels: Any) -> tuple[Any, float, float, range]:
+    """Return a colour map of labels, its limits and the ticks of a colourbar."""
+    from matplotlib.colors import ListedColormap
+
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+    colours = ListedColormap([COLOURS[k % len(COLOURS)] for k in range(low, high + 1)])
+    return colours, low - 0.5, high + 0.5, range(low, high + 1, 1 + (high - low) // 8)
+
+
+def _draw_map(
+    ax: Any, values: Any, extent: Extent, grid: Any, pixel_size: float, **style: Any
+) -> Any:
+    """Draw a value per cell: as an image, or where the sites are."""
+    if not on_sites(grid):
+        return show(ax, values, extent=extent, interpolation="nearest", **style)
+    drawn = draw_cells(ax, grid, values, pixel_size, **style)
+    ax.set(xlim=extent[:2], ylim=extent[2:])
+    return drawn
+
+
+def _draw_walls(
+    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
+) -> None:
+    """Draw the edges between cells of unequal labels, exactly; empty cells have no wall."""
     from matplotlib.collections import LineCollection
 
+    if on_sites(grid):
+        draw_cell_walls(ax, grid, labels, colour, pixel_size)
+        return
     left, right, bottom, top = extent
     x = np.linspace(left, right, labels.shape[1] + 1)
     y = np.linspace(top, bottom, labels.shape[0] + 1)
-    i, j = np.nonzero(labels[1:] != labels[:-1])
+    there = labels >= 0
+    i, j = np.nonzero((labels[1:] != labels[:-1]) & there[1:] & there[:-1])
     across = np.array([[x[j], y[i + 1]], [x[j + 1], y[i + 1]]])
-    i, j = np.nonzero(labels[:, 1:] != labels[:, :-1])
+    i, j = np.nonzero((labels[:, 1:] != labels[:, :-1]) & there[:, 1:] & there[:, :-1])
     down = np.array([[x[j + 1], y[i]], [x[j + 1], y[i + 1]]])
     walls = np.concatenate([across, down], axis=2).transpose(2, 0, 1)
     lines = LineCollection(list(walls), colors=colour, linewidths=0.7, capstyle="projecting")

@@ -54,9 +54,8 @@ def plot_segmentation(
     around = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
     show(axes[0, 0], picture, cmap="gray", extent=around)
-    draw_labels(
-        axes[0, 0], domains, in_unit(extent_of(domains.shape, grid), pixel_size, unit), alpha
-    )
+    extent = in_unit(extent_of(domains.shape, grid), pixel_size, unit)
+    draw_labels(axes[0, 0], domains, extent, alpha, grid, pixel_size or 1.0)
     axes[0, 0].set(xlim=around[:2], ylim=around[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

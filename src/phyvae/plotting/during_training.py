@@ -105,4 +105,6 @@ class DrawMaps:
     def _segmented(self, maps: np.ndarray) -> np.ndarray:
         from ..segmentation import segment  # scikit-learn takes a second
 
-        return segment(maps, self.classes, method=self.method, denoise=self.denoise)
+        return segment(
+            maps, self.classes, method=self.method, denoise=self.denoise, mask=self.grid.mask
+        )

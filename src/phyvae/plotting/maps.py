@@ -78,7 +78,7 @@ def plot_comparison(
     if grid is not None:
         _draw_what_is_known(axes[0], grid, true, extent, pixel_size)
     for row, stack, labels in zip(axes[above:], z, domains, strict=True):
-        draw_row(row, stack, labels, extent)
+        draw_row(row, stack, labels, extent, grid, pixel_size or 1.0)
     label_outer(axes, unit)
     for row, name in zip(axes[above:], rows, strict=True):
         wrapped = textwrap.fill(name, max(8, _CHARACTERS // len(axes)))
@@ -99,7 +99,7 @@ def _draw_what_is_known(
     title = "mean intensity" if len(grid.patch_shape) == 1 else "image"
     axes[0].set(title=title, xlim=extent[:2], ylim=extent[2:])
     if truth is not None:
-        draw_labels(axes[-1], truth, extent)
+        draw_labels(axes[-1], truth, extent, grid=grid, pixel_size=pixel_size or 1.0)
         axes[-1].set_title("true domains")
     for ax in axes:
         ax.set_visible(ax.has_data())
@@ -123,7 +123,8 @@ def plot_latent_maps(
     labels
         Domains, shape (rows, cols), integers: the last panel. Negative means none: white.
     grid
-        The grid of the maps; axes are then in image pixels, else in map pixels.
+        The grid of the maps; axes are then in image pixels, else in map pixels. Cells of
+        `PatchGrid.at` are drawn at their sites, empty ones are blank.
     pixel_size, unit
         Size of an image pixel and its unit: ``pixel_size=0.02, unit="nm"``; needs `grid`.
     width
@@ -149,7 +150,7 @@ def plot_latent_maps(
     n = len(z) + (domains is not None)
     rows = math.ceil(n / (4 if checked_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
-    draw_row(axes.ravel()[:n], z, domains, extent)
+    draw_row(axes.ravel()[:n], z, domains, extent, grid, pixel_size or 1.0)
     for ax in axes.flat[n:]:
         ax.set_visible(False)
     label_outer(axes, unit)

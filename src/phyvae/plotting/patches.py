@@ -17,7 +17,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     """Plot the image with `n` patches outlined, and these patches on the same grey scale.
 
     Of a spectrum image: its mean intensity with `n` points marked, and their spectra. `seed` picks
-    the patches; `axes` starts with the image. Raises ValueError unless 1 <= n <= len(grid).
+    the patches; `axes` starts with the image. Raises ValueError unless 1 <= n <= their number.
 
     Examples
     --------
@@ -27,11 +27,12 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     """
     refuse_no_grid(grid)
     checked_width(width)
-    if not 1 <= as_integer(n, "n", 0) <= len(grid):
-        raise ValueError(f"n={n} must be between 1 and the number of patches, {len(grid)}.")
+    filled = grid.indices.numpy()
+    if not 1 <= as_integer(n, "n", 0) <= len(filled):
+        raise ValueError(f"n={n} must be between 1 and the number of patches, {len(filled)}.")
     import matplotlib.pyplot as plt
 
-    chosen = np.sort(np.random.default_rng(seed).choice(len(grid), n, replace=False))
+    chosen = filled[np.sort(np.random.default_rng(seed).choice(len(filled), n, replace=False))]
     centers = grid.centers.reshape(-1, 2)[chosen]
     patches, image = as_array(grid.gather(torch.from_numpy(chosen))), as_picture(grid)
     spectra = patches.ndim == 2

@@ -1,0 +1,278 @@
+"""Neighbours of sites, and what physics losses make of them."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+import phyvae
+from phyvae import EdgeLoss, FourierLoss, Maximize, SiteGraph, TotalVariation
+
+RANDOM = np.random.default_rng(0).uniform(0, 100, (60, 2))
+
+
+def raster(rows, cols, step=7.0):
+    return step * np.stack(np.meshgrid(np.arange(rows), np.arange(cols), indexing="ij"), -1)
+
+
+JITTERED = raster(10, 12).reshape(-1, 2)
+JITTERED = JITTERED + np.random.default_rng(0).uniform(-1, 1, JITTERED.shape)
+
+
+def on_raster(rows, cols):
+    return SiteGraph.delaunay(raster(rows, cols).reshape(-1, 2))
+
+
+class TestDelaunay:
+    def test_of_a_square_raster_diagonals_count_nothing_and_the_rim_half(self):
+        graph = on_raster(5, 6)
+        row, col = (graph.sites / 7).round().long().unbind(1)
+        first, second = graph.edges.unbind(1)
+        straight = (row[first] == row[second]) | (col[first] == col[second])
+        rim_row = (row[first] == row[second]) & ((row[first] == 0) | (row[first] == 4))
+        rim_col = (col[first] == col[second]) & ((col[first] == 0) | (col[first] == 5))
+        expected = straight.double() * torch.where(rim_row | rim_col, 0.5, 1.0)
+        assert_close(graph.weights, expected)
+        assert straight.sum() == 5 * 5 + 4 * 6
+
+    def test_weights_make_the_energy_of_a_plane_its_area(self):
+        graph = SiteGraph.delaunay(JITTERED)
+        for way in ([1.0, 0.0], [0.6, -0.8]):
+            plane = (graph.sites @ torch.tensor(way).double())[None]
+            energy = (graph.weights * graph.differences(plane).square()).sum()
+            assert energy == pytest.approx(63 * 77, rel=0.03)
+
+    def test_each_pair_comes_once_with_its_length(self):
+        graph = SiteGraph.delaunay(RANDOM)
+        pairs = {tuple(sorted(pair)) for pair in graph.edges.tolist()}
+        assert len(pairs) == len(graph.edges)
+        ends = RANDOM[graph.edges.numpy()]
+        assert_close(graph.lengths, torch.from_numpy(np.hypot(*(ends[:, 1] - ends[:, 0]).T)))
+
+    def test_long_sides_are_cut(self):
+        two = np.vstack([RANDOM, RANDOM + np.array([0, 1000])])
+        graph = SiteGraph.delaunay(two)
+        assert graph.lengths.max() < 100
+        assert SiteGraph.delaunay(two, longest=1e9).lengths.max() > 800
+        assert SiteGraph.delaunay(RANDOM, longest=9.0).lengths.max() <= 9
+
+    def test_weights_are_never_negative(self):
+        assert (SiteGraph.delaunay(RANDOM).weights >= 0).all()
+
+    def test_sites_on_a_line_are_refused(self):
+        with pytest.raises(ValueError, match=r"on one line.*SiteGraph.nearest"):
+            SiteGraph.delaunay(np.arange(12.0).reshape(6, 2))
+
+    @pytest.mark.parametrize("longest", [0.0, -1.0, np.nan])
+    def test_a_length_that_is_none_is_refused(self, longest):
+        with pytest.raises(ValueError, match="longest"):
+            SiteGraph.delaunay(RANDOM, longest=longest)
+
+
+class TestNearest:
+    def test_neighbours_are_the_nearest_of_either(self):
+        graph = SiteGraph.nearest(RANDOM, k=3)
+        distance = np.hypot(*(RANDOM[:, None] - RANDOM).transpose(2, 0, 1))
+        near = np.argsort(distance, axis=1)[:, 1:4]
+        expected = {tuple(sorted((i, int(j)))) for i in range(60) for j in near[i]}
+        assert {tuple(pair) for pair in graph.edges.tolist()} == expected
+
+    def test_weights_of_a_site_add_up_to_about_four(self):
+        graph = SiteGraph.nearest(RANDOM, k=6)
+        total = graph.sums(torch.ones(1, len(graph.edges), dtype=torch.float64))
+        assert total.mean() == pytest.approx(4)
+
+    def test_more_neighbours_than_sites_are_refused(self):
+        with pytest.raises(ValueError, match="k=60 neighbours must be fewer than the 60 sites"):
+            SiteGraph.nearest(RANDOM, k=60)
+
+
+class TestAnyGraph:
+    def test_a_subgraph_has_the_pairs_among_its_sites(self):
+        graph = SiteGraph.delaunay(RANDOM)
+        index = torch.randperm(60)[:25]
+        part = graph.subgraph(index)
+        assert_close(part.sites, graph.sites[index])
+        weight = {tuple(e): w for e, w in zip(graph.edges.tolist(), graph.weights, strict=True)}
+        chosen = set(index.tolist())
+        assert len(part.edges) == sum(set(pair) <= chosen for pair in weight)
+        for pair, w in zip(index[part.edges].tolist(), part.weights, strict=True):
+            assert weight[tuple(sorted(pair))] == w
+
+    def test_a_site_named_twice_is_refused(self):
+        with pytest.raises(ValueError, match="index holds a site twice"):
+            SiteGraph.delaunay(RANDOM).subgraph(torch.tensor([1, 2, 1]))
+
+    def test_moving_keeps_everything(self):
+        graph = SiteGraph.delaunay(RANDOM)
+        moved = graph.to("cpu")
+        for name in ("sites", "edges", "weights", "lengths"):
+            assert_close(getattr(moved, name), getattr(graph, name))
+
+    @pytest.mark.parametrize("kind", [SiteGraph.delaunay, SiteGraph.nearest])
+    def test_the_slope_of_a_plane_is_exact_everywhere(self, kind):
+        graph = kind(JITTERED)
+        slopes = graph.slopes((graph.sites @ torch.tensor([[2.0], [-1.0]]).double()).T)
+        expected = torch.tensor([2.0, -1.0]).double().expand(1, len(graph), 2)
+        spacing = slopes[0, 0, 0] / 2
+        assert 6 < spacing < 9
+        assert_close(slopes / spacing, expected)
+
+    def test_a_lonely_site_has_no_slope(self):
+        graph = SiteGraph.delaunay(np.vstack([RANDOM, [5000.0, 5000.0]]))
+        assert not (graph.edges == 60).any()
+        assert (graph.slopes(torch.rand(2, 61))[:, 60] == 0).all()
+
+    @pytest.mark.parametrize(
+        "sites", [np.zeros((3, 2)), np.zeros((5, 3)), np.full((5, 2), np.nan), np.array(["a"])]
+    )
+    @pytest.mark.parametrize("kind", [SiteGraph.delaunay, SiteGraph.nearest])
+    def test_other_sites_are_refused(self, kind, sites):
+        with pytest.raises(ValueError, match="sites"):
+            kind(sites)
+
+
+LOSSES = [
+    EdgeLoss(),
+    EdgeLoss(scaling="minmax"),
+    TotalVariation(),
+    EdgeLoss() + 0.5 * TotalVariation(),
+]
+GRAPHS = {"delaunay": SiteGraph.delaunay(RANDOM), "nearest": SiteGraph.nearest(RANDOM)}
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+class TestEveryLossOnAGraph:
+    def test_scale_and_offset_of_the_latent_do_not_matter(self, loss, graph):
+        z = torch.rand(2, 60, dtype=torch.float64)
+        assert_close(loss.on_graph(5 * z - 2, graph), loss.on_graph(z, graph))
+        assert loss.on_graph(z, graph) > 0
+
+    def test_flat_values_are_free_and_their_gradient_finite(self, loss, graph):
+        z = torch.full((2, 60), 0.3, requires_grad=True)
+        psi = loss.on_graph(z, graph)
+        psi.backward()
+        assert psi == 0
+        assert z.grad.isfinite().all()
+
+    def test_the_gradient_is_right(self, loss, graph):
+        part = graph.subgraph(torch.arange(20))
+        z = torch.rand(2, 20, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(lambda z: loss.on_graph(z, part), (z,))
+
+    def test_order_of_the_sites_does_not_matter(self, loss, graph):
+        z, order = torch.rand(2, 60, dtype=torch.float64), torch.randperm(60)
+        shuffled = loss.on_graph(z[:, order], graph.subgraph(order))
+        assert_close(shuffled, loss.on_graph(z, graph))
+
+    def test_order_of_the_channels_does_not_matter(self, loss, graph):
+        z = torch.rand(3, 60, dtype=torch.float64)
+        assert_close(loss.on_graph(z[[2, 0, 1]], graph), loss.on_graph(z, graph))
+
+    def test_noise_costs_more_than_one_wall(self, loss, graph):
+        wall = (graph.sites[:, 0] > 50).double()[None]
+        assert loss.on_graph(wall, graph) < loss.on_graph(torch.rand(1, 60).double(), graph)
+
+    def test_the_unit_of_length_does_not_matter(self, loss, graph):
+        z = torch.rand(2, 60, dtype=torch.float64)
+        larger = SiteGraph(30 * graph.sites, graph.edges, graph.weights)
+        assert_close(loss.on_graph(z, larger), loss.on_graph(z, graph))
+
+    def test_precision_does_not_matter(self, loss, graph):
+        z = torch.rand(2, 60, dtype=torch.float64)
+        single = loss.on_graph(z.float(), graph)
+        assert single.dtype == torch.float32
+        assert_close(single.double(), loss.on_graph(z, graph), rtol=1e-4, atol=1e-5)
+
+    def test_values_of_another_shape_are_refused(self, loss, graph, unchecked):
+        for shape in ((60,), (2, 59), (2, 1, 60)):
+            with pytest.raises((ValueError, TypeError), match="values"):
+                loss.on_graph(torch.rand(shape), graph)
+
+
+class TestOnASquareRaster:
+    @pytest.mark.parametrize("loss", [EdgeLoss(), TotalVariation()], ids=repr)
+    @pytest.mark.parametrize("scaling", ["standard", "none"])
+    def test_a_smooth_map_costs_what_it_costs_as_a_raster(self, loss, scaling):
+        y, x = np.mgrid[:48, :40] / 40
+        z = torch.from_numpy(np.stack([np.sin(3 * y + x), np.cos(2 * x - y) + y]))
+        loss = type(loss)(scaling=scaling)
+        graph = on_raster(48, 40)
+        assert loss.on_graph(z.flatten(1), graph).item() == pytest.approx(loss(z).item(), rel=0.03)
+
+    def test_the_slope_is_that_between_the_neighbours_on_both_sides(self):
+        z = torch.rand(1, 12, 10, dtype=torch.float64)
+        slopes = on_raster(12, 10).slopes(z.flatten(1)).reshape(12, 10, 2)[2:-2, 2:-2]
+        assert_close(
+            slopes[..., 0], (z[0, 3:-1, 2:-2] - z[0, 1:-3, 2:-2]) / 2 * slopes_unit(12, 10)
+        )
+        assert_close(
+            slopes[..., 1], (z[0, 2:-2, 3:-1] - z[0, 2:-2, 1:-3]) / 2 * slopes_unit(12, 10)
+        )
+
+    def test_a_wall_costs_total_variation_the_root_of_two_times_as_much(self):
+        wall = torch.zeros(1, 40, 60, dtype=torch.float64)
+        wall[:, :, 30:] = 1
+        loss = TotalVariation(scaling="none")
+        ratio = loss.on_graph(wall.flatten(1), on_raster(40, 60)) / loss(wall)
+        assert ratio == pytest.approx(2**0.5, rel=0.03)
+
+    def test_a_board_costs_total_variation_more_than_edges(self):
+        board = torch.ones(8, 8)
+        board[::2, ::2] = board[1::2, 1::2] = -1
+        graph = on_raster(8, 8)
+        values = board.reshape(1, -1)
+        assert TotalVariation().on_graph(values, graph) > 2 * EdgeLoss().on_graph(values, graph)
+
+
+def slopes_unit(rows, cols):
+    """The root of the mean area of a site, in steps: a raster's rim has half cells."""
+    return ((rows - 1) * (cols - 1) / (rows * cols)) ** 0.5
+
+
+class TestComposition:
+    def test_sums_and_weights_are_those_of_the_terms(self):
+        graph, z = GRAPHS["delaunay"], torch.rand(2, 60)
+        both = EdgeLoss() + 0.5 * TotalVariation()
+        expected = EdgeLoss().on_graph(z, graph) + 0.5 * TotalVariation().on_graph(z, graph)
+        assert_close(both.on_graph(z, graph), expected)
+
+    def test_maximize_is_the_reciprocal(self):
+        graph, z = GRAPHS["delaunay"], torch.rand(2, 60)
+        expected = 1 / (1 + EdgeLoss().on_graph(z, graph))
+        assert_close(Maximize(EdgeLoss()).on_graph(z, graph), expected)
+
+    @pytest.mark.parametrize("loss", [FourierLoss(), EdgeLoss() + FourierLoss()])
+    def test_a_loss_of_waves_needs_a_raster(self, loss):
+        with pytest.raises(ValueError, match=r"FourierLoss\(radius=1\) needs a raster"):
+            loss.on_graph(torch.rand(2, 60), GRAPHS["delaunay"])
+
+    def test_so_does_a_bilateral_filter(self):
+        with pytest.raises(ValueError, match=r"sigma_spatial=5.*raster"):
+            EdgeLoss(sigma_spatial=5.0).on_graph(torch.rand(2, 60), GRAPHS["delaunay"])
+
+    def test_a_users_loss_needs_two_lines(self):
+        class Smoothness(phyvae.PhysicsLoss):
+            def forward(self, maps, mask=None):
+                return maps.diff().square().mean()
+
+            def on_graph(self, values, graph):
+                z = phyvae.physics.standardise_values(values, graph)
+                return graph.sums(graph.differences(z).square()).mean() / 2
+
+        assert Smoothness().on_graph(torch.rand(1, 60), GRAPHS["nearest"]) > 0
+
+
+class TestMaskedMaps:
+    @pytest.mark.parametrize("scaling", ["standard", "minmax", "none"])
+    def test_nan_where_there_is_no_patch_costs_nothing(self, scaling):
+        maps = torch.rand(2, 9, 8)
+        mask = torch.ones(9, 8, dtype=torch.bool)
+        mask[3:5, 2] = mask[0, 0] = False
+        loss = EdgeLoss(scaling=scaling)
+        holes = torch.where(mask, maps, torch.nan).requires_grad_()
+        psi = loss(holes, mask)
+        assert_close(psi, loss(maps, mask))
+        psi.backward()
+        assert holes.grad.isfinite().all()
