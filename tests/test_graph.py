@@ -6,7 +6,24 @@ import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import EdgeLoss, FourierLoss, Maximize, SiteGraph, TotalVariation
+from phyvae import (
+    AreaFractions,
+    ClassOccupancy,
+    Decorrelation,
+    DirichletEnergy,
+    EdgeLoss,
+    Exclusiveness,
+    FourierLoss,
+    GinzburgLandau,
+    InterfaceEnergy,
+    Maximize,
+    OnChannels,
+    Relation,
+    Scheduled,
+    SiteGraph,
+    Sparsity,
+    TotalVariation,
+)
 
 RANDOM = np.random.default_rng(0).uniform(0, 100, (60, 2))
 
@@ -133,6 +150,11 @@ class TestAnyGraph:
 
 
 LOSSES = [
+    DirichletEnergy(),
+    GinzburgLandau(2.0),
+    GinzburgLandau(2.0, wells=[-1, 0, 2]),
+    InterfaceEnergy(3.0, 30.0),
+    InterfaceEnergy(2.0, folds=4),
     EdgeLoss(),
     EdgeLoss(scaling="minmax"),
     TotalVariation(),
@@ -192,14 +214,22 @@ class TestEveryLossOnAGraph:
 
 
 class TestOnASquareRaster:
-    @pytest.mark.parametrize("loss", [EdgeLoss(), TotalVariation()], ids=repr)
+    @pytest.mark.parametrize(
+        "loss",
+        [EdgeLoss(), TotalVariation(), DirichletEnergy(), InterfaceEnergy(), GinzburgLandau()],
+        ids=repr,
+    )
     @pytest.mark.parametrize("scaling", ["standard", "none"])
     def test_a_smooth_map_costs_what_it_costs_as_a_raster(self, loss, scaling):
         y, x = np.mgrid[:48, :40] / 40
         z = torch.from_numpy(np.stack([np.sin(3 * y + x), np.cos(2 * x - y) + y]))
-        loss = type(loss)(scaling=scaling)
+        wells = {"wells": [-1, 1]} if isinstance(loss, GinzburgLandau) else {}
+        loss = type(loss)(scaling=scaling, **wells)
         graph = on_raster(48, 40)
-        assert loss.on_graph(z.flatten(1), graph).item() == pytest.approx(loss(z).item(), rel=0.03)
+        # The sites of the rim have half a cell, so the spacing is 2 % below a step.
+        power = 2 if isinstance(loss, DirichletEnergy) else 1
+        found = loss.on_graph(z.flatten(1), graph).item()
+        assert found == pytest.approx(loss(z).item(), rel=0.03 * power)
 
     def test_the_slope_is_that_between_the_neighbours_on_both_sides(self):
         z = torch.rand(1, 12, 10, dtype=torch.float64)
@@ -276,3 +306,36 @@ class TestMaskedMaps:
         assert_close(psi, loss(maps, mask))
         psi.backward()
         assert holes.grad.isfinite().all()
+
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            Sparsity(),
+            ClassOccupancy(),
+            AreaFractions([0.3, 0.7]),
+            Decorrelation(),
+            Exclusiveness(),
+            Relation(lambda one, other: one * other),
+        ],
+        ids=repr,
+    )
+    def test_a_loss_that_sees_no_places_takes_the_sites_as_they_come(self, loss):
+        z = torch.rand(2, 60, dtype=torch.float64)
+        found = loss.on_graph(z, GRAPHS["delaunay"])
+        assert_close(found, loss(z.reshape(2, 6, 10)))
+        assert_close(loss(z[:, torch.randperm(60)].reshape(2, 10, 6)), found)
+
+    def test_chosen_channels_and_weights_by_epoch(self):
+        graph, z = GRAPHS["delaunay"], torch.rand(3, 60)
+        expected = EdgeLoss().on_graph(z[[2, 0]], graph)
+        assert_close(OnChannels(EdgeLoss(), [2, 0]).on_graph(z, graph), expected)
+        loss = Scheduled(OnChannels(EdgeLoss(), [2, 0]), lambda epoch: 3.0 * epoch)
+        loss.set_epoch(2)
+        assert_close(loss.on_graph(z, graph), 6 * expected)
+
+    def test_wells_that_fit_cost_less(self):
+        graph = GRAPHS["delaunay"]
+        values = (graph.sites[:, 0] > 50).double()[None]
+        between = torch.linspace(0, 1, 60, dtype=torch.float64)[None]
+        loss = GinzburgLandau(1.0)
+        assert loss.on_graph(values, graph) < loss.on_graph(between, graph)
