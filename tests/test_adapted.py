@@ -165,6 +165,21 @@ class TestEveryModel:
         assert set(pyro.get_param_store().keys()) == {"somebody's"}
         assert_close(ends[0], ends[1], rtol=0, atol=0)
 
+    def test_pyroveds_own_methods_work_on_it_after_training(self, model_and_grid):
+        model, grid = adapt(model_and_grid[0]), model_and_grid[1]
+        PhysicsTrainer(model, PhysicsObjective(TotalVariation()), batch_size=50).step(grid)
+        vae, data = model.vae, grid.data(torch.arange(9), model.like)
+        args = pyroved_arguments(model, data)[: 1 + (getattr(vae, "c_dim", 0) > 0)]
+        encoded = vae.encode(*args)
+        assert all(len(part) == 9 for part in encoded)
+        content = torch.zeros(4, vae.z_dim - vae.coord)
+        beside = [torch.eye(count)[:1].expand(4, -1) for count in conditions(vae)]
+        drawn = vae.decode(content, *beside)
+        expected = (16,) if isinstance(vae, VED) else model.patch_shape
+        assert drawn.reshape(4, *expected).isfinite().all()
+        if content.shape[1] == 2 and not beside:
+            assert len(vae.manifold2d(3, plot=False)) == 9
+
     def test_physics_adds_to_the_gradient_of_the_encoder_alone(self, model_and_grid):
         model, grid = adapt(model_and_grid[0]), model_and_grid[1]
         plain = gradients(model, grid, PhysicsObjective())
@@ -184,6 +199,12 @@ class TestEveryModel:
         posterior = model.posterior(data)
         reconstruction, _ = model.terms(data, posterior, 1.0, generator=torch.Generator())
         assert reconstruction > model.floor(data).mean()
+
+
+def conditions(vae: Any) -> list[int]:
+    """Return the widths of what a decoder takes beside the content."""
+    names = ("c_dim", "discrete_dim", "num_classes", "reg_dim")
+    return [getattr(vae, name) for name in names if getattr(vae, name, 0)]
 
 
 def gradients(model: Any, grid: PatchGrid, objective: PhysicsObjective) -> dict[str, Tensor]:
@@ -241,11 +262,14 @@ class TestClosedForm:
 def pyroved_arguments(model: Any, data: Any) -> tuple[Tensor, ...]:
     """Return the arguments that a user of pyroVED gives its model."""
     patches = pixels_of(data)
-    if any(isinstance(m, nn.Conv2d) for m in model.vae.encoder_z.modules()):
+    convolves = any(isinstance(m, nn.Conv2d) for m in model.vae.encoder_z.modules())
+    if convolves or (patches.ndim == 3 and isinstance(model.vae, ssiVAE | ss_reg_iVAE)):
         patches = patches[:, None]
     if not isinstance(data, KnownPatches):
         return (patches,)
-    count, known = model.vae.c_dim, data.known
+    count, known = getattr(model.vae, "c_dim", 0), data.known
+    if not count:
+        return (patches,)
     one_hot = known if known.shape[1] == count else torch.eye(count)[known[:, 0].long()]
     return patches.flatten(1), one_hot
 

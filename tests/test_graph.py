@@ -8,6 +8,7 @@ from torch.testing import assert_close
 import phyvae
 from phyvae import (
     AreaFractions,
+    BoundCharge,
     ClassOccupancy,
     Decorrelation,
     DirichletEnergy,
@@ -23,6 +24,7 @@ from phyvae import (
     SiteGraph,
     Sparsity,
     TotalVariation,
+    Vorticity,
 )
 
 RANDOM = np.random.default_rng(0).uniform(0, 100, (60, 2))
@@ -339,3 +341,41 @@ class TestMaskedMaps:
         between = torch.linspace(0, 1, 60, dtype=torch.float64)[None]
         loss = GinzburgLandau(1.0)
         assert loss.on_graph(values, graph) < loss.on_graph(between, graph)
+
+
+class TestVectorsOnAGraph:
+    def field(self, graph: SiteGraph, radial: bool) -> torch.Tensor:
+        y, x = (graph.sites - graph.sites.mean(0)).double().unbind(1)
+        return torch.stack([y, x] if radial else [x, -y])
+
+    @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+    def test_a_hedgehog_is_charged_and_a_vortex_turns(self, graph):
+        hedgehog, vortex = self.field(graph, radial=True), self.field(graph, radial=False)
+        for loss, punished, free in (
+            (BoundCharge(), hedgehog, vortex),
+            (Vorticity(), vortex, hedgehog),
+        ):
+            # A site at the rim may have neighbours along one line alone.
+            assert loss.on_graph(punished, graph) == pytest.approx(2.0, abs=0.05)
+            assert loss.on_graph(free, graph) == pytest.approx(0.0, abs=1e-6)
+
+    @pytest.mark.parametrize("loss", [BoundCharge(), Vorticity()], ids=repr)
+    def test_a_smooth_field_has_what_it_has_as_a_raster(self, loss):
+        y, x = np.mgrid[:40, :48] / 12
+        z = torch.from_numpy(np.stack([np.sin(y + 0.5 * x), np.cos(x) * y]))
+        found = loss.on_graph(z.flatten(1), on_raster(40, 48))
+        assert found == pytest.approx(loss(z).item(), rel=0.05)
+
+    @pytest.mark.parametrize("loss", [BoundCharge(), Vorticity()], ids=repr)
+    def test_laws(self, loss):
+        graph = GRAPHS["delaunay"]
+        z = torch.rand(2, 60, dtype=torch.float64, requires_grad=True)
+        assert_close(loss.on_graph(5 * z - 2, graph), loss.on_graph(z, graph))
+        assert torch.autograd.gradcheck(lambda z: loss.on_graph(z, graph), (z,))
+        flat = torch.full((2, 60), 0.3, requires_grad=True)
+        psi = loss.on_graph(flat, graph)
+        psi.backward()
+        assert psi == 0
+        assert flat.grad.isfinite().all()
+        with pytest.raises(ValueError, match="relates 2"):
+            loss.on_graph(torch.rand(3, 60), graph)

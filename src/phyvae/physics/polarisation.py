@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_channels, check_maps, check_neighbours
+from ..graph import SiteGraph
+from .base import PhysicsLoss, check_channels, check_maps, check_neighbours, check_values
 from .gradients import counted, mean_over, scharr_gradient
 
 __all__ = ["BoundCharge", "Vorticity"]
@@ -53,8 +54,11 @@ class BoundCharge(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
-        (yy, _, _, xx), total, counts = _gradients(maps, mask, "BoundCharge")
-        return mean_over((yy + xx).square(), counts) / total
+        return _charge(*_gradients(maps, mask, "BoundCharge"))
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the ratio, with the slopes at the sites."""
+        return _charge(*_slopes(values, graph, "BoundCharge"))
 
     def __repr__(self) -> str:
         return "BoundCharge()"
@@ -99,31 +103,61 @@ class Vorticity(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
-        (_, yx, xy, _), total, counts = _gradients(maps, mask, "Vorticity")
-        return mean_over((xy - yx).square(), counts) / total
+        return _curl(*_gradients(maps, mask, "Vorticity"))
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the ratio, with the slopes at the sites."""
+        return _curl(*_slopes(values, graph, "Vorticity"))
 
     def __repr__(self) -> str:
         return "Vorticity()"
 
 
-def _gradients(
-    maps: Tensor, mask: Tensor | None, loss: str
-) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor]:
-    """Return ∂y Py, ∂x Py, ∂y Px and ∂x Px, the mean of their squares, and where they count.
+_Gradients = tuple[Float[Tensor, "2 *cells"], Float[Tensor, "2 *cells"], Bool[Tensor, "*cells"]]
+"""∂y and ∂x of both components, and where they count."""
 
-    The two components have one unit, their common root mean square deviation.
-    """
+
+def _charge(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+    """Return the mean squared divergence over the mean squared gradient."""
+    divergence = along_y[0] + along_x[1]
+    return mean_over(divergence.square(), counts) / _mean_square(along_y, along_x, counts)
+
+
+def _curl(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+    """Return the mean squared curl over the mean squared gradient."""
+    curl = along_y[1] - along_x[0]
+    return mean_over(curl.square(), counts) / _mean_square(along_y, along_x, counts)
+
+
+def _mean_square(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+    total = mean_over(along_y.square() + along_x.square(), counts).sum()
+    return torch.where(total > 0, total, 1.0)
+
+
+def _gradients(maps: Tensor, mask: Tensor | None, loss: str) -> _Gradients:
+    """Return Scharr gradients at all inner cells."""
     check_maps(maps, mask)
     check_channels(maps, loss, 2, 2)
     check_neighbours(maps, 3, f"the slope in {loss}")
     z, counts = counted(maps, mask)
-    centred, _ = counted(z - mean_over(z, counts)[:, None, None], mask)
+    return scharr_gradient(_in_one_unit(z, counts), counts)
+
+
+def _slopes(values: Tensor, graph: SiteGraph, loss: str) -> _Gradients:
+    """Return the slopes at sites without a lattice, as a row."""
+    check_values(values, graph)
+    check_channels(values, loss, 2, 2)
+    counts = torch.ones_like(values[:1], dtype=torch.bool)
+    slopes = graph.slopes(_in_one_unit(values[:, None], counts)[:, 0])
+    return slopes[:, None, :, 0], slopes[:, None, :, 1], counts
+
+
+def _in_one_unit(z: Tensor, counts: Tensor) -> Float[Tensor, "2 rows cols"]:
+    """Return both components about their mean, by their common root mean square deviation."""
+    centred, _ = counted(z - mean_over(z, counts)[:, None, None], counts)
     variance = mean_over(centred.square(), counts).sum().detach()  # a unit; it cancels
     # What varies by rounding errors only is flat, as in `standardise`.
     rounding = 16 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
     flat = variance <= rounding.square()
     unit = torch.where(flat, 1.0, variance).sqrt()
-    along_y, along_x, whole = scharr_gradient(torch.where(flat, 0.0, centred / unit), counts)
-    total = mean_over(along_y.square() + along_x.square(), whole).sum()
-    total = torch.where(total > 0, total, 1.0)
-    return (along_y[0], along_x[0], along_y[1], along_x[1]), total, whole
+    return torch.where(flat, 0.0, centred / unit)
