@@ -54,6 +54,11 @@ class Layout:
             values = empty.index_copy(0, self.cells, values)
         return values.T.reshape(-1, *self.shape)
 
+    def shown(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
+        """Lay out a row of values per patch on the CPU, with NaN in empty cells."""
+        maps, mask = self.maps(values), self.mask
+        return (maps if mask is None else torch.where(mask, maps, torch.nan)).cpu()
+
     @property
     def mask(self) -> Bool[Tensor, "rows cols"] | None:
         """The cells that hold a patch; ``None`` if all do."""

@@ -13,6 +13,7 @@ from torch.func import jvp, vmap
 from tqdm.auto import tqdm
 
 from ._given import is_integer
+from .class_refinement import class_field, steps_of
 from .known import Data
 from .layout import Layout
 from .models import PatchModel, adapt, check_patches
@@ -87,8 +88,9 @@ def refine(
     Parameters
     ----------
     model
-        A trained model, or pyroVED's own (see `adapt`) if its latents are continuous: not
-        ``jiVAE``, ``ssiVAE`` or ``ss_reg_iVAE``. Nothing in it changes.
+        A trained model, also pyroVED's own (see `adapt`), but for ``ss_reg_iVAE``. Of a model
+        with classes, ``jiVAE`` or ``ssiVAE``, the class probabilities are refined, see Notes.
+        Nothing in it changes.
     grid
         The patches, those of the training or others.
     objective
@@ -138,6 +140,15 @@ def refine(
     bootstrap); a pixel has one sign in all patches that share it. They hold for this model, to
     first order, and say nothing of a wrong model.
 
+    Class probabilities p, with the other latents as encoded, move to the minimum of
+
+    .. math:: E = \sum_{ik} p_{ik} \big[\varphi(x_i \mid k) + \beta \log(K p_{ik})\big]
+        + \lambda N \Psi(\text{maps}),
+
+    a mean field: the interface energy of neighbours decides where the pixels leave it open. Ψ sees
+    the probabilities as they are, and `stds` are those of the class, :math:`\sqrt{p(1-p)}`, and
+    the encoder's of the rest.
+
     Examples
     --------
     >>> import phyvae
@@ -158,6 +169,10 @@ def refine(
         {"iterations": iterations, "samples": samples, "batch_size": batch_size},
     )
     check_patches(model, grid)
+    if model.classes is not None:
+        return _refined_classes(
+            model, grid, objective, strength, beta, iterations, batch_size, progress
+        )
     layout = Layout.of(grid).to(model.like.device)
     problem = _Problem(model, grid, layout, objective, beta, batch_size)
     most = 2 * iterations + samples
@@ -176,10 +191,56 @@ def refine(
     z = path[-1].z
     shifts = z[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
     return Refined(
-        maps=problem.shown(z[:, model.content]),
-        stds=problem.shown(stds[:, model.content]),
-        shifts=problem.shown(shifts),
+        maps=layout.shown(z[:, model.content]),
+        stds=layout.shown(stds[:, model.content]),
+        shifts=layout.shown(shifts),
         weight=problem.weight,
+        energy=history[0],
+        reconstruction=history[1],
+        prior=history[2],
+        psi=history[3],
+    )
+
+
+def _refined_classes(
+    model: PatchModel,
+    grid: PatchGrid,
+    objective: PhysicsObjective,
+    strength: float,
+    beta: float,
+    iterations: int,
+    batch_size: int,
+    progress: bool,
+) -> Refined:
+    """Return the maps with class probabilities refined, and all else as encoded."""
+    assert model.classes is not None
+    field, mean, std = class_field(model, grid, objective, beta, batch_size)
+    encoded = mean[:, model.classes]
+    start = field.without_physics()
+    channels = mean[:, model.content].shape[1]
+    if objective.physics is not None:
+        if max(objective._acted_on(channels)) < channels - start.shape[1]:
+            raise ValueError(
+                f"channels={objective.channels} are no classes, and they alone are refined in this "
+                f"model; those of the classes are {channels - start.shape[1]} to {channels - 1}."
+            )
+        field = field.with_physics(strength)
+    # Both count from here on; Ψ may well prefer the encoder's classes.
+    start = min(encoded, start, key=lambda p: float(field.parts(p)[0]))
+    steps = steps_of(iterations)
+    with tqdm(total=steps, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
+        found = field.descend(start, steps, bar.update)
+    history = torch.stack([field.parts(p) for p in (encoded, found)], dim=1).cpu()
+    first = model.classes.start
+    mean = torch.cat([mean[:, :first], found.to(mean)], dim=1)
+    std = torch.cat([std[:, :first], (found * (1 - found)).sqrt().to(std)], dim=1)
+    layout = Layout.of(grid).to(mean.device)
+    shifts = mean[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
+    return Refined(
+        maps=layout.shown(mean[:, model.content]),
+        stds=layout.shown(std[:, model.content]),
+        shifts=layout.shown(shifts),
+        weight=field.weight,
         energy=history[0],
         reconstruction=history[1],
         prior=history[2],
@@ -231,11 +292,6 @@ class _Problem:
             noise = scores.square().sum(-1)
             parts.append((value, scores.sum(-1), curvature, noise))
         return _Point(z, *(torch.cat(part) for part in zip(*parts, strict=True)))
-
-    def shown(self, columns: Float[Tensor, "n columns"]) -> Float[Tensor, "columns rows cols"]:
-        """Return the columns as maps on the CPU, with NaN where there is no patch."""
-        maps, mask = self.layout.maps(columns), self.layout.mask
-        return (maps if mask is None else torch.where(mask, maps, torch.nan)).cpu()
 
     def psi(self, z: Float[Tensor, "n z_dim"]) -> Float[Tensor, ""]:
         values = (z[:, self.model.content] - self.offset) / self.unit

@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from ..known import Data
 from ..patches import PatchGrid
-from .interface import PatchModel
+from .interface import PatchModel, px_per_shift
 from .likelihood import Sampler, check_range, chosen, lowest
 
 __all__ = [
@@ -52,6 +52,11 @@ class Adapted(PatchModel):
     @property
     def columns(self) -> dict[str, slice]:
         """What the columns of the posterior's mean are, by name."""
+        return self.latent_columns
+
+    @property
+    def latent_columns(self) -> dict[str, slice]:
+        """What the columns of pyroVED's latents are, by name."""
         named, first = {}, 0
         for letter, name in {"r": "angle", "t": "shift", "s": "scale"}.items():
             if letter in (self.vae.invariances or ()):
@@ -92,6 +97,28 @@ class Adapted(PatchModel):
         """Return the lowest reconstruction that any decoder could reach, nats per patch."""
         data, scale = chosen(self.targets(patches), pixels)
         return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
+
+    @property
+    def shift_scale(self) -> Float[Tensor, " axes"]:
+        """Displacement in px, down and to the right positive, of one unit of each shift latent."""
+        if "shift" not in self.columns:
+            return super().shift_scale
+        return px_per_shift(self.vae.t_prior, self.patch_shape)
+
+    def coordinates(self, latents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n pixels axes"]:
+        """Return the coordinates at which each patch is drawn: turned, scaled, then shifted."""
+        vae, columns = self.vae, self.latent_columns
+        at: Tensor = vae.grid.expand(len(latents), *vae.grid.shape)
+        if "angle" in columns:
+            angle = latents[:, columns["angle"]]
+            cos, sin = angle.cos(), angle.sin()
+            y, x = at.unbind(-1)
+            at = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1)
+        if "scale" in columns:
+            at = at * (1 + vae.sc_prior * latents[:, columns["scale"], None])
+        if "shift" in columns:
+            at = at + (latents[:, columns["shift"]] * vae.t_prior)[:, None]
+        return at
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapted":
         """Move what pyroVED keeps as plain attributes, too, and the device it believes in."""

@@ -23,6 +23,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_CERTAIN = 1e4  # nats; more than any patch has
+
+
 class _ByPyro(Adapted):
     """−ELBO by Pyro; Pyro's store is the process's own, so that threads would share it."""
 
@@ -41,11 +44,36 @@ class _ByPyro(Adapted):
         weights = self.like.new_full(self.kinds, beta)
         return pyro_terms(losses, answers, weights, int(seed))
 
+    def _pixels_by_class(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data, k: int, count: int
+    ) -> Float[Tensor, "n pixels"]:
+        """Return each pixel's negative log-likelihood if the patches are of class k."""
+        content = latents[:, self.vae.coord :]
+        beside = torch.eye(count).to(latents)[k].expand(len(latents), -1)
+        net, z = self.vae.decoder, [content, beside]
+        drawn = net(self.coordinates(latents), z) if self.vae.coord else net(z)
+        data = self.targets(patches)
+        by_pixel: Tensor = -self.vae.sampler_d(drawn.reshape(len(latents), -1)).log_prob(data)
+        return by_pixel
+
 
 class AdaptedJoint(_ByPyro):
     """A ``jiVAE``; after the latents come the probabilities of the classes."""
 
     kinds = (2,)
+
+    @property
+    def classes(self) -> slice:
+        """Columns of the class probabilities."""
+        return slice(self.vae.z_dim, None)
+
+    def class_losses(
+        self, patches: Data, posterior: Posterior
+    ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
+        """Return each pixel's loss by class; the other latents do not depend on it."""
+        latents, count = posterior.mean[:, : self.vae.z_dim], self.vae.discrete_dim
+        each = [self._pixels_by_class(latents, patches, k, count) for k in range(count)]
+        return torch.stack(each, dim=1), posterior.mean.new_zeros(len(latents), count)
 
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians, then its classes."""
@@ -142,6 +170,32 @@ class AdaptedSemiSupervised(_Partly):
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the classifier's classes."""
         return _classes(self._said(patches))
+
+    @property
+    def classes(self) -> slice:
+        """Columns of the class probabilities: all."""
+        return slice(0, None)
+
+    def class_losses(
+        self, patches: Data, posterior: Posterior
+    ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
+        """Return each pixel's loss by class, and the KL of what the encoder says given it.
+
+        What is known of a patch counts as if the other classes could not draw it.
+        """
+        count, shown = self.vae.num_classes, pixels_of(patches).flatten(1)
+        pixels, rest = [], []
+        for k in range(count):
+            beside = torch.eye(count).to(shown)[k].expand(len(shown), -1)
+            latents = Posterior(*self.vae.encoder_z([shown, beside]))
+            pixels.append(self._pixels_by_class(latents.mean, patches, k, count))
+            rest.append(latents.kl())
+        others = torch.stack(rest, dim=1)
+        if isinstance(patches, KnownPatches):
+            told = patches.known[:, :1]
+            of_others = (torch.arange(count).to(told) != told) & ~told.isnan()
+            others = others + torch.where(of_others, _CERTAIN, 0.0)
+        return torch.stack(pixels, dim=1), others
 
     def _values(self, known: Float[Tensor, "n values"]) -> Tensor:
         return unit_vectors(known, self.vae.num_classes)

@@ -96,6 +96,20 @@ class PatchModel(nn.Module, abc.ABC):
             "what it draws from them, so its maps cannot be refined."
         )
 
+    @property
+    def classes(self) -> slice | None:
+        """Columns of the posterior's mean that are class probabilities, the last ones; if any."""
+        return None
+
+    def class_losses(
+        self, patches: Data, posterior: Posterior
+    ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
+        """Return each pixel's negative log-likelihood by class, and the KL of the other latents.
+
+        At their means; for `phyvae.refine`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no classes.")
+
     def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
         """Return what the decoder is to draw: the patches themselves."""
         return pixels_of(patches).flatten(1)

@@ -15,7 +15,6 @@ from .adapted import (
     unit_vectors,
 )
 from .backend import sDecoderNet
-from .interface import px_per_shift
 from .likelihood import chosen
 
 __all__ = ["AdaptedInvariant"]
@@ -60,13 +59,6 @@ class AdaptedInvariant(Adapted):
         """Return the mean of each pixel of patches that have these latents."""
         return self.decoded(latents, self._given(patches))
 
-    @property
-    def shift_scale(self) -> Float[Tensor, " axes"]:
-        """Displacement in px, down and to the right positive, of one unit of each shift latent."""
-        if "shift" not in self.columns:
-            return super().shift_scale
-        return px_per_shift(self.vae.t_prior, self.patch_shape)
-
     def decoded(
         self,
         latents: Float[Tensor, "n z_dim"],
@@ -79,27 +71,12 @@ class AdaptedInvariant(Adapted):
         if not self.vae.coord:
             output = net(z)
         elif pixels is None:
-            output = net(self._coordinates(latents), z)
+            output = net(self.coordinates(latents), z)
         else:
-            hidden = net.coord_latent(self._coordinates(latents)[:, pixels], z)
+            hidden = net.coord_latent(self.coordinates(latents)[:, pixels], z)
             output = net.activation_out(net.out(net.fc_layers(hidden)))
         drawn: Tensor = output.reshape(len(latents), -1)
         return drawn
-
-    def _coordinates(self, latents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n pixels axes"]:
-        """Return the coordinates at which each patch is drawn: turned, scaled, then shifted."""
-        vae, columns = self.vae, self.columns
-        at: Tensor = vae.grid.expand(len(latents), *vae.grid.shape)
-        if "angle" in columns:
-            angle = latents[:, columns["angle"]]
-            cos, sin = angle.cos(), angle.sin()
-            y, x = at.unbind(-1)
-            at = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1)
-        if "scale" in columns:
-            at = at * (1 + vae.sc_prior * latents[:, columns["scale"], None])
-        if "shift" in columns:
-            at = at + (latents[:, columns["shift"]] * vae.t_prior)[:, None]
-        return at
 
     def _given(self, patches: Data) -> Tensor | None:
         """Return what the networks are conditioned on: properties, or a class as a unit vector."""
