@@ -159,5 +159,5 @@ def test_physics_that_does_not_see_the_classes_is_refused():
     published = PhysicsObjective(TotalVariation("none"), coupling="published")
     with pytest.raises(ValueError, match="no gradient at the class probabilities"):
         phyvae.refine(vae, raster, published, progress=False)
-    with pytest.raises(ValueError, match="are no classes.* those of the classes are 2 to 4"):
+    with pytest.raises(ValueError, match=r"are no classes.* those of the classes are 2 to 4"):
         phyvae.refine(vae, raster, objective, progress=False)
