@@ -360,10 +360,23 @@ def test_a_warning_that_the_mixture_did_not_converge_still_reaches_the_user(monk
 
         def fit(self, features):
             warnings.warn("did not converge", UserWarning, stacklevel=2)
+            return self
 
         def predict(self, features):
             return np.zeros(len(features), dtype=int)
 
-    monkeypatch.setattr("phyvae.segmentation.GaussianMixture", Restless)
+    monkeypatch.setattr("phyvae.segmentation.BayesianGaussianMixture", Restless)
     with pytest.warns(UserWarning, match="did not converge"):
         segment(domains)
+
+
+def test_the_outliers_of_a_very_flat_domain_stay_in_it():
+    # The flat domain's own Gaussian is so narrow that cells astride its wall fit the broad one.
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 40), dtype=int)
+    truth[:, 20:] = 1
+    maps = np.where(truth == 1, rng.normal(4, 1.0, (40, 40)), rng.normal(0, 0.01, (40, 40)))
+    maps[:, 19] = rng.normal(0.8, 0.1, 40)
+    second = np.where(truth == 1, rng.normal(0, 1.0, (40, 40)), rng.normal(0, 0.01, (40, 40)))
+    labels = segment(np.stack([maps, second]), classes=2)
+    assert (labels == truth).mean() > 0.98

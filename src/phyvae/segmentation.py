@@ -10,7 +10,7 @@ from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.measure import label as connected_pieces
 from skimage.segmentation import chan_vese
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from torch import Tensor
 
 from ._given import as_label_map, as_maps, is_integer, is_positive
@@ -20,6 +20,7 @@ __all__ = ["boundaries", "grains", "segment"]
 
 _METHODS = ("chan_vese", "gmm", "otsu")
 _FLAT = 1e-3  # a channel of at most this range shows nothing, as in the paper
+_SHARED = 0.3  # what the common covariance is worth, in cells of an average class
 _FITTED = 100_000  # a mixture of a few components needs no more cells, and takes seconds
 
 
@@ -43,7 +44,9 @@ def segment(
     classes
         Number of domains to look for, 1 <= classes <= number of patches.
     method
-        - ``"gmm"``: Gaussian mixture (full covariances) on all channels, each standardised.
+        - ``"gmm"``: Gaussian mixture on all channels, each standardised. Every component has a
+          covariance of its own, drawn towards one that all share: else a very flat domain has so
+          narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
         - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
           through every cell, so it takes no map with empty ones.
@@ -227,11 +230,23 @@ def _gaussian_mixture(
     order = np.lexsort(features.T)
     features = features[order]
     features = (features - features.mean(axis=0)) / features.std(axis=0)
-    mixture = GaussianMixture(classes, n_init=5, max_iter=500, random_state=seed)
+    few = features[:: 1 + len(features) // _FITTED]
+    starts = {"n_init": 5, "max_iter": 500, "random_state": seed}
     with warnings.catch_warnings():
         # Fewer distinct cells than classes: promised above to give fewer labels.
         warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
-        mixture.fit(features[:: 1 + len(features) // _FITTED])
+        common = GaussianMixture(classes, covariance_type="tied", **starts).fit(few)
+        worth = max(_SHARED * len(few) / classes, features.shape[1])
+        mixture = BayesianGaussianMixture(
+            n_components=classes,
+            degrees_of_freedom_prior=worth,
+            covariance_prior=worth * common.covariances_,
+            # The rest has no say: any shares, and means anywhere.
+            weight_concentration_prior_type="dirichlet_distribution",
+            weight_concentration_prior=1.0,
+            mean_precision_prior=1e-3,
+            **starts,
+        ).fit(few)
     labels = np.empty(len(order), dtype=np.int64)
     labels[order] = mixture.predict(features)
     return labels
