@@ -180,13 +180,16 @@ for k, (loop, spectrum) in enumerate(axes.T):
 axes[0, 0].set_ylabel("piezoresponse (arb. units)")
 axes[1, 0].set_ylabel("opening (arb. units)")
 axes[0, 0].legend(frameon=False, fontsize=8)
-axes[1, 0].legend(frameon=False, fontsize=7, loc="upper left")
+axes[1, 0].set_ylim(-0.9, 2.3)
+axes[1, 0].legend(frameon=False, fontsize=8, loc="upper left")
 fig.savefig("spectra_loops.png", dpi=200)
 
 # %%
 # How well?
 # ---------
 # Smoothing the map after training is the obvious rival, so it is here, too.
+# With seeds 0, 1 and 2, ARI was 0.85 to 0.88 without physics, 0.97 to 0.98 if that map was
+# smoothed, 0.89 to 0.90 with physics in training alone, and 0.99 to 1.00 with refinement.
 
 smooth = np.stack([ndimage.gaussian_filter(z, 1.0) for z in plain_maps.numpy()])
 rival = phyvae.segment(smooth, classes=3)
