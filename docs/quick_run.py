@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+WITHOUT_OPTIONS = ("your_own_physics", "physics_library", "spectra", "rotation")
+
 
 class QuickRun:
     """Shorten the examples that have options.
@@ -11,7 +13,7 @@ class QuickRun:
 
     def __call__(self, gallery_conf, script_vars):
         name = Path(script_vars["src_file"]).stem
-        return [] if name in ("your_own_physics", "physics_library") else ["--quick"]
+        return [] if name in WITHOUT_OPTIONS else ["--quick"]
 
     def __repr__(self):
         return "QuickRun()"
