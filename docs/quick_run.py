@@ -11,7 +11,8 @@ class QuickRun:
 
     def __call__(self, gallery_conf, script_vars):
         name = Path(script_vars["src_file"]).stem
-        return [] if name in ("your_own_physics", "physics_library") else ["--quick"]
+        plain = ("your_own_physics", "physics_library", "joint_classes", "time_series")
+        return [] if name in plain else ["--quick"]
 
     def __repr__(self):
         return "QuickRun()"
