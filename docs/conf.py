@@ -50,7 +50,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": (
-        r"(bfo|nio_lsmo|graphene|your_own_physics|physics_library|distributed|spectra|rotation)\.py$"
+        r"(bfo|nio_lsmo|graphene|your_own_physics|physics_library|joint_classes|time_series|"
+        r"spectra|rotation|distributed)\.py$"
     ),
     "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-WITHOUT_OPTIONS = ("your_own_physics", "physics_library", "spectra", "rotation")
+WITHOUT_OPTIONS = (
+    "your_own_physics", "physics_library", "joint_classes", "time_series", "spectra", "rotation",
+)  # fmt: skip
 
 
 class QuickRun:

@@ -119,6 +119,7 @@ class TestEveryModelWithClasses:
         assert found.maps.shape == trainer.model.latent_maps(raster).shape
         assert_close(classes.sum(0), torch.ones(raster.shape), rtol=1e-4, atol=1e-4)
         assert found.energy[1] <= found.energy[0]
+        assert found.energy[1] < 100
         alone = phyvae.refine(vae, raster, objective, beta=0.1, strength=0.0, progress=False)
         assert alone.weight == 0
         total = TotalVariation("none")

@@ -225,6 +225,30 @@ class TestBfo:
         sites = bfo(lattice=12.0).sites
         np.testing.assert_allclose((sites - 11.5) % 12.0, 0, atol=1e-9)  # centres of 24 px
 
+    def test_a_wall_elsewhere_changes_nothing_but_the_variants(self):
+        quiet = QUIET | {"dose": None, "seed": 3}
+        high, low = (bfo((320, 400), wall=wall, **quiet) for wall in (0.3, 0.5))
+        film = high.domains[0] > 0
+        heights = [(phantom.domains[:, film] == 1).sum(axis=0) for phantom in (high, low)]
+        np.testing.assert_allclose(heights[1] - heights[0], 0.2 * 320, atol=1.0)
+        np.testing.assert_array_equal(high.sites, low.sites)
+        # The scales differ a little where the brightest pixel does: compare far from the wall.
+        same = distance_transform_edt(high.domains == low.domains) > 15
+        slope, offset = np.polyfit(high.clean[same], low.clean[same], 1)
+        np.testing.assert_allclose(slope * high.clean[same] + offset, low.clean[same], atol=1e-4)
+
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("wall", [0.2, 0.8])
+    def test_an_outermost_wall_leaves_room_for_both_variants(self, wall, seed):
+        film = bfo(SMALL, wall=wall, seed=seed).domains[:, 100:]
+        assert (film[:3] == 1).all()
+        assert (film[-3:] == 2).all()
+
+    @pytest.mark.parametrize("wall", [0.1, 0.9, float("nan")])
+    def test_refuses_a_wall_that_leaves_the_image(self, wall):
+        with pytest.raises(ValueError, match=f"wall={wall} image heights"):
+            bfo(SMALL, wall=wall)
+
     @pytest.mark.parametrize("displacement", [0.0, -0.1, 0.3, float("nan")])
     def test_refuses_a_displacement_without_two_variants(self, displacement):
         with pytest.raises(ValueError, match=f"displacement={displacement} .*perovskite"):

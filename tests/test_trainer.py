@@ -444,6 +444,11 @@ class TestSignal:
         signal = Posterior(mean, torch.full((2, 2), 2.0)).signal()
         assert_close(signal, torch.tensor([0.0, 1 / (1 + 4)]))
 
+    def test_of_a_class_that_is_empty_for_certain_is_zero(self):
+        empty_and_full = torch.tensor([[0.0, 1.0]]).expand(5, 2)
+        signal = Posterior(empty_and_full, torch.zeros(5, 2)).signal()
+        assert_close(signal, torch.zeros(2))
+
 
 class TestDraws:
     """What is drawn in a step instead of being computed in full."""

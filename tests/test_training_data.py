@@ -133,6 +133,7 @@ class TestHoles:
         sampler = TileSampler((9, 7), 5, tile, sites, mask)
         for step in sampler.epoch(seed):
             assert set(step.tile.tolist()) <= filled
+            assert len(step.batch) > 0
             assert step.layout.mask is None or int(step.layout.mask.sum()) == len(step.tile)
             row, col = step.tile // 7, step.tile % 7
             maps = step.layout.maps(torch.stack([row, col], dim=1).float())

@@ -126,6 +126,11 @@ def align(
     >>> int((found.autocorrelations > 0.5).sum())  # ways in which its three domains differ
     2
     """
+    if not isinstance(model, ShiftVAE):
+        raise TypeError(
+            f"model is of type {type(model).__name__}, but align teaches a ShiftVAE alone; others "
+            "are trained without it."
+        )
     check_patches(model, grid)
     reach = _checked(model, grid, steps, content_steps, decoder_steps, pairs, reach)
     windows = grid.to(model.device).windows.to(model.grid)

@@ -41,7 +41,9 @@ class Posterior:
         """Return the share of each latent's variance that tells patches apart, 0 to 1.
 
         It is var(mean) / (var(mean) + mean of std squared): near 0, the latent has collapsed onto
-        the prior; near 1, it is known well from each patch.
+        the prior; near 1, it is known well from each patch. It is 0 for one that never varies,
+        as the probability of a class that no patch belongs to.
         """
         between = self.mean.var(0, correction=0)
-        return between / (between + self.std.square().mean(0))
+        total = between + self.std.square().mean(0)
+        return between / total.clamp(min=torch.finfo(total.dtype).tiny)

@@ -12,6 +12,7 @@ def bfo(
     lattice: float = 12.6,
     *,
     displacement: float = 0.15,
+    wall: float = 0.5,
     exponent: float = 0.8,
     column: float = 0.18,
     distortion: float = 0.0,
@@ -36,6 +37,10 @@ def bfo(
         every patch alike; the default lets steps of 12 px sample every phase of the lattice.
     displacement
         Length of the displacement of Fe, in lattice constants, 0 < displacement <= 0.25.
+    wall
+        Height at which the wall between the variants lies on average, in image heights from the
+        top, 0.2 <= wall <= 0.8. Nothing else of the specimen depends on it: with one `seed`, and a
+        `noise_seed` per frame, it moves the wall through a time series.
     exponent
         Power n of the atomic number Z in a column's intensity, 0 < n <= 2. The default, 0.8, is
         chosen so that Fe is half as bright as Bi and its displacement can be seen by eye; HAADF is
@@ -85,6 +90,11 @@ def bfo(
             f"displacement={displacement} lattice constants must lie in (0, 0.25]; "
             "for a crystal of one phase use perovskite(...)."
         )
+    if not 0.2 <= wall <= 0.8:
+        raise ValueError(
+            f"wall={wall} image heights must lie in [0.2, 0.8], or the wall, which is curved, "
+            "leaves the image."
+        )
     _check_columns(exponent, column)
     scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed)
     start = scan.rng.uniform(0, 2 * np.pi)
@@ -92,8 +102,8 @@ def bfo(
     interface = (round(shape[1] / lattice / 4) - 0.25) * lattice - 0.5  # between two columns
 
     def domain(y: Array, x: Array) -> Array:
-        wall = shape[0] / 2 + bend * np.sin(start + 2 * np.pi * x / shape[1])
-        return np.where(x < interface, 0, np.where(y < wall, 1, 2))
+        height = wall * shape[0] + bend * np.sin(start + 2 * np.pi * x / shape[1])
+        return np.where(x < interface, 0, np.where(y < height, 1, 2))
 
     a_sites = scan.square_net(lattice)
     b_sites = a_sites + lattice / 2
