@@ -185,10 +185,11 @@ class PhysicsObjective(nn.Module):
         else:
             psi = self.physics(maps) if mask is None else self.physics(maps, mask)
         if not isinstance(psi, Tensor) or psi.ndim != 0:
-            got = f"shape {tuple(psi.shape)}" if isinstance(psi, Tensor) else type(psi).__name__
+            got, cure = type(psi).__name__, "compute it from the maps with torch alone."
+            if isinstance(psi, Tensor):
+                got, cure = f"shape {tuple(psi.shape)}", "end it with .mean()."
             raise ValueError(
-                f"{self.physics!r} returned {got}, but a physics loss is a scalar tensor; "
-                "end it with .mean()."
+                f"{self.physics!r} returned {got}, but a physics loss is a scalar tensor; {cure}"
             )
         return psi
 

@@ -64,7 +64,10 @@ def check_physics_loss(loss: Loss, *, except_for: Collection[str] = ()) -> None:
 def _is_a_scalar(loss: Loss) -> str | None:
     value = loss(_noise())
     if not isinstance(value, Tensor) or value.ndim != 0:
-        return "it must return a scalar tensor; end it with .mean()"
+        if not isinstance(value, Tensor):
+            kind = type(value).__name__
+            return f"it returned a {kind}, not a tensor; compute it from the maps with torch alone"
+        return f"it returned shape {tuple(value.shape)}, not a scalar; end it with .mean()"
     if not value.isfinite() or value < 0:
         return f"it returned {float(value):.4g}; eq. 2 multiplies by it, so it must be >= 0"
     return None

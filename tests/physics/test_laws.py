@@ -213,6 +213,12 @@ class TestCheckPhysicsLoss:
         with pytest.raises(AssertionError, match="without gradient"):
             check_physics_loss(lambda maps, mask=None: maps.detach().std())
 
+    def test_tells_a_number_from_a_tensor_of_another_shape(self):
+        with pytest.raises(AssertionError, match=r"returned a float.* with torch alone"):
+            check_physics_loss(lambda maps, mask=None: float(maps.std()))
+        with pytest.raises(AssertionError, match=r"shape \(9, 7\).*end it with \.mean\(\)"):
+            check_physics_loss(lambda maps, mask=None: maps.std(0))
+
     def test_reports_an_exception_of_the_loss(self):
         def broken(maps, mask=None):
             raise RuntimeError("no such luck")
