@@ -178,18 +178,7 @@ def refine(
         bar.set_description("refine, uncertainty")
         stds = spread(problem, path[-1], samples, seed, bar)
     history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
-    z = path[-1].z
-    shifts = z[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
-    return Refined(
-        maps=layout.shown(z[:, model.content]),
-        stds=layout.shown(stds[:, model.content]),
-        shifts=layout.shown(shifts),
-        weight=problem.weight,
-        energy=history[0],
-        reconstruction=history[1],
-        prior=history[2],
-        psi=history[3],
-    )
+    return _laid_out(model, layout, path[-1].z, stds, problem.weight, history)
 
 
 def _refined_classes(
@@ -226,12 +215,24 @@ def _refined_classes(
     mean = torch.cat([mean[:, before], found.to(mean)], dim=1)
     std = torch.cat([std[:, before], (found * (1 - found)).sqrt().to(std)], dim=1)
     layout = Layout.of(grid).to(mean.device)
-    shifts = mean[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
+    return _laid_out(model, layout, mean, std, field.weight, history)
+
+
+def _laid_out(
+    model: PatchModel,
+    layout: Layout,
+    means: Float[Tensor, "n columns"],
+    stds: Float[Tensor, "n columns"],
+    weight: float,
+    history: Float[Tensor, "4 steps"],
+) -> Refined:
+    """Return the columns of the posterior as maps, with the energy on the way there."""
+    shifts = means[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
     return Refined(
-        maps=layout.shown(mean[:, model.content]),
-        stds=layout.shown(std[:, model.content]),
+        maps=layout.shown(means[:, model.content]),
+        stds=layout.shown(stds[:, model.content]),
         shifts=layout.shown(shifts),
-        weight=field.weight,
+        weight=weight,
         energy=history[0],
         reconstruction=history[1],
         prior=history[2],

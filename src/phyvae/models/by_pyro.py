@@ -1,5 +1,8 @@
 """pyroVED's models of more than one latent, and of two kinds of data: −ELBO is Pyro's own."""
 
+import abc
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +19,7 @@ from .adapted import (
     unit_vectors,
 )
 from .likelihood import check_range
-from .pyro_elbo import Answers, Loss, negative_elbo, pyro_terms
+from .pyro_elbo import Answers, Arguments, negative_elbo, pyro_terms
 
 __all__ = [
     "AdaptedEncoderDecoder", "AdaptedJoint", "AdaptedRegression", "AdaptedSemiSupervised",
@@ -30,19 +33,43 @@ class _ByPyro(Adapted):
     """−ELBO by Pyro; Pyro's store is the process's own, so that threads would share it."""
 
     trains_in_threads = False
+    enumerates = False  # whether discrete latents are summed over
     kinds: tuple[int, ...] = ()  # shape of β: one number, or one for each kind of latents
 
-    def _terms(
+    def terms(
         self,
-        losses: list[Loss],
-        answers: Answers,
+        patches: Data,
+        posterior: Posterior,
         beta: float,
-        generator: torch.Generator | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Return reconstruction and KL of a batch, nats, drawing from `generator`."""
-        seed = torch.randint(2**62, (), generator=generator, device=self.device)
-        weights = self.like.new_full(self.kinds, beta)
-        return pyro_terms(losses, answers, weights, int(seed))
+        *,
+        generator: torch.Generator | None = None,
+        pixels: Tensor | None = None,
+        dtype: torch.dtype | None = None,
+        compiled: bool = False,
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Return reconstruction and KL of a batch, nats per patch; β weighs all kinds alike.
+
+        The reconstruction holds all that β does not weigh. Of a model that is told something of
+        some patches, these are the known values' own loss, 20 times as pyroVED's trainer has it,
+        and the latents that they are.
+        """
+        weights, parts = self.like.new_full(self.kinds, beta), []
+        for data, answers in self._batches(patches, posterior):
+            seed = torch.randint(2**62, (), generator=generator, device=self.device)
+            loss = negative_elbo(
+                self.vae, data, enumerates=self.enumerates, labelled=self._labelled(data)
+            )
+            parts.append(torch.stack(pyro_terms(loss, answers, weights, int(seed))))
+        reconstruction, kl = torch.stack(parts).sum(0) / len(posterior.mean)
+        return reconstruction, kl
+
+    @abc.abstractmethod
+    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+        """Yield the arguments of Pyro's model and guide, and what the encoder says of them."""
+
+    def _labelled(self, data: Arguments) -> bool:
+        """Return whether a batch has a loss of its known values, too."""
+        return False
 
     def _pixels_by_class(
         self, latents: Float[Tensor, "n z_dim"], patches: Data, k: int, count: int
@@ -60,6 +87,7 @@ class _ByPyro(Adapted):
 class AdaptedJoint(_ByPyro):
     """A ``jiVAE``; after the latents come the probabilities of the classes."""
 
+    enumerates = True
     kinds = (2,)
 
     @property
@@ -84,56 +112,23 @@ class AdaptedJoint(_ByPyro):
             torch.cat([mean, classes.mean], dim=1), torch.cat([std, classes.std], dim=1)
         )
 
-    def terms(
-        self,
-        patches: Data,
-        posterior: Posterior,
-        beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Return reconstruction and KL of a batch, nats per patch; β weighs both kinds alike."""
+    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
         encoder, z = self.vae.encoder_z, self.vae.z_dim
         mean, std = posterior.mean, posterior.std
-        shown = as_input(encoder, pixels_of(patches))
-        loss = negative_elbo(self.vae, [shown], enumerates=True)
         answers: Answers = {encoder: (mean[:, :z], std[:, :z], mean[:, z:])}
-        reconstruction, kl = self._terms([loss], answers, beta, generator)
-        return reconstruction / len(mean), kl / len(mean)
+        yield [as_input(encoder, pixels_of(patches))], answers
 
 
 class _Partly(_ByPyro):
     """A model that is told something of some patches, and says it of the others."""
 
-    enumerates = True
-
-    def terms(
-        self,
-        patches: Data,
-        posterior: Posterior,
-        beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Return reconstruction and KL of a batch, nats per patch.
-
-        The reconstruction holds all that β does not weigh: the known values' own loss, 20 times
-        as pyroVED's trainer has it, and the latents that they are.
-        """
-        vae, count = self.vae, len(posterior.mean)
+    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
         # Images with a channel axis are what all of pyroVED's networks take here.
         shown = pixels_of(patches)
         shown = shown[:, None] if shown.ndim == 3 else shown
-        told = torch.zeros(count, dtype=torch.bool, device=shown.device)
+        told = torch.zeros(len(shown), dtype=torch.bool, device=shown.device)
         if isinstance(patches, KnownPatches):
             told = ~patches.known.isnan().any(1)
-        totals = [posterior.mean.new_zeros(()), posterior.mean.new_zeros(())]
         for labelled in (False, True):
             (rows,) = torch.nonzero(told == labelled, as_tuple=True)
             if not len(rows):
@@ -142,11 +137,10 @@ class _Partly(_ByPyro):
             if labelled:
                 assert isinstance(patches, KnownPatches)
                 data.append(self._values(patches.known[rows]))
-            loss = negative_elbo(vae, data, enumerates=self.enumerates, labelled=labelled)
-            answers: Answers = {vae.encoder_y: posterior.mean[rows]}
-            parts = self._terms([loss], answers, beta, generator)
-            totals = [total + part for total, part in zip(totals, parts, strict=True)]
-        return totals[0] / count, totals[1] / count
+            yield data, {self.vae.encoder_y: posterior.mean[rows]}
+
+    def _labelled(self, data: Arguments) -> bool:
+        return len(data) > 1
 
     @property
     def columns(self) -> dict[str, slice]:
@@ -166,6 +160,8 @@ class _Partly(_ByPyro):
 
 class AdaptedSemiSupervised(_Partly):
     """An ``ssiVAE``; the maps are the probabilities of its classes."""
+
+    enumerates = True
 
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the classifier's classes."""
@@ -209,8 +205,6 @@ class AdaptedSemiSupervised(_Partly):
 class AdaptedRegression(_Partly):
     """An ``ss_reg_iVAE``; the maps are the properties it predicts."""
 
-    enumerates = False
-
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the properties, with the deviation that the model gives them."""
         said = self._said(patches)
@@ -231,24 +225,10 @@ class AdaptedEncoderDecoder(_ByPyro):
         encoder = self.vae.encoder_z
         return Posterior(*encoder(as_input(encoder, pixels_of(patches))))
 
-    def terms(
-        self,
-        patches: Data,
-        posterior: Posterior,
-        beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Return reconstruction and KL of a batch, nats per patch."""
-        encoder, count = self.vae.encoder_z, len(posterior.mean)
+    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+        encoder = self.vae.encoder_z
         data = [as_input(encoder, pixels_of(patches)), self.targets(patches)]
-        loss = negative_elbo(self.vae, data, enumerates=False)
-        answers: Answers = {encoder: (posterior.mean, posterior.std)}
-        reconstruction, kl = self._terms([loss], answers, beta, generator)
-        return reconstruction / count, kl / count
+        yield data, {encoder: (posterior.mean, posterior.std)}
 
     def pixel_means(
         self, latents: Float[Tensor, "n z_dim"], patches: Data

@@ -9,16 +9,18 @@ from torch import Tensor, nn
 
 from .backend import pyro
 
-__all__ = ["Answers", "Loss", "negative_elbo", "pyro_terms"]
+__all__ = ["Answers", "Arguments", "Loss", "negative_elbo", "pyro_terms"]
 
 Loss = Callable[[Tensor], Tensor]
 """From β, a number or one of each kind of latents, to Pyro's loss of a batch."""
+Arguments = Sequence[Tensor]
+"""Of a pyroVED model's ``model`` and ``guide``."""
 Answers = Mapping[nn.Module, Tensor | tuple[Tensor, ...]]
 """What modules return."""
 
 
 def negative_elbo(
-    vae: nn.Module, data: Sequence[Tensor], *, enumerates: bool, labelled: bool = False
+    vae: nn.Module, data: Arguments, *, enumerates: bool, labelled: bool = False
 ) -> Loss:
     """Return Pyro's negative ELBO of a batch, as pyroVED's trainers have it.
 
@@ -50,19 +52,19 @@ def negative_elbo(
 
 
 def pyro_terms(
-    losses: Sequence[Loss],
+    loss: Loss,
     answers: Answers,
     beta: Float[Tensor, "*kinds"],
     seed: int,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Return reconstruction and KL, each summed over the losses.
+    """Return reconstruction and KL of a batch, nats.
 
     β multiplies the KL in the loss, so that the KL is the loss's derivative by β. The gradient
     of the whole of −ELBO is carried by the reconstruction; the KL is a number.
 
     Parameters
     ----------
-    losses
+    loss
         From `negative_elbo`.
     answers
         What modules return, whatever they are given.
@@ -73,7 +75,7 @@ def pyro_terms(
     """
     beta = beta.detach().clone().requires_grad_()
     with torch.enable_grad(), _seeded(seed, beta.device), _answering(answers):
-        total = torch.stack([loss(beta) for loss in losses]).sum()
+        total = loss(beta)
         (by_beta,) = torch.autograd.grad(total, beta, retain_graph=True)
     kl = by_beta.sum()
     return total - (beta.detach() * by_beta).sum(), kl
