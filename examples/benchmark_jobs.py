@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import phyvae
-from benchmark_methods import Method, Refined, Smoothed, Trained
+from benchmark_methods import ALIGN, Method, Refined, Smoothed, Trained
 from benchmark_phantoms import Case
 from benchmark_scores import score, score_free
 
@@ -72,13 +72,16 @@ class Job:
                 model = phyvae.load_model(weights)
             with np.load(kept) as saved:
                 return saved["maps"], model, float(saved["seconds"])
+        aligned, before = None, 0.0
+        if isinstance(self.start, Trained) and self.start.goes_on_from_align:
+            _, aligned, before = replace(self, start=ALIGN)._first(grid, scan)
         started = self.clock()
         if isinstance(self.start, Trained):
-            model = self.start.train(grid, self.seed, self.device, scan)
+            model = self.start.train(grid, self.seed, self.device, scan, aligned)
             maps = model.latent_maps(grid).numpy()
         else:
             maps = self.start.maps(grid, self.seed)
-        seconds = self.clock() - started
+        seconds = before + self.clock() - started
         if model is not None:
             weights.parent.mkdir(parents=True, exist_ok=True)
             model.save(weights)

@@ -76,6 +76,10 @@ class Trained:
     epochs: int = 50  # 0: not trained further
 
     @property
+    def goes_on_from_align(self) -> bool:
+        return self.pyroved_lr is None and self.start == "content" and self.epochs > 0
+
+    @property
     def objective(self) -> phyvae.PhysicsObjective:
         return phyvae.PhysicsObjective(
             self.physics,
@@ -90,9 +94,13 @@ class Trained:
         seed: int,
         device: str = "cpu",
         scan: phyvae.PatchGrid | None = None,
+        aligned: phyvae.ShiftVAE | None = None,
     ) -> phyvae.ShiftVAE:
-        """Train on the patches of a grid; `scan` is the image they are from, if not its own."""
-        model = _model(grid, seed)
+        """Train on the patches of a grid; `scan` is the image they are from, if not its own.
+
+        `aligned` is the model to start from, if it is there already; it is trained in place.
+        """
+        model = _model(grid, seed) if aligned is None else aligned
         beta = phyvae.LinearBeta(0.1, 0.3, epochs=max(1, self.epochs))
         if self.pyroved_lr is not None:
             weights = _pyroved_weights(grid, seed, self.epochs, beta, self.pyroved_lr, device)
@@ -102,7 +110,7 @@ class Trained:
             "content": {}, "shift": {"content_steps": 0, "decoder_steps": 0}, "nothing": None,
         }  # fmt: skip
         steps = teaches[self.start]
-        if steps is not None:
+        if steps is not None and aligned is None:
             phyvae.align(model, scan or grid, seed=seed, progress=False, **steps)
         if self.epochs == 0:
             return model
@@ -170,19 +178,25 @@ class Refined:
     """A trained model's maps, improved by their neighbours after training."""
 
     of: Trained
+    likelihood: phyvae.refinement.Likelihood = "encoder"
 
     @property
     def name(self) -> str:
-        return f"refined {self.of.name}"
+        return f"refined{' by decoder' if self.likelihood == 'decoder' else ''} {self.of.name}"
 
     def after(self, model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> Maps:
         # In fixed units: a standardised loss would make domains of a latent's noise.
         objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
-        return phyvae.refine(model, grid, objective).maps.numpy()
+        found = phyvae.refine(
+            model, grid, objective, likelihood=self.likelihood, samples=2, progress=False
+        )
+        return found.maps.numpy()
 
     def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
         return self.after(self.of.train(grid, seed), grid)
 
+
+ALIGN = Trained("align", epochs=0)  # what the others start from
 
 # -- The rows of the table ---------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
             Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)
         ),
         "sh-vae": (Trained("sh-vae", epochs=epochs),),
-        "align": (Trained("align", epochs=0),),
+        "align": (ALIGN,),
         "sh-vae-shift": (Trained("sh-vae-shift", start="shift", epochs=epochs),),
         "sh-vae-unaligned": (Trained("sh-vae-unaligned", start="nothing", epochs=epochs),),
         "sl1-unaligned": (
@@ -214,8 +228,9 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
         rows[name] = methods
         rows[f"{name}+smooth"] = tuple(Smoothed(m, *f) for m in methods for f in FILTERS)
         trained = tuple(m for m in methods if isinstance(m, Trained))
-        if trained and hasattr(phyvae, "refine"):
+        if trained:
             rows[f"{name}+refine"] = tuple(Refined(m) for m in trained)
+            rows[f"{name}+refine-decoder"] = tuple(Refined(m, "decoder") for m in trained)
     return rows
 
 

@@ -57,6 +57,14 @@ study.train(objectives)
 study.compare()
 
 # %%
+# Over the epochs
+# ---------------
+# The same training, looked at on its way (the paper's fig. A3). At epoch 0 the model is aligned,
+# and not trained.
+
+study.over_epochs(objectives["SL1, w = 0.1"], looks=(0, epochs // 10, epochs // 2, epochs))
+
+# %%
 # The physics-driven result in full
 # ---------------------------------
 study.portrait("SL1, w = 0.1")

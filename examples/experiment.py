@@ -1,8 +1,9 @@
 """What the examples share: options, an image to work on, a comparison of objectives on it."""
 
 import argparse
+import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def options(description: str, folder: str) -> argparse.Namespace:
         "--step", type=int, help="distance of patches, px (default: half their size)"
     )
     parser.add_argument("--classes", type=int, help="number of domains to look for")
-    parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
+    parser.add_argument("--quick", action="store_true", help="a smaller run, some two minutes")
     parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")
     parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
     parser.add_argument("--folder", type=Path, default=Path(folder), help="where figures go")
@@ -157,6 +158,40 @@ class Experiment:
         """Draw the truth, every map and its domains, one row per objective; training curves."""
         self.save("maps_and_domains", self.sweep.plot(classes=self.classes, truth=self.truth))
         self.save("loss_history", phyvae.plot_history(self.sweep.histories))
+
+    def over_epochs(self, objective: phyvae.PhysicsObjective, looks: Collection[int]) -> None:
+        """Train once more; draw the maps at the start and after some of the epochs."""
+        rows: dict[str, tuple[Any, Any]] = {}
+
+        def look(trainer: phyvae.PhysicsTrainer, epoch: int) -> None:
+            if epoch in looks:
+                maps = trainer.model.latent_maps(self.grid)
+                labels = phyvae.segment(maps, self.classes)
+                if self.truth is not None:
+                    labels = phyvae.match_labels(labels, self.truth)
+                rows[f"epoch {epoch}"] = maps, labels
+                edges = float(phyvae.EdgeLoss()(maps))
+                line = f"| {epoch} | {edges:.3f} | {phyvae.boundary_length(labels):.0f} |"
+                if self.truth is not None:
+                    line += f" {phyvae.adjusted_rand_index(labels, self.truth):.3f} |"
+                table.append(line)
+
+        table = ["| epoch | Ψ (SL1) | walls, map px |", "| --- | --- | --- |"]
+        if self.truth is not None:
+            table = [f"{table[0]} ARI |", f"{table[1]} --- |"]
+        trainer = phyvae.PhysicsTrainer(
+            copy.deepcopy(self.start), objective, seed=self.model["seed"], **self.trainer
+        )
+        look(trainer, 0)
+        trainer.fit(
+            self.grid,
+            self.epochs,
+            beta=self.beta,
+            steps_per_epoch=self.steps_per_epoch,
+            callbacks=[look],
+        )
+        print(*table, sep="\n")
+        self.save("over_epochs", phyvae.plot_comparison(rows, truth=self.truth, grid=self.grid))
 
     def portrait(self, name: str) -> None:
         """Draw one result in full: maps, domains on the image, manifold, distribution."""

@@ -95,9 +95,12 @@ for name, (probabilities, labels) in found.items():
     shares = [probabilities[:, torch.from_numpy(labels == k)].mean(dim=1) for k in range(3)]
     rows[name] = probabilities[[int(share.argmax()) for share in shares]], labels
 fig, axes = phyvae.plot_comparison(
-    rows, truth=truth, grid=grid, pixel_size=0.396 / 12.6, unit="nm"
+    rows,
+    truth=truth,
+    grid=grid,
+    names=trainer.model.map_names[1:],
+    pixel_size=0.396 / 12.6,
+    unit="nm",
 )
-for k, ax in enumerate(axes[1, :3]):
-    ax.set_title(f"P(class {k})", fontsize=8)
 axes[1, 3].set_title("classes", fontsize=8)
 fig.savefig("joint_classes.png", dpi=200)

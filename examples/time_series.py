@@ -16,7 +16,6 @@ a latent, and a label, means the same in each of them.
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
@@ -46,11 +45,11 @@ trainer.fit(grids, epochs=10, beta=phyvae.LinearBeta(0.1, 1.0, epochs=10))
 # %%
 # One segmentation for all frames
 # -------------------------------
-# The maps of all frames are laid below each other and segmented as one map. A label is then the
-# same domain in each of them, and nothing has to be matched from frame to frame.
+# `phyvae.segment` takes the maps of all frames as one. A label is then the same domain in each of
+# them, and nothing has to be matched from frame to frame.
 
-maps = torch.stack([model.latent_maps(grid) for grid in grids], dim=1)  # channel, frame, row, col
-labels = phyvae.segment(maps.flatten(1, 2), classes=3).reshape(maps.shape[1:])
+maps = [model.latent_maps(grid) for grid in grids]
+labels = np.stack(phyvae.segment(maps, classes=3))
 
 # %%
 # Names come from what is known of the first frame: the substrate is on the left, and the variant
@@ -69,9 +68,10 @@ domains = names[labels]  # 0 substrate, 1 the variant that grows, 2 the one that
 # %%
 # Of the latents, the figure shows the one that tells the two variants apart.
 
-apart = [abs(z[domains == 1].mean() - z[domains == 2].mean()) / z.std() for z in maps.numpy()]
+each = np.stack(maps, axis=1)  # channel, frame, row, col
+apart = [abs(z[domains == 1].mean() - z[domains == 2].mean()) / z.std() for z in each]
 shown = int(np.argmax(apart))
-z = maps[shown]
+z = each[shown]
 side, rim = 252 * nm, 6 * nm  # the outer patches have their centres 12 px inside: half a step more
 whole, inner = (0, side, side, 0), (rim, side - rim, side - rim, rim)
 colours = ListedColormap(["#0072B2", "#E69F00", "#009E73"])

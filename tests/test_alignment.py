@@ -115,6 +115,11 @@ class TestAlign:
         with pytest.raises(ValueError, match="spectra"):
             align(ShiftVAE((16,)), spectra)
 
+    def test_another_model_is_refused(self, unchecked):
+        grid = square_lattice()
+        with pytest.raises(TypeError, match="of type Linear, but align teaches a ShiftVAE"):
+            unchecked(align, torch.nn.Linear(1, 1), grid)
+
     @pytest.mark.parametrize("setting", ["steps", "pairs", "reach"])
     def test_settings_out_of_range_are_refused(self, setting):
         grid = square_lattice()
@@ -131,6 +136,11 @@ class TestAlign:
         grid = PatchGrid(np.random.default_rng(0).random((16, 16)), size=16, step=4)
         with pytest.raises(ValueError, match="only one window"):
             align(small_model(grid), grid)
+
+    def test_of_a_series_one_image_is_to_be_chosen(self, unchecked):
+        grid = square_lattice()
+        with pytest.raises(TypeError, match=r"align on one of the series: align\(model, grids"):
+            unchecked(align, small_model(grid), [grid, grid])
 
     def test_patches_of_another_size_are_refused(self):
         grid = square_lattice()

@@ -20,7 +20,7 @@ from benchmark_domains import Benchmark
 from benchmark_jobs import TUNING, Job, whole
 from benchmark_methods import Components, Refined, Smoothed, Trained, all_rows, root
 from benchmark_phantoms import SIZE, Case, all_cases
-from benchmark_scores import count_domains, score
+from benchmark_scores import score
 
 ROWS = ["pca", "pca+smooth", "sh-vae"]
 NAME = "bfo-centred-low-straight"
@@ -163,21 +163,6 @@ class TestTheScores:
         data = Case("perovskite", "random", "low", False).data(0, 13)
         assert score(np.random.default_rng(0).random((2, 13, 13)), data)["ari"] is None
 
-    def test_count_one_cluster_even_where_it_is_skewed(self):
-        rng = np.random.default_rng(0)
-        assert count_domains(rng.standard_normal((2, 36, 36))) == 1
-        assert count_domains(rng.gamma(4.0, size=(2, 36, 36))) == 1
-
-    def test_count_clusters_that_lie_apart(self):
-        rng = np.random.default_rng(0)
-        maps = rng.standard_normal((2, 36, 36))
-        maps[0, 12:24] += 6
-        maps[1, 24:] += 6
-        assert count_domains(maps) == 3
-
-    def test_count_one_domain_in_a_flat_map(self):
-        assert count_domains(np.zeros((2, 9, 9))) == 1
-
     @pytest.mark.parametrize(
         ("measure", "values", "expected"),
         [("ari", [0.9, 0.2], 0.2), ("walls", [0.4, 2.0], 0.4), ("walls", [0.9, 2.0], 2.0),
@@ -199,15 +184,21 @@ class TestTheRows:
             if isinstance(method, Trained):
                 assert isinstance(method.objective, phyvae.PhysicsObjective)
 
-    def test_have_refinement_once_the_library_has(self, monkeypatch):
-        zeros = SimpleNamespace(maps=torch.zeros(2, 3, 3))
-        monkeypatch.setattr(phyvae, "refine", lambda *_: zeros, raising=False)
+    def test_of_a_model_are_refined_by_either_network(self, monkeypatch):
+        asked = []
+
+        def refine(*_, likelihood, **__):
+            asked.append(likelihood)
+            return SimpleNamespace(maps=torch.zeros(2, 3, 3))
+
+        monkeypatch.setattr(phyvae, "refine", refine)
         rows = all_rows()
-        assert "sh-vae+refine" in rows
         assert "pca+refine" not in rows
-        (refined,) = rows["sh-vae+refine"]
-        assert isinstance(refined, Refined)
-        assert_array_equal(refined.after(None, None), zeros.maps)
+        for row in ("sh-vae+refine", "sh-vae+refine-decoder"):
+            (refined,) = rows[row]
+            assert isinstance(refined, Refined)
+            assert_array_equal(refined.after(None, None), np.zeros((2, 3, 3)))
+        assert asked == ["encoder", "decoder"]
 
     def test_train_pyroved_with_its_own_trainer(self):
         grid = Case("bfo", "random", "low", False).data(0, 13).grid

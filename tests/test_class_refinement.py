@@ -147,6 +147,15 @@ class TestEveryModelWithClasses:
                 assert_close(pixels[:, k].detach(), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_physics_that_nothing_changes_leaves_the_classes_of_the_pixels():
+    vae, raster = models()["joint"]
+    flat = PhysicsObjective(lambda maps: 0 * maps.sum())
+    found = phyvae.refine(vae, raster, flat, progress=False)
+    without = phyvae.refine(vae, raster, PhysicsObjective(), progress=False)
+    assert found.weight == 0
+    assert_close(found.maps, without.maps)
+
+
 def test_what_is_known_stays():
     vae, told = models()["partly"]
     objective = PhysicsObjective(TotalVariation("none"))

@@ -10,6 +10,7 @@ from phyvae import (
     AreaFractions,
     BoundCharge,
     ClassOccupancy,
+    Curvature,
     Decorrelation,
     DirichletEnergy,
     EdgeLoss,
@@ -161,6 +162,8 @@ LOSSES = [
     EdgeLoss(scaling="minmax"),
     TotalVariation(),
     EdgeLoss() + 0.5 * TotalVariation(),
+    Curvature(),
+    Curvature(0.0),
 ]
 GRAPHS = {"delaunay": SiteGraph.delaunay(RANDOM), "nearest": SiteGraph.nearest(RANDOM)}
 
@@ -263,12 +266,47 @@ def slopes_unit(rows, cols):
     return ((rows - 1) * (cols - 1) / (rows * cols)) ** 0.5
 
 
+class TestCurvatureOnAGraph:
+    def walls(self, sites, spacing):
+        y, x = (sites - sites.mean(0)).unbind(1)
+        straight = x > 0.3 * y + 0.1 * spacing
+        discs = [torch.hypot(y, x) < radius * spacing for radius in (17, 8.5)]
+        return [domain.double()[None] for domain in (straight, *discs)]
+
+    def test_of_a_square_raster_it_is_that_of_the_raster(self):
+        graph = on_raster(56, 56)
+        for wall, radius in zip(self.walls(graph.sites, 7.0), (np.inf, 17, 8.5), strict=True):
+            found = float(Curvature().on_graph(wall, graph))
+            assert found == pytest.approx(float(Curvature()(wall.reshape(1, 56, 56))), abs=0.003)
+            assert found == pytest.approx(1 / radius, rel=0.1, abs=0.022)
+            assert Curvature(7.0, pixel_size=3.5).on_graph(wall, graph) == pytest.approx(
+                found / 3.5
+            )
+
+    def test_among_jittered_sites_a_smaller_circle_bends_more_and_noise_most(self):
+        sites = raster(56, 56).reshape(-1, 2)
+        sites = sites + np.random.default_rng(0).uniform(-2, 2, sites.shape)
+        graph = SiteGraph.delaunay(sites)
+        noise = torch.rand(1, len(graph), dtype=torch.float64)
+        costs = [
+            float(Curvature().on_graph(z, graph)) for z in (*self.walls(graph.sites, 7.0), noise)
+        ]
+        assert costs == sorted(costs)
+        assert costs[0] < 0.06
+        assert costs[2] == pytest.approx(1 / 8.5, rel=0.15)
+
+
 class TestComposition:
     def test_sums_and_weights_are_those_of_the_terms(self):
         graph, z = GRAPHS["delaunay"], torch.rand(2, 60)
         both = EdgeLoss() + 0.5 * TotalVariation()
         expected = EdgeLoss().on_graph(z, graph) + 0.5 * TotalVariation().on_graph(z, graph)
         assert_close(both.on_graph(z, graph), expected)
+
+    def test_a_training_as_published_lays_out_squares_and_is_refused(self):
+        objective = phyvae.PhysicsObjective(EdgeLoss(), coupling="published")
+        with pytest.raises(ValueError, match='use coupling="balanced"'):
+            objective.psi(torch.rand(2, 1, 60), graph=GRAPHS["delaunay"])
 
     def test_maximize_is_the_reciprocal(self):
         graph, z = GRAPHS["delaunay"], torch.rand(2, 60)

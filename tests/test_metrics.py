@@ -1,38 +1,17 @@
-"""Metrics see the domains, not their names, and walls as long as they are."""
+"""Metrics see the domains, not their names."""
 
-import inspect
 from itertools import permutations
-from math import comb, pi
+from math import comb
 
 import numpy as np
 import pytest
 import torch
-from skimage.measure import perimeter_crofton
 
-from phyvae.metrics import (
-    adjusted_rand_index,
-    boundary_length,
-    match_labels,
-    mean_iou,
-    wall_length_ratio,
-)
+from phyvae.metrics import adjusted_rand_index, match_labels, mean_iou
+from phyvae.walls import wall_length_ratio
 
 AGREEMENTS = [adjusted_rand_index, mean_iou]
 COMPARISONS = [*AGREEMENTS, wall_length_ratio]
-
-
-def disc(radius, size=61):
-    y, x = np.mgrid[:size, :size] - size // 2
-    return (np.hypot(y, x) < radius).astype(int)
-
-
-def straight_wall(degrees, size=201):
-    """Two domains parted by a straight wall, and its true length within the map."""
-    # The wall misses the cells' corners, where rounding would decide.
-    y, x = np.mgrid[:size, :size] - size // 2 + 0.013
-    angle = np.deg2rad(degrees)
-    domains = (x * np.sin(angle) - y * np.cos(angle) > 0.31).astype(int)
-    return domains, size / max(abs(np.sin(angle)), abs(np.cos(angle)))
 
 
 @pytest.fixture
@@ -131,77 +110,6 @@ class TestMeanIoU:
         truth = np.repeat(np.arange(k), 20_000)
         labels = np.random.default_rng(0).integers(k, size=truth.size)
         assert mean_iou(labels, truth) == pytest.approx(1 / (2 * k - 1), abs=0.02)
-
-
-class TestBoundaryLength:
-    @pytest.mark.parametrize("radius", [10, 20, 28.5])
-    def test_a_circle_has_its_circumference(self, radius):
-        assert boundary_length(disc(radius)) == pytest.approx(2 * pi * radius, rel=0.05)
-
-    @pytest.mark.parametrize("degrees", [0, 90])
-    def test_a_wall_along_the_axes_is_five_per_cent_short_in_maps_of_any_size(self, degrees):
-        for size in (1, 3, 48, 201):
-            if size > 1:
-                domains, length = straight_wall(degrees, size)
-            else:
-                domains, length = np.array([[0, 0, 1, 1]]), 1
-            expected = length * pi / 8 * (1 + 2**0.5)
-            assert boundary_length(domains) == pytest.approx(expected, rel=1e-12)
-
-    @pytest.mark.parametrize("degrees", range(0, 180, 15))
-    def test_a_straight_wall_has_its_length_within_six_per_cent(self, degrees):
-        domains, length = straight_wall(degrees)
-        assert boundary_length(domains) == pytest.approx(length, rel=0.06)
-
-    def test_the_mean_over_all_directions_is_right(self):
-        ratios = [
-            np.divide(boundary_length(d), n) for d, n in map(straight_wall, range(1, 180, 2))
-        ]
-        assert np.mean(ratios) == pytest.approx(1, abs=0.005)
-
-    @pytest.mark.parametrize("radius", [1, 4.2, 20])
-    def test_agrees_with_scikit_image_on_a_disc_away_from_the_border(self, radius):
-        domains = disc(radius)
-        expected = perimeter_crofton(domains, directions=4)
-        assert boundary_length(domains) == pytest.approx(expected, rel=1e-12)
-
-    def test_scales_with_the_pixel(self):
-        domains = disc(9)
-        assert boundary_length(domains, pixel_size=0.25) == boundary_length(domains) / 4
-        assert boundary_length(domains, pixel_size=8.0) == boundary_length(domains) * 8
-
-    def test_walls_of_many_domains_add_up(self):
-        one = disc(6, 31)
-        two = np.concatenate([one, 3 * disc(8, 31)], axis=1)
-        total = boundary_length(one) + boundary_length(disc(8, 31))
-        assert boundary_length(two) == pytest.approx(total)
-
-    def test_the_border_of_the_map_is_no_wall(self):
-        assert boundary_length(np.ones((5, 7), dtype=int)) == 0
-        assert boundary_length([[3]]) == 0
-
-    @pytest.mark.parametrize("pixel_size", [0.0, -1.0, np.nan, np.inf, "1 nm", True])
-    def test_an_impossible_pixel_size_is_refused(self, pixel_size):
-        # Unwrapped as users run it: the tests' type checker would speak first.
-        with pytest.raises(ValueError, match=f"pixel_size={pixel_size!r} must be"):
-            inspect.unwrap(boundary_length)(disc(3), pixel_size=pixel_size)
-
-    def test_labels_of_other_axes_are_refused(self):
-        with pytest.raises(ValueError, match=r"labels of shape \(4,\) must have the axes"):
-            boundary_length([0, 1, 1, 0])
-
-
-class TestWallLengthRatio:
-    def test_spurious_islands_raise_it_and_merged_domains_lower_it(self, truth):
-        islands = truth.copy()
-        islands[5, 1] = 2
-        assert wall_length_ratio(islands, truth) > 1
-        assert wall_length_ratio(np.minimum(truth, 1), truth) == pytest.approx(0.5)
-        assert wall_length_ratio(np.zeros_like(truth), truth) == 0
-
-    def test_a_truth_without_a_wall_is_refused(self, truth):
-        with pytest.raises(ValueError, match="truth is one domain without a wall"):
-            wall_length_ratio(truth, np.zeros_like(truth))
 
 
 class TestMatchLabels:

@@ -239,6 +239,20 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"are both 0.0"):
             PatchGrid(image, size=8, percentiles=(1.0, 99.0))
 
+    @pytest.mark.parametrize(
+        ("values", "error", "named"),
+        [
+            (np.zeros((5, 3)), ValueError, r"values has shape \(5, 3\), but the grid is \(9, 6\)"),
+            (np.zeros((9, 6, 1, 1)), ValueError, r"\(rows, cols\) or \(rows, cols, n\)"),
+            (np.full((9, 6), 1j), TypeError, "values has dtype complex128"),
+            (np.full((9, 6), np.inf), ValueError, "NaN stands for what is unknown"),
+            (np.full((9, 6), -2), ValueError, "values holds -2, .* or -1 where unknown"),
+        ],
+    )
+    def test_what_cannot_be_known_of_patches_is_refused(self, values, error, named):
+        with pytest.raises(error, match=named):
+            PatchGrid(image_of(), size=8).with_known(values)
+
     def test_labels_of_another_shape_are_refused(self):
         with pytest.raises(ValueError, match=r"labels has shape \(5, 5\)"):
             PatchGrid(image_of(), size=8).sample(np.ones((5, 5)))

@@ -1,6 +1,7 @@
 """Trials on real microscopy images, where a machine has them; see PHYVAE_REAL_DATA."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ from phyvae import (
     adjusted_rand_index,
     segment,
 )
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+import real_images
 
 BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "real"
 FOLDER = Path(os.environ.get("PHYVAE_REAL_DATA", BESIDE_THE_REPOSITORY))
@@ -47,7 +52,7 @@ def test_the_film_and_the_substrate_of_an_oxide_are_told_apart():
 
 def test_hysteresis_loops_train_as_a_grid_of_spectra():
     grid = PatchGrid.from_spectra(real("ferroelectric_beps_loops_60x60", "cube"), step=2)
-    maps = trained(grid, epochs=12).latent_maps(grid)
+    maps = trained(grid, epochs=12, warmup=0).latent_maps(grid)
     assert maps.shape == (2, 30, 30)
     assert maps.std((1, 2)).max() > 0.2
 
@@ -58,7 +63,7 @@ def test_energy_loss_spectra_train_with_a_gaussian_decoder():
     gaussian = ShiftVAE(
         grid.patch_shape, dx_prior=0.3, sampler_d="gaussian", decoder_sig=0.05, seed=0
     )
-    maps = trained(grid, epochs=3, model=gaussian).latent_maps(grid)
+    maps = trained(grid, epochs=3, model=gaussian, warmup=0).latent_maps(grid)
     assert maps.shape == (2, *grid.shape)
     assert maps.std((1, 2)).max() > 0.2
 
@@ -69,3 +74,21 @@ def test_an_stm_image_trains():
     model = trained(grid, epochs=3, pixels=0.1)
     assert model.latent_maps(grid).isfinite().all()
     assert model.shifts(grid).isfinite().all()
+
+
+def test_what_is_known_of_real_images_agrees_with_itself():
+    """The comparison of examples/real_images.py, given what is known as what was found."""
+    scenes = {scene.name: scene for scene in real_images.scenes(FOLDER)}
+    if not scenes:
+        pytest.skip("there are no real images on this machine")
+    for scene in scenes.values():
+        assert scene.known.shape == scene.grid.shape
+        assert len(np.unique(scene.known)) == scene.classes
+    for name in scenes.keys() & {"film and substrate", "tilt boundary"}:
+        scene = scenes[name]
+        # The line lies between two rows of patches, by half a step at most.
+        assert "100% within a cell" in scene.says(scene.known)
+        assert "100% within a cell" in scene.says(1 - scene.known)
+        higher = np.concatenate([scene.known[4:], scene.known[-4:]])
+        assert ", 0% within a cell" in scene.says(higher)
+        assert scene.says(np.zeros_like(scene.known)) == "no wall across the image"

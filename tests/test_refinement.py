@@ -12,7 +12,7 @@ from phyvae import PatchGrid, PhysicsObjective, ShiftVAE, TotalVariation
 
 SHAPE, LENGTH, NOISE, WALL = (10, 14), 24, 0.3, 6
 OBJECTIVE = PhysicsObjective(TotalVariation("none"))
-FAST = {"samples": 2, "iterations": 3}
+FAST = {"strength": 4.0, "samples": 2, "iterations": 3}
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,23 @@ def grid_of(model, noise=NOISE, seed=1):
     return PatchGrid.from_spectra(cube.reshape(*SHAPE, LENGTH), percentiles=None)
 
 
-def refine(model, grid, objective=OBJECTIVE, **settings):
-    return phyvae.refine(model, grid, objective, progress=False, **(FAST | settings))
+def refine(model, grid, objective=OBJECTIVE, likelihood="decoder", **settings):
+    settings = FAST | {"likelihood": likelihood} | settings
+    return phyvae.refine(model, grid, objective, progress=False, **settings)
+
+
+def encoders_noise(model, grid, samples, seed=0):
+    """Return how far noise of random signs moves the encoder's content: RMS over patches."""
+    patches = grid.patches.reshape(-1, LENGTH)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        clean = model.pixel_means(model.posterior(patches).mean)
+        answers = []
+        for _ in range(samples):
+            coins = torch.randint(0, 2, grid.image.shape, generator=generator, dtype=torch.int8)
+            sign = (2 * coins - 1).reshape(patches.shape)
+            answers.append(model.posterior(clean + sign * (patches - clean)).mean)
+        return torch.stack(answers).var(0).mean(0).sqrt()[1:]
 
 
 def error(maps):
@@ -63,16 +78,22 @@ def error(maps):
     return float((maps - truth()).flatten(1).std(1).square().mean().sqrt())
 
 
+@pytest.fixture(scope="module", params=["encoder", "decoder"])
+def likelihood(request):
+    """Return whose word counts for a patch."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def refined(model):
+def refined(model, likelihood):
     """Return the usual case, refined once."""
-    return refine(model, grid_of(model))
+    return refine(model, grid_of(model), likelihood=likelihood)
 
 
 @pytest.fixture(scope="module")
-def alone(model):
+def alone(model, likelihood):
     """Return the usual case without Ψ."""
-    return refine(model, grid_of(model), strength=0.0)
+    return refine(model, grid_of(model), likelihood=likelihood, strength=0.0)
 
 
 class TestLaws:
@@ -82,15 +103,22 @@ class TestLaws:
         total = refined.reconstruction + refined.prior + refined.weight * refined.psi
         assert_close(refined.energy, total)
 
-    def test_the_last_energy_is_that_of_the_returned_maps(self, model, refined, alone):
+    def test_the_last_energy_is_that_of_the_returned_maps(self, model, refined, alone, likelihood):
         grid = grid_of(model)
         shift = (refined.shifts.flatten(1) / model.shift_scale[:, None]).T
         z = torch.cat([shift, refined.maps.flatten(1).T], 1)
         patches = grid.patches.reshape(-1, LENGTH)
         with torch.no_grad():
             reconstruction = model.reconstruction(patches, z).double().mean()
+            said = model.posterior(patches)
+        prior = z.double().square().sum(1).mean() / 2
+        if likelihood == "encoder":
+            reconstruction = torch.zeros(()).double()
+            assert_close(z[:, 0], said.mean[:, 0])  # Ψ does not pull at shifts
+            noise = encoders_noise(model, grid, samples=FAST["samples"])
+            prior = ((z - said.mean)[:, 1:] / noise).double().square().sum(1).mean() / 2
         assert_close(refined.reconstruction[-1], reconstruction, rtol=1e-5, atol=1e-5)
-        assert_close(refined.prior[-1], z.double().square().sum(1).mean() / 2)
+        assert_close(refined.prior[-1], prior, rtol=1e-5, atol=1e-5)
         unit = alone.maps.std((1, 2), keepdim=True, correction=0)
         psi = TotalVariation("none")(refined.maps / unit).double()
         assert_close(refined.psi[-1], psi, rtol=0.05, atol=0.0)  # the unit is that of fewer steps
@@ -100,6 +128,12 @@ class TestLaws:
         assert error(refined.maps) < 0.6 * error(alone.maps)
         assert error(refined.maps) < 0.6 * error(encoder)
 
+    def test_the_default_is_total_variation_in_fixed_units(self, model, refined, likelihood):
+        same = phyvae.refine(
+            model, grid_of(model), likelihood=likelihood, progress=False, **FAST
+        )  # fmt: skip
+        assert torch.equal(same.maps, refined.maps)
+
     def test_a_wall_stays_sharp_and_in_its_place(self, refined):
         maps = refined.maps
         steps = maps[0].diff(dim=1)
@@ -107,45 +141,53 @@ class TestLaws:
         assert float(steps.amax(1).mean()) > 0.7 * 1.6  # of the true step
 
     def test_fixed_units_invent_no_domains_in_a_flat_channel(self, alone, refined):
-        assert refined.maps[1].std() < 0.1 * alone.maps[1].std()
+        # Each side by itself: this encoder is biased, and sees the wall in both channels.
+        for side in (slice(None, WALL), slice(WALL, None)):
+            one, other = (found.maps[1, :, side] for found in (refined, alone))
+            assert one.std() < 0.1 * other.std()
 
     def test_a_clean_map_stays(self, model):
+        # The decoder's word: this encoder says of clean spectra what it has learnt of noisy ones.
         grid = grid_of(model, noise=1e-3)
         alone, together = (refine(model, grid, strength=s).maps for s in (0.0, 4.0))
         assert error(together) < max(0.05, 1.05 * error(alone))
         assert (together - alone)[0].square().mean().sqrt() < 0.05  # 3 % of the step
 
-    def test_the_model_is_untouched(self, model):
+    def test_the_model_is_untouched(self, model, likelihood):
         before = copy.deepcopy(model.state_dict())
         random = torch.get_rng_state()
-        refine(model, grid_of(model))
+        refine(model, grid_of(model), likelihood=likelihood)
         assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
         assert all(p.grad is None and p.requires_grad for p in model.parameters())
         assert torch.equal(torch.get_rng_state(), random)
 
-    def test_the_same_seed_gives_the_same_result(self, model, refined):
-        same, other = (refine(model, grid_of(model), seed=seed) for seed in (0, 1))
+    def test_the_same_seed_gives_the_same_result(self, model, refined, likelihood):
+        grid = grid_of(model)
+        same, other = (refine(model, grid, likelihood=likelihood, seed=seed) for seed in (0, 1))
         assert torch.equal(refined.maps, same.maps)
         assert torch.equal(refined.stds, same.stds)
-        assert torch.equal(refined.maps, other.maps)
+        # The encoder's noise is measured with the seed.
+        tolerance = {"decoder": 0.0, "encoder": 0.1 * float(refined.maps.std())}[likelihood]
+        assert_close(refined.maps, other.maps, atol=tolerance, rtol=0.0)
         assert not torch.equal(refined.stds, other.stds)
 
-    def test_streaming_leaves_no_seam(self, model, refined):
+    def test_streaming_leaves_no_seam(self, model, likelihood):
         grid = grid_of(model)
-        whole, parts = refine(model, grid, batch_size=len(grid)), refined
+        whole, parts = (
+            refine(model, grid, likelihood=likelihood, batch_size=n) for n in (len(grid), 8)
+        )
         assert_close(parts.maps, whole.maps, atol=2e-3, rtol=0.0)
         assert_close(parts.stds, whole.stds, atol=2e-3, rtol=0.05)
 
-    def test_flat_physics_changes_nothing(self, model):
+    def test_flat_physics_changes_nothing(self, model, likelihood):
         grid = grid_of(model)
-        flat = PhysicsObjective(lambda maps: 0 * maps.sum())
-        assert torch.equal(
-            refine(model, grid, flat).maps, refine(model, grid, PhysicsObjective()).maps
-        )
+        flat, none = PhysicsObjective(lambda maps: 0 * maps.sum()), PhysicsObjective()
+        one, other = (refine(model, grid, o, likelihood=likelihood).maps for o in (flat, none))
+        assert torch.equal(one, other)
 
-    def test_only_the_chosen_channel_is_smoothed(self, model, alone):
+    def test_only_the_chosen_channel_is_smoothed(self, model, alone, likelihood):
         objective = PhysicsObjective(TotalVariation("none"), channels=[1])
-        chosen = refine(model, grid_of(model), objective)
+        chosen = refine(model, grid_of(model), objective, likelihood=likelihood)
         variation = TotalVariation("none")
         assert variation(chosen.maps[1:]) < 0.7 * variation(alone.maps[1:])
         assert variation(chosen.maps[:1]) > 0.7 * variation(alone.maps[:1])
@@ -182,13 +224,47 @@ class TestValues:
         maps = z.detach()[:, 2:].T.reshape(-1, *grid.shape)
         assert_close(refined.maps, maps, atol=0.1, rtol=0.0)
 
+    def test_without_physics_the_encoder_has_said_it_all(self, model):
+        grid = grid_of(model)
+        refined = refine(model, grid, strength=0.0, likelihood="encoder")
+        assert torch.equal(refined.maps, model.latent_maps(grid))
+        assert torch.equal(refined.shifts, model.shifts(grid))
+
+    def test_a_quadratic_loss_has_the_minimum_of_a_linear_system(self, model):
+        """The encoder's energy with Dirichlet's is quadratic: solved by NumPy."""
+        grid = grid_of(model)
+        loss = phyvae.DirichletEnergy("none")
+        refined = refine(
+            model, grid, PhysicsObjective(loss), likelihood="encoder", iterations=10, strength=1.0
+        )
+        mean = model.posterior(grid.patches.reshape(-1, LENGTH)).mean.detach().double()[:, 1:]
+        noise = encoders_noise(model, grid, samples=FAST["samples"]).double()
+        rows, cols = SHAPE
+        for k in range(2):
+            unit = mean[:, k].std(correction=0)
+
+            def psi(values, k=k, unit=unit):
+                maps = torch.zeros(2, *SHAPE, dtype=torch.float64)
+                maps[k] = (values / unit).reshape(SHAPE)
+                return loss(maps)
+
+            bend = torch.autograd.functional.hessian(psi, torch.zeros(rows * cols).double())
+            weight = refined.weight * rows * cols
+            system = torch.eye(rows * cols).double() / noise[k] ** 2 + weight * bend
+            # The mean of a map makes no step, so where it lies does not matter.
+            expected = torch.linalg.solve(system, mean[:, k] / noise[k] ** 2).reshape(SHAPE)
+            assert_close(refined.maps[k].double(), expected, atol=2e-3 * float(unit), rtol=0.0)
+
     # With Ψ, whole regions move together, and the weight of Ψ with the noise: less is known.
     @pytest.mark.parametrize(("strength", "factor"), [(0.0, 1.3), (4.0, 2.5)])
-    def test_the_standard_deviations_are_the_spread_over_noise(self, model, strength, factor):
+    def test_the_standard_deviations_are_the_spread_over_noise(
+        self, model, strength, factor, likelihood
+    ):
         noises = [grid_of(model, seed=seed) for seed in range(20, 28)]
-        maps = torch.stack([refine(model, grid, strength=strength).maps for grid in noises])
+        settings = {"strength": strength, "likelihood": likelihood}
+        maps = torch.stack([refine(model, grid, **settings).maps for grid in noises])
         spread = maps.std(0).square().mean((1, 2)).sqrt()
-        stated = refine(model, noises[0], strength=strength, samples=12).stds
+        stated = refine(model, noises[0], samples=12, **settings).stds
         stated = stated.square().mean((1, 2)).sqrt()
         assert ((stated / spread).log().abs() < math.log(factor)).all(), (stated, spread)
 
@@ -204,6 +280,7 @@ class TestRefusals:
         [
             ({"strength": -1.0}, "strength=-1"),
             ({"beta": 0.0}, "beta=0"),
+            ({"beta": 1.0, "likelihood": "encoder"}, "beta=1.0 weighs the prior beside"),
             ({"iterations": 0}, "iterations=0"),
             ({"samples": 1}, "samples=1"),
             ({"batch_size": 0}, "batch_size=0"),
@@ -212,6 +289,10 @@ class TestRefusals:
     def test_a_setting_out_of_its_range(self, model, settings, message):
         with pytest.raises(ValueError, match=message):
             refine(model, grid_of(model), **settings)
+
+    def test_an_unknown_likelihood(self, model, unchecked):
+        with pytest.raises(ValueError, match="likelihood='pixels' is unknown"):
+            unchecked(phyvae.refine, model, grid_of(model), OBJECTIVE, likelihood="pixels")
 
     def test_a_loss_without_gradient(self, model):
         objective = PhysicsObjective(TotalVariation(), coupling="published")
@@ -226,6 +307,13 @@ class TestRefusals:
         cube = torch.rand(4, 4, LENGTH + 1)
         with pytest.raises(ValueError, match="patches are"):
             refine(model, PatchGrid.from_spectra(cube))
+
+    def test_a_model_with_broken_weights(self, model):
+        broken = copy.deepcopy(model)
+        with torch.no_grad():
+            broken.decoder.out.bias.fill_(torch.nan)
+        with pytest.raises(ValueError, match=r"energy is not finite \(reconstruction nan"):
+            refine(broken, grid_of(model), iterations=1, samples=2)
 
     def test_an_unknown_scaling(self, unchecked):
         with pytest.raises(ValueError, match="scaling='minmax'"):

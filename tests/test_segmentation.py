@@ -7,10 +7,10 @@ import kornia
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import label as scipy_label
 
+from phyvae import SiteGraph, denoising
 from phyvae.metrics import adjusted_rand_index
-from phyvae.segmentation import boundaries, grains, segment
+from phyvae.segmentation import segment
 
 METHODS = ["gmm", "otsu", "chan_vese"]
 FLIPS = [np.flipud, np.fliplr, np.transpose, np.rot90]
@@ -158,7 +158,7 @@ class TestGaussianMixture:
         self, monkeypatch, thirds
     ):
         truth, maps = thirds
-        monkeypatch.setattr("phyvae.segmentation._FITTED", 60)
+        monkeypatch.setattr("phyvae.mixture._FITTED", 60)
         assert adjusted_rand_index(segment(maps, 3), truth) == 1
 
 
@@ -210,66 +210,6 @@ class TestDenoising:
             segment(7 * maps + 3, denoise=std, method="otsu"),
             segment(maps, denoise="std", method="otsu"),
         )
-
-
-class TestBoundaries:
-    def test_both_sides_of_a_wall_are_marked_and_the_border_is_not(self):
-        walls = boundaries(np.repeat([[4, 4, 4, 0, 0, 0]], 3, axis=0))
-        np.testing.assert_array_equal(walls, np.repeat([[0, 0, 1, 1, 0, 0]], 3, axis=0))
-
-    def test_names_of_the_labels_do_not_matter(self, thirds):
-        labels = segment(thirds[1], 3)
-        np.testing.assert_array_equal(boundaries(np.array([5, -3, 0])[labels]), boundaries(labels))
-
-    def test_are_the_cells_whose_neighbour_has_another_label(self):
-        labels = np.random.default_rng(0).integers(3, size=(9, 11))
-        padded = np.pad(labels, 1, mode="edge")
-        neighbours = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
-        expected = np.any([labels != other for other in neighbours], axis=0)
-        np.testing.assert_array_equal(boundaries(torch.tensor(labels)), expected)
-
-    def test_one_domain_has_no_wall(self):
-        assert not boundaries(np.ones((3, 4), dtype=int)).any()
-
-
-class TestGrains:
-    def test_number_small_islands_and_leave_domains_alone(self, domains):
-        labels = domains.copy()
-        labels[1, 1] = labels[17, 20:23] = 1
-        labels[8, 10] = 0
-        expected = np.zeros_like(labels)
-        expected[1, 1], expected[8, 10], expected[17, 20:23] = 1, 2, 3
-        np.testing.assert_array_equal(grains(labels, max_size=3), expected)
-        assert grains(labels, max_size=2).max() == 2
-
-    def test_cells_that_touch_at_a_corner_are_two_grains(self):
-        assert grains([[1, 0, 0], [0, 1, 0], [0, 0, 0]], max_size=1).max() == 2
-
-    def test_names_of_the_labels_do_not_matter(self):
-        labels = np.random.default_rng(0).integers(3, size=(9, 11))
-        renamed = np.array([7, 0, -3])[labels]
-        np.testing.assert_array_equal(grains(renamed, 2), grains(labels, 2))
-
-    def test_agree_with_scipy_label_by_label(self):
-        labels = np.random.default_rng(0).integers(3, size=(20, 20))
-        found, count = grains(labels, 4), 0
-        for k in range(3):
-            pieces, n = scipy_label(labels == k)
-            for piece in range(1, n + 1):
-                number = np.unique(found[pieces == piece])
-                assert len(number) == 1
-                assert (number[0] > 0) == ((pieces == piece).sum() <= 4)
-                count += int(number[0] > 0)
-        assert found.max() == count == len(np.unique(found)) - 1
-
-    def test_a_map_without_islands_has_none(self, domains):
-        assert grains(torch.tensor(domains), max_size=10).max() == 0
-
-    @pytest.mark.parametrize("max_size", [0, -2, 1.5, True])
-    def test_an_impossible_size_is_refused(self, domains, max_size):
-        # Unwrapped as users run it: the tests' type checker would speak first.
-        with pytest.raises(ValueError, match=f"max_size={max_size} cells"):
-            inspect.unwrap(grains)(domains, max_size)
 
 
 class TestRefusals:
@@ -344,15 +284,6 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"denoise=.* must be None .*'std'"):
             inspect.unwrap(segment)(domains, denoise=denoise)
 
-    @pytest.mark.parametrize("function", [boundaries, lambda labels: grains(labels, 3)])
-    def test_labels_that_are_none_are_refused(self, function):
-        with pytest.raises(ValueError, match="labels of dtype float64 must be whole"):
-            function(np.full((3, 3), 0.5))
-        with pytest.raises(ValueError, match=r"labels of shape \(9,\)"):
-            function(np.zeros(9, dtype=int))
-        with pytest.raises(ValueError, match=r"labels of shape \(0, 3\)"):
-            function(np.zeros((0, 3), dtype=int))
-
 
 def test_a_warning_that_the_mixture_did_not_converge_still_reaches_the_user(monkeypatch, domains):
     class Restless:
@@ -365,7 +296,7 @@ def test_a_warning_that_the_mixture_did_not_converge_still_reaches_the_user(monk
         def predict(self, features):
             return np.zeros(len(features), dtype=int)
 
-    monkeypatch.setattr("phyvae.segmentation.BayesianGaussianMixture", Restless)
+    monkeypatch.setattr("phyvae.mixture.BayesianGaussianMixture", Restless)
     with pytest.warns(UserWarning, match="did not converge"):
         segment(domains)
 
@@ -380,3 +311,152 @@ def test_the_outliers_of_a_very_flat_domain_stay_in_it():
     second = np.where(truth == 1, rng.normal(0, 1.0, (40, 40)), rng.normal(0, 0.01, (40, 40)))
     labels = segment(np.stack([maps, second]), classes=2)
     assert (labels == truth).mean() > 0.98
+
+
+class TestSignal:
+    def maps(self):
+        """Two particles in three tell what they are; the second map is their neighbours' word."""
+        rng = np.random.default_rng(0)
+        regions = np.repeat([[0, 1]], 15, axis=1).repeat(30, axis=0)
+        truth = np.where(rng.random(regions.shape) < 0.1, 1 - regions, regions)
+        flat = 0.02 * regions + 1e-4 * rng.normal(size=truth.shape)
+        return truth, np.stack([truth + 0.1 * rng.normal(size=truth.shape), flat])
+
+    def test_a_map_that_says_nothing_has_no_say(self):
+        truth, maps = self.maps()
+        assert adjusted_rand_index(segment(maps), truth) < 0.8
+        labels = segment(maps, signal=[0.96, 0.05])
+        np.testing.assert_array_equal(labels, segment(maps[0]))
+        assert adjusted_rand_index(labels, truth) == 1
+        np.testing.assert_array_equal(segment(maps, signal=torch.tensor([0.96, 0.0])), labels)
+
+    def test_maps_that_say_all_are_what_they_are_without_it(self, thirds):
+        _, maps = thirds
+        np.testing.assert_array_equal(segment(maps, 3, signal=[1, 1]), segment(maps, 3))
+
+    @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+    def test_noise_that_all_channels_have_changes_nothing(self, share):
+        _, maps = self.maps()
+        np.testing.assert_array_equal(segment(maps, 3, signal=[share] * 2), segment(maps, 3))
+        np.testing.assert_array_equal(segment(maps[0], signal=[share]), segment(maps[0]))
+
+    def test_noise_is_that_of_the_maps_own_unit(self):
+        _, maps = self.maps()
+        larger = np.array([100.0, 0.01])[:, None, None] * maps + 3
+        signal = [0.9, 0.4]
+        np.testing.assert_array_equal(segment(larger, signal=signal), segment(maps, signal=signal))
+
+    def test_where_no_map_says_anything_there_is_one_domain(self, domains):
+        assert not segment(domains, signal=[0.0]).any()
+
+    @pytest.mark.parametrize(
+        ("signal", "method"),
+        [([0.5], "gmm"), ([0.5, 1.5], "gmm"), ([0.5, np.nan], "gmm"), ([-0.1, 1], "gmm")],
+    )
+    def test_other_numbers_are_refused(self, signal, method):
+        with pytest.raises(ValueError, match="must be 2 numbers from 0 to 1, a share for each"):
+            segment(self.maps()[1], method=method, signal=signal)
+
+    def test_a_threshold_makes_no_use_of_it(self, domains):
+        with pytest.raises(ValueError, match="goes with method='gmm'"):
+            segment(domains, method="otsu", signal=[0.5])
+
+
+class TestSeriesOfMaps:
+    def frames(self):
+        """The second has another share of the domains, and another shape."""
+        truth = [np.repeat([[0, 1, 2]], n, axis=1).repeat(12, axis=0) for n in (6, 4)]
+        truth[1] = truth[1][:, 3:]
+        values = np.array([[0, 0, 1], [0, 1, 1]])
+        return truth, [noisy(values[:, one], 0.1, seed=k) for k, one in enumerate(truth)]
+
+    @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+    def test_a_label_is_the_same_domain_in_all(self, kind):
+        truth, maps = self.frames()
+        labels = segment([kind(z) for z in maps], 3)
+        assert [one.shape for one in labels] == [(12, 18), (12, 9)]
+        for found, true in zip(labels, truth, strict=True):
+            np.testing.assert_array_equal(found, labels[0][0, [0, 6, 12]][true])
+
+    def test_they_are_segmented_as_one_map(self):
+        _, maps = self.frames()
+        whole = segment(np.concatenate(maps, axis=2), 3)
+        np.testing.assert_array_equal(np.concatenate(segment(maps, 3), axis=1), whole)
+        first = [z[:1] for z in maps]
+        whole = segment(np.concatenate(first, axis=2), method="otsu")
+        np.testing.assert_array_equal(np.concatenate(segment(first, method="otsu"), axis=1), whole)
+
+    def test_one_map_in_a_list_is_the_map(self):
+        _, (maps, _) = self.frames()
+        (labels,) = segment([maps], 3, denoise=0.3)
+        np.testing.assert_array_equal(labels, segment(maps, 3, denoise=0.3))
+
+    def test_each_has_empty_cells_of_its_own(self):
+        _, maps = self.frames()
+        mask = np.ones(maps[1].shape[1:], dtype=bool)
+        mask[2:5, 3] = False
+        first, second = segment(maps, 3, mask=[None, mask])
+        np.testing.assert_array_equal(second < 0, ~mask)
+        assert (first >= 0).all()
+
+    def test_denoising_stays_within_a_map(self):
+        truth, maps = self.frames()
+        labels = segment([z + noisy(0 * z, 0.2) for z in maps], 3, denoise=0.5)
+        assert adjusted_rand_index(labels[1], truth[1]) > 0.9
+
+    def test_refusals(self):
+        _, maps = self.frames()
+        with pytest.raises(ValueError, match=r"maps have \[2, 1\] channels"):
+            segment([maps[0], maps[1][:1]])
+        with pytest.raises(ValueError, match=r"mask=.* must be a list of 2, one for each"):
+            segment(maps, mask=np.ones((12, 18), dtype=bool))
+        with pytest.raises(ValueError, match="through one image, but maps is a list of 2"):
+            segment([z[:1] for z in maps], method="chan_vese")
+
+
+class TestSitesWithoutALattice:
+    def sites(self):
+        return SiteGraph.delaunay(np.random.default_rng(0).uniform(0, 60, (400, 2)))
+
+    def test_denoising_is_the_bilateral_filter_over_the_sites_nearby(self, monkeypatch):
+        graph = self.sites()
+        values = noisy((graph.sites[:, 0] > 30).numpy().astype(float), 0.4)
+        away = graph.sites.numpy()[:, None] - graph.sites.numpy()[None]
+        distance = np.hypot(*away.transpose(2, 0, 1)) / graph.spacing
+        scaled = (values - values.min()) / np.ptp(values)
+        step = (scaled[None] - scaled[:, None]) / 0.3
+        weights = np.exp(-((distance / 5) ** 2) / 2 - step**2 / 2) * (distance <= 15)
+        filtered = (weights * scaled).sum(1) / weights.sum(1)
+        expected = segment(filtered[None], method="otsu")
+        monkeypatch.setattr(denoising, "_SITES", 150)  # several parts
+        found = segment(values[None], method="otsu", denoise=0.3, graph=graph)
+        np.testing.assert_array_equal(found, expected)
+        smooth = denoising._bilateral_of_sites(
+            scaled[None], graph.sites.numpy() / graph.spacing, 0.3, 5.0
+        )
+        np.testing.assert_allclose(smooth[0], filtered, atol=1e-12)
+
+    def test_denoising_mends_labels_of_noisy_sites(self):
+        graph = self.sites()
+        true = (graph.sites[:, 0] > 30).int().numpy()[None]
+        maps = noisy(true, 0.5)[None]
+        found = segment(maps, denoise="std", graph=graph)
+        assert adjusted_rand_index(found, true) > 0.8
+        assert adjusted_rand_index(segment(maps, graph=graph), true) < 0.6
+
+    def test_without_denoising_places_do_not_matter(self):
+        graph = self.sites()
+        maps = noisy((graph.sites[:, 0] > 30).numpy().astype(float))[None, None]
+        np.testing.assert_array_equal(segment(maps, graph=graph), segment(maps))
+
+    def test_maps_of_other_sites_are_refused(self):
+        with pytest.raises(ValueError, match=r"maps of shape \(1, 20, 20\) must be those of the"):
+            segment(np.eye(20), graph=self.sites())
+
+    def test_so_is_a_contour(self):
+        with pytest.raises(ValueError, match="'chan_vese' draws its contour through a raster"):
+            segment(np.zeros((1, 400)), method="chan_vese", graph=self.sites())
+
+    def test_so_is_what_is_no_graph(self):
+        with pytest.raises(TypeError, match="must be a SiteGraph"):
+            inspect.unwrap(segment)(np.zeros((1, 400)), graph="delaunay")

@@ -279,6 +279,13 @@ class TestWithoutALattice:
         with pytest.raises(ValueError, match="vectors"):
             grid_of(lattice=False, vectors=((11, 0), (0, 9)))
 
+    def test_a_site_fitted_a_little_beyond_the_rim_is_near_the_border(self):
+        sites = np.vstack([net().reshape(-1, 2), [[-0.8, 50.0]]])
+        grid = PatchGrid.at(IMAGE, sites, size=11, lattice=False)
+        inside = PatchGrid.at(IMAGE, sites[:-1], size=11, lattice=False)
+        assert grid.near_border == inside.near_border + 1
+        assert grid.cells[-1] == -1
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -288,7 +295,7 @@ class TestRefusals:
             (np.arange(6.0).reshape(3, 2), r"sites has 3 site"),
             (np.array([[1, 2], [3, np.nan], [5, 6], [7, 8.0]]), r"sites\[1\] = .*not finite"),
             (np.array([[20, 99.0], [20, 20], [40, 20], [40, 40]]), r"sites\[0\].*outside.*::-1"),
-            (np.array([[20, -1.0], [20, 20], [40, 20], [40, 40]]), r"sites\[0\].*outside"),
+            (np.array([[20, -1.5], [20, 20], [40, 20], [40, 40]]), r"sites\[0\].*outside"),
             (np.vstack([net().reshape(-1, 2)] * 2), r"sites\[0\] and sites\[100\] are the same"),
             (np.full((4, 2), "a"), "sites"),
             (np.random.default_rng(0).uniform(0, 5, (30, 2)), "only 1 of them lie far enough"),

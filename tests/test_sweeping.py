@@ -17,6 +17,7 @@ from phyvae import (
     PhysicsObjective,
     Setting,
     ShiftVAE,
+    parallel,
     sweep,
     sweeping,
 )
@@ -42,6 +43,10 @@ SETTINGS = {
 
 def model(seed):
     return ShiftVAE((8, 8), hidden_dim_e=(32,), hidden_dim_d=(32, 16), seed=seed)
+
+
+def of_size(size):
+    return lambda seed: ShiftVAE((size, size), hidden_dim_e=(16,), hidden_dim_d=(16,), seed=seed)
 
 
 def swept(settings=SETTINGS, grid=None, epochs=3, model=model, **options):
@@ -381,7 +386,11 @@ class TestRefusals:
             ({"pixels": 2.0}, ValueError, "pixels=2.0"),
             ({"beta": lambda epoch: 1.0 - epoch}, ValueError, "beta=-1.0 at epoch 2"),
             ({"seed": 1}, TypeError, "seed belongs to Setting"),
-            ({"learning_rate": 0.1}, TypeError, "learning_rate is no keyword.*are lr, batch_size"),
+            (
+                {"learning_rate": 0.1},
+                TypeError,
+                "learning_rate is no keyword.*are lr, warmup, batch_size",
+            ),
         ],
     )
     def test_before_any_training(self, arguments, error, match, monkeypatch):
@@ -397,6 +406,11 @@ class TestRefusals:
             swept(**({} if own else {"model": noted}) | arguments)
         assert not made  # a start may take long
 
+    def test_several_processes(self, monkeypatch):
+        monkeypatch.setattr(parallel, "world_size", lambda: 2)
+        with pytest.raises(RuntimeError, match="one of 2; give each its own settings"):
+            swept()
+
     @pytest.mark.parametrize(
         ("settings", "match"),
         [([None], "must map names to settings"), ({"a": EdgeLoss()}, r"settings\['a'\]=EdgeLoss")],
@@ -404,3 +418,25 @@ class TestRefusals:
     def test_what_is_no_setting(self, settings, match):
         with pytest.raises(TypeError, match=match):
             _checked(settings)
+
+
+def test_walls_and_energies_of_sites_without_a_lattice_are_those_of_their_graph():
+    phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
+    grid = phyvae.PatchGrid.at(phantom.image, phantom.sites, size=16, lattice=False)
+    found = swept({"SL1": SETTINGS["SL1"]}, grid, 1, model=of_size(16))
+    truth = grid.sample(phantom.domains)
+    measures = found.measures(truth=truth)["SL1"]
+    psi = EdgeLoss().on_graph(found.maps["SL1"][:, 0], grid.graph)
+    assert measures["Ψ SL1"] == pytest.approx(float(psi))
+    assert "Ψ SL2" not in measures
+    walls = phyvae.boundary_length(found.labels(truth=truth)["SL1"], graph=grid.graph)
+    assert measures["walls (map px)"] == pytest.approx(walls / grid.graph.spacing)
+    assert "Ψ SL1" in found.table(truth=truth)
+
+
+def test_energies_of_maps_with_empty_cells_are_those_of_the_others():
+    phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
+    grid = phyvae.PatchGrid.at(phantom.image, phantom.sites[1:], size=16)
+    found = swept({"SL1": SETTINGS["SL1"]}, grid, 1, model=of_size(16))
+    psi = EdgeLoss()(found.maps["SL1"], grid.mask)
+    assert found.measures()["SL1"]["Ψ SL1"] == pytest.approx(float(psi))

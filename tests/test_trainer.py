@@ -9,11 +9,19 @@ import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import EdgeLoss, LinearBeta, PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE
+from phyvae import (
+    CollapsedMapsWarning,
+    EdgeLoss,
+    LinearBeta,
+    NonFiniteLossError,
+    PatchGrid,
+    PhysicsObjective,
+    PhysicsTrainer,
+    ShiftVAE,
+)
 from phyvae.history import History
 from phyvae.models import check_patches
 from phyvae.posterior import Posterior
-from phyvae.trainer import CollapsedMapsWarning, NonFiniteLossError
 
 
 def small_grid(seed=0, noise=0.1, rows=60, cols=56):
@@ -51,8 +59,8 @@ class TestFit:
         assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
 
     def test_physics_lowers_psi_at_little_cost(self):
-        plain = small_trainer(lr=5e-3)
-        driven = small_trainer(PhysicsObjective(EdgeLoss(), strength=0.3), lr=5e-3)
+        plain = small_trainer(lr=5e-3, warmup=0)
+        driven = small_trainer(PhysicsObjective(EdgeLoss(), strength=0.3), lr=5e-3, warmup=0)
         grid = small_grid(noise=0.6)
         for trainer in (plain, driven):
             trainer.fit(grid, epochs=40, beta=0.1, progress=False)
@@ -264,6 +272,19 @@ class TestNonFiniteLoss:
         assert_identical(good, weights(trainer))
         assert trainer.epochs_done == len(trainer.history) == 1
 
+    def test_training_goes_on_as_if_the_epoch_had_not_been_tried(self):
+        factor = [1.0]
+        trainer = small_trainer(PhysicsObjective(lambda maps: factor[0] * EdgeLoss()(maps)))
+        alone, grid = small_trainer(PhysicsObjective(EdgeLoss())), small_grid()
+        alone.fit(grid, epochs=2, progress=False)
+        trainer.fit(grid, epochs=1, progress=False)
+        factor[0] = torch.nan
+        with pytest.raises(NonFiniteLossError):
+            trainer.fit(grid, epochs=1, progress=False)
+        factor[0] = 1.0
+        trainer.fit(grid, epochs=1, progress=False)
+        assert_identical(weights(alone), weights(trainer))
+
     def test_a_failure_in_the_first_epoch_says_so(self):
         with pytest.raises(NonFiniteLossError, match="none before it"):
             self.poisoned(epoch=0).fit(small_grid(), epochs=1, progress=False)
@@ -469,6 +490,20 @@ class TestDraws:
         trainer.step(small_grid())
         assert seen
         assert all(len(sites) == 40 for sites in seen)
+
+    def test_every_epoch_draws_other_patches_pixels_and_noise(self, monkeypatch):
+        trainer, seen = small_trainer(pixels=0.5), []
+        backward = trainer.objective.backward
+
+        def watched(model, tile, *arguments, **settings):
+            seen.append((tile, settings["pixels"], settings["generator"].get_state()))
+            return backward(model, tile, *arguments, **settings)
+
+        monkeypatch.setattr(trainer.objective, "backward", watched)
+        for _ in range(2):
+            trainer.step(small_grid(), steps_per_epoch=1)
+        first, second = seen
+        assert not any(torch.equal(*pair) for pair in zip(first, second, strict=True))
 
     def test_fewer_sites_train_another_model_to_a_similar_loss(self):
         grid, losses = small_grid(), []

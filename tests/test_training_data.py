@@ -236,6 +236,18 @@ class TestSeries:
         weights = [model.encoder_z.fc11.weight for model in (alone, trainer.model)]
         assert not torch.equal(*weights)
 
+    def test_evaluate_is_the_mean_over_all_patches_and_their_maps(self):
+        grids = self.grids()
+        trainer = trained(grids)
+        whole, parts = trainer.evaluate(grids), [trainer.evaluate(grid) for grid in grids]
+        counts = torch.tensor([float(grid.count) for grid in grids])
+        for name in ("kl", "psi", "floor"):
+            each = torch.stack([getattr(one, name) for one in parts])
+            assert_close(getattr(whole, name), (counts * each).sum() / counts.sum())
+        assert_close(vars(trainer.evaluate(grids[:1])), vars(parts[0]))
+        with pytest.raises(ValueError, match="empty list"):
+            trainer.evaluate([])
+
     def test_a_run_of_other_images_is_not_resumed(self, tmp_path):
         grids, path = self.grids(), tmp_path / "run"
         PhysicsTrainer(small()).fit(grids, 1, progress=False, checkpoint=path)
@@ -248,6 +260,24 @@ class TestSeries:
             PhysicsTrainer(small()).fit([], 1)
         with pytest.raises(TypeError, match="must be a PatchGrid"):
             PhysicsTrainer(small())._checked([self.grids()[0], PHANTOM.image])
+
+
+class TestSignal:
+    @pytest.mark.parametrize(
+        "grid", [PatchGrid(PHANTOM.image, SIZE, 9), with_hole(), on_sites(lattice=False)]
+    )
+    def test_is_the_share_of_the_variance_between_patches(self, grid):
+        model = trained(grid).model
+        maps, stds = model.latent_maps(grid), model.latent_stds(grid)
+        there = maps.isfinite().all(0)
+        between = maps[:, there].var(1, correction=0)
+        expected = between / (between + stds[:, there].square().mean(1))
+        assert_close(model.signal(grid), expected)
+        assert_close(model.signal(grid, batch_size=7), expected)
+
+    def test_patches_of_another_size_are_refused(self):
+        with pytest.raises(ValueError, match="patches are"):
+            small().signal(PatchGrid(PHANTOM.image, size=SIZE + 1))
 
 
 class TestLayout:

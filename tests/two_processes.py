@@ -48,7 +48,7 @@ def small_grid(seed=0):
 def small_trainer(physics=None, **settings):
     model = phyvae.ShiftVAE((6, 6), hidden_dim_e=(8,), hidden_dim_d=(9,), seed=3)
     objective = PhysicsObjective(EdgeLoss() if physics is None else physics)
-    defaults = {"batch_size": 10, "pixels": 0.5, "tile": 8, "seed": 1}
+    defaults = {"batch_size": 10, "pixels": 0.5, "tile": 8, "seed": 1, "warmup": 0}
     return PhysicsTrainer(model, objective, **(defaults | settings))
 
 

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from .checkpoint import CheckpointError as CheckpointError
     from .checkpoint import load_model as load_model
     from .checkpoint import load_trainer as load_trainer
+    from .collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .compiling import CompileWarning as CompileWarning
+    from .counting import count_domains as count_domains
     from .graph import SiteGraph as SiteGraph
     from .history import History as History
     from .lattice import lattice_spacing as lattice_spacing
     from .metrics import adjusted_rand_index as adjusted_rand_index
-    from .metrics import boundary_length as boundary_length
     from .metrics import match_labels as match_labels
     from .metrics import mean_iou as mean_iou
-    from .metrics import wall_length_ratio as wall_length_ratio
     from .models import PatchModel as PatchModel
     from .models import ShiftVAE as ShiftVAE
     from .models import adapt as adapt
@@ -67,17 +67,19 @@ if TYPE_CHECKING:
     from .refinement import Refined as Refined
     from .refinement import refine as refine
     from .schedules import LinearBeta as LinearBeta
-    from .segmentation import boundaries as boundaries
-    from .segmentation import grains as grains
     from .segmentation import segment as segment
     from .sites import find_sites as find_sites
     from .sweeping import Setting as Setting
     from .sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .sweeping import Sweep as Sweep
+    from .sweeping import SweepInterrupted as SweepInterrupted
     from .sweeping import sweep as sweep
-    from .trainer import CollapsedMapsWarning as CollapsedMapsWarning
     from .trainer import NonFiniteLossError as NonFiniteLossError
     from .trainer import PhysicsTrainer as PhysicsTrainer
+    from .walls import boundaries as boundaries
+    from .walls import boundary_length as boundary_length
+    from .walls import grains as grains
+    from .walls import wall_length_ratio as wall_length_ratio
 
 __version__ = _version("phyvae")
 
@@ -85,13 +87,13 @@ __version__ = _version("phyvae")
 _HOME = {
     "alignment": ["Alignment", "align"],
     "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
+    "collapse": ["CollapsedMapsWarning"],
     "compiling": ["CompileWarning"],
+    "counting": ["count_domains"],
     "graph": ["SiteGraph"],
     "history": ["History"],
     "lattice": ["lattice_spacing"],
-    "metrics": [
-        "adjusted_rand_index", "boundary_length", "match_labels", "mean_iou", "wall_length_ratio",
-    ],
+    "metrics": ["adjusted_rand_index", "match_labels", "mean_iou"],
     "models": ["PatchModel", "ShiftVAE", "adapt"],
     "objective": ["ObjectiveParts", "PhysicsObjective"],
     "parallel": ["init_distributed", "rank"],
@@ -110,11 +112,12 @@ _HOME = {
     ],
     "refinement": ["Refined", "refine"],
     "schedules": ["LinearBeta"],
-    "segmentation": ["boundaries", "grains", "segment"],
+    "segmentation": ["segment"],
     "sites": ["find_sites"],
-    "sweeping": ["Setting", "StoppedSettingWarning", "Sweep", "sweep"],
+    "sweeping": ["Setting", "StoppedSettingWarning", "Sweep", "SweepInterrupted", "sweep"],
     "testing": [],
-    "trainer": ["CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"],
+    "trainer": ["NonFiniteLossError", "PhysicsTrainer"],
+    "walls": ["boundaries", "boundary_length", "grains", "wall_length_ratio"],
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,34 +1,44 @@
 """Maps, labels and numbers as users give them, checked and brought to NumPy."""
 
+import inspect
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = [
     "as_array",
+    "as_device",
     "as_integer",
     "as_label_map",
     "as_labels",
     "as_maps",
     "as_mask",
     "as_number",
+    "as_seed",
     "brief",
+    "check_takes",
     "is_integer",
     "is_positive",
     "refuse_channels_last",
 ]
 
 
-def as_array(values: Any) -> np.ndarray:
+def as_array(values: Any, name: str = "") -> np.ndarray:
     """Bring a tensor of any device and precision, or anything like an array, to NumPy."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         values = (values.double() if values.is_floating_point() else values).numpy()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        given = f"{name}={brief(values)}" if name else brief(values)
+        raise ValueError(f"{given} is no array: its rows differ in length.") from None
 
 
 def as_maps(
@@ -38,7 +48,7 @@ def as_maps(
 
     A cell without a patch is NaN in every channel, or False in `mask`.
     """
-    array = as_array(maps)
+    array = as_array(maps, "maps")
     if array.dtype.kind in "OUS":
         raise TypeError(
             f"maps={brief(maps)} must be an array of latent maps: model.latent_maps(grid)."
@@ -83,7 +93,7 @@ def as_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "rows cols"]:
 
 def as_labels(labels: npt.ArrayLike | Tensor, name: str = "labels") -> Int[np.ndarray, "..."]:
     """Check that labels are whole numbers, of any shape."""
-    array = as_array(labels)
+    array = as_array(labels, name)
     if array.dtype.kind not in "fiub" or not np.array_equal(array, np.floor(array)):
         raise ValueError(
             f"{name} of dtype {array.dtype} must be whole numbers, one per domain; "
@@ -91,6 +101,9 @@ def as_labels(labels: npt.ArrayLike | Tensor, name: str = "labels") -> Int[np.nd
         )
     if array.size == 0:
         raise ValueError(f"{name} of shape {array.shape} must have at least one cell.")
+    largest = float(np.abs(array.astype(np.float64)).max())
+    if largest >= 2**53:
+        raise ValueError(f"{name} go up to {largest:.3g}, too far to count domains by; renumber.")
     return array.astype(np.int64)
 
 
@@ -133,9 +146,57 @@ def as_number(value: object, name: str, what: str = "a number") -> float:
     """Check that a setting is one real number; an array or tensor of no axes is one, too."""
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}={brief(value)} must be {what}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a float.") from None
+
+
+def as_seed(seed: object, name: str = "seed", below: int = 2**63) -> int:
+    """Check that a seed is a whole number that generators take."""
+    number = as_integer(seed, name, 0)
+    if number >= below:
+        raise ValueError(f"{name}={number} must be less than {below}, the largest seed.")
+    return number
+
+
+def as_device(device: object, name: str = "device") -> torch.device:
+    """Check that tensors can be put on a device."""
+    try:
+        if not isinstance(device, str | torch.device):
+            raise TypeError
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        raise _unusable(device, name) from None
+    if found.type == "meta":
+        raise _unusable(device, name)
+    return found
+
+
+def _unusable(device: object, name: str) -> ValueError:
+    count = torch.cuda.device_count()
+    there = f"cpu and cuda:0 to cuda:{count - 1}" if count else "cpu; torch finds no CUDA"
+    return ValueError(
+        f"{name}={brief(device)} must be the name of a device of this machine, such as 'cpu' or "
+        f"'cuda'. Here there are {there}."
+    )
+
+
+def check_takes(
+    function: Callable[..., Any], arguments: tuple[Any, ...], name: str, what: str
+) -> None:
+    """Raise a TypeError, before hours of work, if a function does not take these arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some of those written in C
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise TypeError(f"{name}={brief(function)} must be {what}: {error}.") from None
 
 
 def brief(value: object) -> str:

@@ -2,9 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Never
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ._given import as_integer
+from ._given import as_integer, as_number, as_seed
 from .autocorrelation import Factors, features, maximum_autocorrelation
 from .models import ShiftVAE, check_patches
 from .parallel import rank
@@ -36,9 +35,9 @@ class Alignment:
         align with.
     autocorrelations : ndarray
         How much each of the factors that the content starts from tells of the patch next to it:
-        1 is all, near 0 nothing. Those that stand out, above about 0.3, are as many as there are
-        ways in which domains differ, so as many content latents are of use. Empty without
-        `content_steps`.
+        1 is all, near 0 nothing. Those that stand out, before a gap, are as many as there are
+        ways in which domains differ, so as many content latents are of use; values around 0.3 are
+        usual without domains, too. Empty without `content_steps`.
     """
 
     share: float
@@ -131,7 +130,15 @@ def align(
             f"model is of type {type(model).__name__}, but align teaches a ShiftVAE alone; others "
             "are trained without it."
         )
+    if isinstance(grid, list | tuple):
+        raise TypeError(
+            f"grid is a {type(grid).__name__} of {len(grid)}, but align looks at one image; align "
+            "on one of the series: align(model, grids[0]). Training takes them all."
+        )
     check_patches(model, grid)
+    as_seed(seed)
+    if not 0 < as_number(lr, "lr") < math.inf:
+        raise ValueError(f"lr={lr} must be > 0 and finite.")
     reach = _checked(model, grid, steps, content_steps, decoder_steps, pairs, reach)
     windows = grid.to(model.device).windows.to(model.grid)
     generator = torch.Generator(model.device).manual_seed(seed)
@@ -139,15 +146,15 @@ def align(
     with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
         _whiten(model, at(windows, drawn(windows, 2048, generator)).flatten(1), generator)
         shift = _Shift(model, windows, pairs, reach, generator)
-        share = _learn_shift(shift, steps, lr, bar)
+        share = _learn_shift(shift, steps, lr, bar.update)
         _say_nothing_yet(model)
         autocorrelations = np.empty(0)
         if content_steps:
             site = _OnTheLattice(copy.deepcopy(model), windows)
             factors = _factors(site, generator)
             autocorrelations = factors.autocorrelations
-            share = _learn_content(shift, site, factors, content_steps, lr, bar)
-        _learn_to_draw(model, windows, decoder_steps, lr, generator, bar)
+            share = _learn_content(shift, site, factors, content_steps, lr, bar.update)
+        _learn_to_draw(model, windows, decoder_steps, lr, generator, bar.update)
     return Alignment(share, autocorrelations)
 
 
@@ -189,8 +196,8 @@ class _Shift:
         return float(torch.stack(self.agreed[-steps:]).mean())
 
 
-def _learn_shift(shift: _Shift, steps: int, lr: float, bar: "tqdm[Never]") -> float:
-    for descend in _steps(shift.model.encoder_z, steps, lr, bar):
+def _learn_shift(shift: _Shift, steps: int, lr: float, tell: Callable[[], object]) -> float:
+    for descend in _steps(shift.model.encoder_z, steps, lr, tell):
         loss, _, _ = shift()
         descend(loss)
     return shift.share(max(1, steps // 10))
@@ -230,13 +237,13 @@ def _learn_content(
     factors: Factors,
     steps: int,
     lr: float,
-    bar: "tqdm[Never]",
+    tell: Callable[[], object],
 ) -> float:
     """Teach each content latent a factor's value in the patch beside, by its autocorrelation."""
     model = shift.model
     kept = min(model.latent_dim, len(factors.autocorrelations))
     clear = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.grid)
-    for descend in _steps(model.encoder_z, steps, lr, bar):
+    for descend in _steps(model.encoder_z, steps, lr, tell):
         loss, corners, said = shift()
         neighbours = beside(shift.windows, corners, shift.generator)
         target = factors(torch.cat(site(neighbours), 1))[:, :kept] * clear
@@ -254,10 +261,10 @@ def _learn_to_draw(
     steps: int,
     lr: float,
     generator: torch.Generator,
-    bar: "tqdm[Never]",
+    tell: Callable[[], object],
 ) -> None:
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
-    for descend in _steps(model.decoder, steps, lr, bar):
+    for descend in _steps(model.decoder, steps, lr, tell):
         patches = at(windows, drawn(windows, 100, generator))
         with torch.no_grad():
             latents = model.posterior(patches).draw(generator)
@@ -285,14 +292,16 @@ class _Descend:
         self.schedule.step()
 
 
-def _steps(network: nn.Module, steps: int, lr: float, bar: "tqdm[Never]") -> Iterator[_Descend]:
+def _steps(
+    network: nn.Module, steps: int, lr: float, tell: Callable[[], object]
+) -> Iterator[_Descend]:
     """Yield, for each step, what takes it."""
     if steps == 0:
         return
     descend = _Descend(network, steps, lr)
     for _ in range(steps):
         yield descend
-        bar.update()
+        tell()
 
 
 # -- Where the encoder starts -------------------------------------------------------------------

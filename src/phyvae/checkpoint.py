@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import sealed
+from ._given import as_device
 from .contents import Unfit, built_model, load_weights, restore, sealed_model, sealed_trainer
-from .models import ShiftVAE
+from .models import PatchModel, adapt
 from .objective import PhysicsObjective
 from .parallel import rank
 from .patches import PatchGrid
@@ -30,23 +31,31 @@ __all__ = [
 
 AnyPath = str | os.PathLike[str]
 """A path as users give it."""
+_OTHER_PIXELS = (
+    "the grid's pixels are others than in the file: another image, percentiles, mask or sites"
+)
 
 
-def load_model(path: AnyPath, *, device: torch.device | str = "cpu") -> ShiftVAE:
+def load_model(
+    path: AnyPath, *, model: nn.Module | None = None, device: torch.device | str = "cpu"
+) -> PatchModel:
     """Return the model of a file that ``model.save`` or ``trainer.save`` wrote.
 
     Parameters
     ----------
     path
         The file.
+    model
+        A new model to put the weights into, made as the saved one was. Needed unless that is a
+        `ShiftVAE`: code is not saved, and pyroVED's models do not keep how they were made.
     device
         Where the model is to be, whatever device it was saved from.
 
     Raises
     ------
     CheckpointError
-        If the file is foreign, of another format version, truncated or altered. Nothing in a
-        file is ever unpickled or executed.
+        If the file is foreign, of another format version, truncated or altered, or holds another
+        model than the one given. Nothing in a file is ever unpickled or executed.
 
     Examples
     --------
@@ -58,17 +67,19 @@ def load_model(path: AnyPath, *, device: torch.device | str = "cpu") -> ShiftVAE
     >>> phyvae.load_model(path).latent_dim
     3
     """
+    where, given = as_device(device), None if model is None else adapt(model)
     record, tensors = sealed.read(path)
     with _refusing(path):
-        model = built_model(record["model"], tensors)
-        load_weights(model, tensors)
-        model.to(device)
-    return model
+        loaded = built_model(record["model"], tensors) if given is None else given
+        load_weights(loaded, record["model"], tensors)
+        loaded.to(where)
+    return loaded
 
 
 def load_trainer(
     path: AnyPath,
     *,
+    model: nn.Module | None = None,
     objective: PhysicsObjective | None = None,
     device: torch.device | str = "cpu",
 ) -> "PhysicsTrainer":
@@ -80,6 +91,8 @@ def load_trainer(
     ----------
     path
         The file.
+    model
+        As for `load_model`.
     objective
         Needed if the physics loss is not one of phyvae's: code is not saved. It must be the one
         of the file.
@@ -109,6 +122,9 @@ def load_trainer(
     """
     from .trainer import PhysicsTrainer
 
+    where, given = as_device(device), None if model is None else adapt(model)
+    if not isinstance(objective, PhysicsObjective | None):
+        raise TypeError(f"objective={objective!r} must be a PhysicsObjective or None.")
     record, tensors = _read_trainer(path)
     with _refusing(path):
         own = foreign_loss(record["objective"])
@@ -118,39 +134,38 @@ def load_trainer(
                 "and code is not saved; pass load_trainer(path, "
                 f"objective=PhysicsObjective(...)) with {own} in it."
             )
-        model = built_model(record["model"], tensors)
+        loaded = built_model(record["model"], tensors) if given is None else given
         objective = build_objective(record["objective"]) if objective is None else objective
-        trainer = PhysicsTrainer(model, objective, device=device, **record["trainer"])
+        trainer = PhysicsTrainer(loaded, objective, device=where, **record["trainer"])
         restore(trainer, path, record, tensors)
     return trainer
 
 
-def save_model(model: ShiftVAE, path: AnyPath) -> None:
-    """Write a model; see `ShiftVAE.save`."""
+def save_model(model: PatchModel, path: AnyPath) -> None:
+    """Write a model; see `PatchModel.save`."""
     sealed.write(path, sealed_model(model))
 
 
-def save_trainer(
-    trainer: "PhysicsTrainer", path: AnyPath, call: dict[str, Any] | None = None
-) -> None:
-    """Write a trainer, and what the running call of `fit` works on; see `PhysicsTrainer.save`."""
-    sealed.write(path, sealed_trainer(trainer, call))
+def save_trainer(trainer: "PhysicsTrainer", path: AnyPath) -> None:
+    """Write a trainer; see `PhysicsTrainer.save`."""
+    sealed.write(path, sealed_trainer(trainer))
 
 
 def begin(
     trainer: "PhysicsTrainer",
-    grids: Sequence[PatchGrid],
+    call: dict[str, Any],
     epochs: int,
     beta: Beta,
-    steps: int | None,
     *,
     checkpoint: AnyPath | None,
     resume: AnyPath | None,
-) -> dict[str, Any]:
-    """Check the files of a call of `fit`, resume from one; return what the call works on."""
-    call = described_call(grids, beta, steps)
+) -> None:
+    """Check the files of a call of `fit`, which is described; resume from one."""
     schedule = as_schedule(beta)
     betas = [schedule(epoch) for epoch in range(epochs)]  # its own errors come first
+    for name, path in (("checkpoint", checkpoint), ("resume", resume)):
+        if path is not None:
+            sealed.as_path(path, name)
     if checkpoint is not None and rank() == 0:  # which writes it
         may_exist = resume is not None or trainer.epochs_done > 0
         _check_target(trainer, checkpoint, may_exist=may_exist)
@@ -168,7 +183,6 @@ def begin(
             f"epochs={epochs}, but the trainer has {trainer.epochs_done} already; with resume, "
             "epochs counts them, too."
         )
-    return call
 
 
 def _check_target(trainer: "PhysicsTrainer", path: AnyPath, *, may_exist: bool) -> None:
@@ -184,7 +198,7 @@ def _check_target(trainer: "PhysicsTrainer", path: AnyPath, *, may_exist: bool) 
             f"{shown} exists, and this trainer has not begun; go on from the file with "
             f"resume={os.fspath(path)!r}, or delete it."
         )
-    sealed_trainer(trainer, None)
+    sealed_trainer(trainer)
 
 
 def _resume(
@@ -204,7 +218,10 @@ def _resume(
             )
         before = record["call"] or call
         # A function has no repr that lasts; its values so far tell as much.
-        unlike = list(differences({**call, "beta": 0}, {**before, "beta": 0}))
+        unlike = [
+            _OTHER_PIXELS if line.startswith("grid.sha256") else line
+            for line in differences({**call, "beta": 0}, {**before, "beta": 0})
+        ]
         for epoch, (here, there) in enumerate(zip(betas, done, strict=False)):
             if here != there:
                 unlike.append(f"beta at epoch {epoch} is {here!r} here, but {there!r} in the file")

@@ -34,7 +34,7 @@ class ClassField:
     psi
         Ψ as a function of the class probabilities, shape (n, K).
     beta, weight
-        β and λ.
+        β, times the weight of classes in it, and λ.
     """
 
     losses: Float[Tensor, "n classes"]
@@ -124,7 +124,7 @@ def class_field(
         maps = layout.maps(whole[:, model.content])
         return objective.psi(maps, layout.mask, layout.graph)
 
-    return ClassField(losses, noise, psi, beta), mean, std
+    return ClassField(losses, noise, psi, beta * model.class_weight), mean, std
 
 
 def steps_of(iterations: int) -> int:

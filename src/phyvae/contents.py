@@ -39,7 +39,7 @@ class Unfit(ValueError):
     """What is wrong with the contents of a file, to be told with the file's name."""
 
 
-def sealed_model(model: ShiftVAE) -> bytes:
+def sealed_model(model: PatchModel) -> bytes:
     """Return the bytes of a model's file."""
     record = {"versions": _versions(), "model": _described_model(model)}
     return sealed.seal(record, model.state_dict())
@@ -69,8 +69,8 @@ def described_trainer(trainer: "PhysicsTrainer") -> dict[str, Any]:
     }
 
 
-def sealed_trainer(trainer: "PhysicsTrainer", call: dict[str, Any] | None) -> bytes:
-    """Return the bytes of a trainer's file, with what the running call of `fit` works on."""
+def sealed_trainer(trainer: "PhysicsTrainer") -> bytes:
+    """Return the bytes of a trainer's file."""
     optimizer, names = trainer.optimizer, _parameter_names(trainer)
     if type(optimizer) is not torch.optim.Adam:
         raise TypeError(
@@ -88,7 +88,7 @@ def sealed_trainer(trainer: "PhysicsTrainer", call: dict[str, Any] | None) -> by
         "versions": _versions(),
         **described_trainer(trainer),
         "optimizer": groups,
-        "call": call,
+        "call": trainer._call,
         "history": history,
     }
     tensors: dict[str, Tensor] = dict(trainer.model.state_dict())
@@ -106,8 +106,8 @@ def built_model(recipe: dict[str, Any], tensors: dict[str, Tensor]) -> ShiftVAE:
     """Return an untrained model of the file's sizes."""
     if recipe["class"] != ShiftVAE.__qualname__:
         raise Unfit(
-            f"it holds a {recipe['class']}, and code is not saved; build it and go on with "
-            "fit(..., resume=path), or take its weights with safetensors.torch.load_file."
+            f"it holds a {recipe['class']}, and code is not saved; make a new one as that was "
+            "made, and pass it: model=..."
         )
     settings = recipe["settings"]
     # A file must not ask for more memory than its own weights take.
@@ -122,8 +122,11 @@ def built_model(recipe: dict[str, Any], tensors: dict[str, Tensor]) -> ShiftVAE:
     return model
 
 
-def load_weights(model: ShiftVAE, tensors: dict[str, Tensor]) -> None:
-    """Put the weights of a file into the model."""
+def load_weights(model: PatchModel, recipe: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Put the weights of a file into the model, if it is such a one."""
+    unlike = list(differences(_described_model(model), recipe, "model"))
+    if unlike:
+        raise Unfit(f"it holds another model: {'; '.join(unlike)}.")
     _check_weights(model, tensors)
     model.load_state_dict(_part(tensors, ""))
 
@@ -158,8 +161,9 @@ def restore(
     unlike = [*(unlike or []), *differences(here, {name: record[name] for name in here})]
     if unlike:
         raise CheckpointError(
-            f"{os.fspath(path)!r} belongs to another run: {'; '.join(unlike)}. Give the trainer "
-            "the settings of the file, or take phyvae.load_trainer(path), which has them."
+            f"{os.fspath(path)!r} belongs to another run: {'; '.join(unlike)}. Give fit the grid "
+            "and the trainer the settings of the file. phyvae.load_trainer(path) has the "
+            "settings; its fit(...) without resume goes on with other patches, too."
         )
     _check_weights(trainer.model, tensors)
     _check_weights(trainer.objective, tensors, "objective/")
@@ -169,6 +173,7 @@ def restore(
     trainer.objective.load_state_dict(_part(tensors, "objective/"))
     trainer.optimizer.load_state_dict(optimizer)
     trainer._rows, trainer.epochs_done = rows, len(rows)
+    trainer._call = record["call"]
 
 
 def _rows(columns: dict[str, list[Any]]) -> list[list[Any]]:

@@ -123,7 +123,6 @@ class _TotalLoss(torch.autograd.Function):
         doubled = [(2 * w, 2 * b.to(dtype)) for w, b in zip(weights, pairs[1::2], strict=True)]
         pixel_part, patch_part = (2 * per_pixel).to(dtype), (2 * per_patch).to(dtype)
         inputs = (per_pixel, per_patch, out_weight, out_bias, *pairs)
-        inputs = (per_pixel, per_patch, out_weight, out_bias, *pairs)
         total, sums = data.new_zeros(data.shape[:-2]), [torch.zeros_like(p) for p in inputs]
         row = out_weight.to(dtype)
         for now in _passes(data.shape[-2], pixel_part):

@@ -1,5 +1,6 @@
 """A graph of neighbouring sites: what physics losses look along where there is no raster."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -137,6 +138,14 @@ class SiteGraph:
         lengths: Tensor = torch.linalg.vector_norm(ways, dim=1)
         return lengths
 
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbours, px: of `delaunay`, the root of the mean area of a site.
+
+        Of `nearest`, the root of the neighbours' mean square distance; 0 without edges.
+        """
+        return math.sqrt(float((self.weights * self.lengths.square()).sum()) / (2 * len(self)))
+
     def to(self, device: torch.device | str) -> "SiteGraph":
         """Return the same graph on `device`."""
         return SiteGraph(*(x.to(device) for x in (self.sites, self.edges, self.weights)))
@@ -177,8 +186,7 @@ class SiteGraph:
         """Return the slope (along y, along x) at each site, per spacing of the sites.
 
         It is that of the weighted least-squares plane through the site and its neighbours; 0
-        along a direction in which it has none. The spacing is the root of the mean area of a
-        site; of `nearest`, that of the neighbours' mean square distance.
+        along a direction in which it has none.
         """
         steps = self.differences(values)[..., None] * self._plane[0].to(values)
         total = values.new_zeros(len(values), len(self), 2)
@@ -195,10 +203,9 @@ class SiteGraph:
         squares = ways.new_zeros(len(self), 2, 2)
         outer = weighted[:, :, None] * ways[:, None, :]
         squares.index_add_(0, first, outer).index_add_(0, second, outer)
-        trace = squares.diagonal(dim1=1, dim2=2).sum(1)
-        area = trace.mean() / 4 if len(ways) else trace.new_ones(())
-        inverse = torch.linalg.pinv(squares / area, rtol=1e-3, hermitian=True)
-        return weighted / area.sqrt(), inverse
+        spacing = self.spacing or 1.0
+        inverse = torch.linalg.pinv(squares / spacing**2, rtol=1e-3, hermitian=True)
+        return weighted / spacing, inverse
 
 
 def _positions(sites: Any) -> Float[np.ndarray, "n 2"]:

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._given import as_number, brief
+
 __all__ = ["checked", "limits_of", "scaled"]
 
 
@@ -13,8 +15,17 @@ def checked(image: Any, name: str) -> np.ndarray:
     """Return the data as a real, finite, non-constant array."""
     if isinstance(image, Tensor):
         image = image.detach().cpu()
+        image = image.to_dense() if image.layout != torch.strided else image
         image = image.float() if image.dtype == torch.bfloat16 else image
-    array = np.asarray(image)
+    if np.ma.is_masked(image):
+        raise ValueError(
+            f"{name} is a masked array without {np.count_nonzero(image.mask)} of its pixels, but "
+            f"every pixel counts here; fill them, {name}.filled(value), or crop."
+        )
+    try:
+        array = np.asarray(image)
+    except ValueError:
+        raise ValueError(f"{name} is no array: its rows differ in length.") from None
     if array.dtype.kind in "US":
         raise TypeError(f"{name}={image!r} is text; read the file first (skimage.io.imread).")
     if array.dtype.kind not in "buif":
@@ -24,6 +35,9 @@ def checked(image: Any, name: str) -> np.ndarray:
         )
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}.")
+    if array.dtype.kind == "f" and array.itemsize > 8:
+        with np.errstate(over="ignore"):  # what overflows is refused as Inf
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
         raise ValueError(
@@ -41,7 +55,14 @@ def limits_of(values: np.ndarray, percentiles: tuple[float, float] | None) -> tu
     """Return the intensities that become 0 and 1: two percentiles of the values."""
     if percentiles is None:
         return 0.0, 1.0
-    low, high = percentiles
+    try:
+        if isinstance(percentiles, set):
+            raise TypeError
+        low, high = (as_number(value, "percentiles") for value in percentiles)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"percentiles={brief(percentiles)} must be two numbers, such as (0.5, 99.5), or None."
+        ) from None
     if not 0 <= low < high <= 100:
         raise ValueError(
             f"percentiles={percentiles} must satisfy 0 <= low < high <= 100, or be None."
@@ -69,4 +90,12 @@ def scaled(
     if percentiles is not None:
         bottom, top = limits[0] / 2, limits[1] / 2
         values = np.clip((values / 2 - bottom) / (top - bottom), 0.0, 1.0)
-    return torch.from_numpy(values.astype(np.float32))
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    lost = percentiles is None and single.min() == single.max()
+    if lost or not np.isfinite(single).all():
+        raise ValueError(
+            f"image spans {values.min():.8g} to {values.max():.8g}, which float32 cannot hold "
+            "apart, and percentiles=None leaves it so; let it be scaled: percentiles=(0, 100)."
+        )
+    return torch.from_numpy(single)

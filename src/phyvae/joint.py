@@ -10,6 +10,7 @@ from .models import ShiftVAE
 from .patches import PatchGrid
 from .stacking import ModelStack
 from .trainer import PhysicsTrainer
+from .warmup import Warmup
 
 __all__ = ["joint_epoch"]
 
@@ -30,13 +31,14 @@ def joint_epoch(
     totals = [Totals(one.device) for one in trainers]
     stack = ModelStack([one.model for one in trainers if isinstance(one.model, ShiftVAE)])
     adam = _stacked_adam(stack, trainers)
+    warmup = Warmup(adam, first.warmup)
     tiles = Tiles([grid], first.model.like)
     for drawn in zip(*(one._draws(tiles, steps) for one in trainers), strict=True):
         adam.zero_grad(set_to_none=True)
         parts = stack.backward(
             objectives, drawn, betas, dtype=first._dtype, compiled=first.compile
         )
-        adam.step()
+        warmup.step()
         for total, part in zip(totals, parts, strict=True):
             total.add(part)
     stack.unstack()

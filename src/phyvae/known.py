@@ -21,10 +21,6 @@ class KnownPatches:
     def __getitem__(self, index: Tensor) -> "KnownPatches":
         return KnownPatches(self.patches[index], self.known[index])
 
-    def to(self, like: Tensor) -> "KnownPatches":
-        """Return the same with the device and type of `like`."""
-        return KnownPatches(self.patches.to(like), self.known.to(like))
-
 
 Data = Tensor | KnownPatches
 """What a model is given: patches, shape (n, *patch_shape), alone or with what is known of them."""

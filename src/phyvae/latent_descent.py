@@ -4,7 +4,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,12 @@ from .models.likelihood import expanded
 from .objective import PhysicsObjective
 from .patches import PatchGrid
 
-__all__ = ["Point", "Problem", "descend", "spread"]
+if TYPE_CHECKING:
+    Bar = tqdm[Any]
+else:
+    Bar = tqdm  # an old one takes no parameter
+
+__all__ = ["Point", "Problem", "descend", "signs_of", "spread"]
 
 _INNER_STEPS = 120
 _INNER_RATE = 0.2
@@ -56,6 +62,17 @@ class Problem:
     def encoded(self) -> Float[Tensor, "n z_dim"]:
         """Return the encoder's means, the start of the descent."""
         return torch.cat([self.model.posterior(patches).mean for _, patches in self.batches()])
+
+    @cached_property
+    @torch.no_grad()
+    def prior(self) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:
+        """Mean of the latents before a pixel is seen, and β over their variance."""
+        each = (
+            self.model.prior(patches, self.model.posterior(patches))
+            for _, patches in self.batches()
+        )
+        means, stds = zip(*((one.mean, one.std) for one in each), strict=True)
+        return torch.cat(means), self.beta / torch.cat(stds).square()
 
     def batches(self) -> Iterator[tuple[slice, Data]]:
         """Yield the patches with the rows that are theirs."""
@@ -110,7 +127,7 @@ class Problem:
     def parts(self, point: Point) -> Float[Tensor, "4"]:
         """Return the energy and its parts per patch, float64."""
         reconstruction = point.reconstruction.double().mean()
-        prior = self.beta / 2 * point.z.double().square().sum(1).mean()
+        prior = self._improbability(point).double().mean()
         psi = self.psi(point.z).double()
         energy = reconstruction + prior + self.weight * psi
         if not energy.isfinite():
@@ -127,7 +144,18 @@ class Problem:
 
     def sites(self, point: Point) -> Float[Tensor, " n"]:
         """Return the energy of each patch, without Ψ."""
-        return point.reconstruction + self.beta / 2 * point.z.square().sum(1)
+        return point.reconstruction + self._improbability(point)
+
+    def _improbability(self, point: Point) -> Float[Tensor, " n"]:
+        """Return β times −log prior of each patch, up to a constant."""
+        mean, precision = self.prior
+        return (precision * (point.z - mean).square()).sum(1) / 2
+
+    def with_prior(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Return gradient and curvature of −log posterior, up to Ψ."""
+        mean, precision = self.prior
+        gradient = point.gradient + precision * (point.z - mean)
+        return gradient, point.curvature + torch.diag_embed(precision)
 
     def step(
         self, point: Point, damping: Float[Tensor, " n"], push: Tensor | float = 0.0
@@ -136,7 +164,7 @@ class Problem:
 
         In coordinates in which the quadratic part is |v|² / 2, one step size suits all patches.
         """
-        gradient, curvature = _with_prior(point, self.beta)
+        gradient, curvature = self.with_prior(point)
         diagonal = torch.diag_embed(curvature.diagonal(dim1=1, dim2=2))
         root = torch.linalg.cholesky(curvature + damping[:, None, None] * diagonal)
         eye = torch.eye(len(root[0])).to(root).expand_as(root)
@@ -160,14 +188,26 @@ class Problem:
             schedule.step()
         return back(v.detach())
 
+    def pushes(self, point: Point, samples: int, seed: int) -> list[Float[Tensor, "n z_dim"]]:
+        """Return forces on the latents by other noises: what the pixels say, with random signs."""
+        generator = torch.Generator().manual_seed(seed)
+        pushes = [torch.empty_like(point.z) for _ in range(samples)]
+        signs = [signs_of(self, generator) for _ in range(samples)]
+        for rows, data in self.batches():
+            _, scores, _ = _expand(self.model, data, point.z[rows])
+            index = self.grid.indices[rows]
+            for push, sign in zip(pushes, signs, strict=True):
+                push[rows] = (scores * sign(rows, index).to(scores)[:, None]).sum(-1)
+        return pushes
 
-def descend(problem: Problem, point: Point, iterations: int, bar: "tqdm[Any]") -> list[Point]:
+
+def descend(problem: Problem, point: Point, iterations: int, bar: Bar) -> list[Point]:
     """Return the points of a descent, each lower than the one before."""
     path, energy = [point], problem.energy(point)
     damping = torch.zeros_like(point.reconstruction)
     for _ in range(iterations):
         step = problem.step(point, damping)
-        gradient, curvature = _with_prior(point, problem.beta)
+        gradient, curvature = problem.with_prior(point)
         expected = (step * gradient).sum(1)
         expected = expected + 0.5 * torch.einsum("nz,nzy,ny->n", step, curvature, step)
         trial = problem.at(point.z + step)
@@ -188,20 +228,12 @@ def descend(problem: Problem, point: Point, iterations: int, bar: "tqdm[Any]") -
 
 
 def spread(
-    problem: Problem, point: Point, samples: int, seed: int, bar: "tqdm[Any]"
+    problem: Problem, point: Point, samples: int, seed: int, bar: Bar
 ) -> Float[Tensor, "n z_dim"]:
     """Return the standard deviation of the minimum under simulated noise."""
-    generator = torch.Generator().manual_seed(seed)
-    pushes = [torch.empty_like(point.z) for _ in range(samples)]
-    signs = [_signs(problem, generator) for _ in range(samples)]
-    for rows, data in problem.batches():
-        _, scores, _ = _expand(problem.model, data, point.z[rows])
-        index = problem.grid.indices[rows]
-        for push, sign in zip(pushes, signs, strict=True):
-            push[rows] = (scores * sign(rows, index).to(scores)[:, None]).sum(-1)
     total, squares = torch.zeros_like(point.z), torch.zeros_like(point.z)
     none = torch.zeros_like(point.reconstruction)
-    for push in pushes:
+    for push in problem.pushes(point, samples, seed):
         step = problem.step(point, none, push)
         total, squares = total + step, squares + step.square()
         bar.update()
@@ -209,7 +241,7 @@ def spread(
     return variance.clamp(min=0).sqrt()
 
 
-def _signs(
+def signs_of(
     problem: Problem, generator: torch.Generator
 ) -> Callable[[slice, Tensor], Float[Tensor, "n pixels"]]:
     """Return random signs of the noise: of each pixel of the image, or each value to be drawn."""
@@ -252,9 +284,3 @@ def _expand(
     moves = moves.transpose(0, 1)  # (n, z_dim, pixels)
     curvature = (moves * bend[:, None]) @ moves.mT
     return value.sum(-1), moves * slope[:, None], curvature
-
-
-def _with_prior(point: Point, beta: float) -> tuple[Tensor, Tensor]:
-    """Return gradient and curvature of −log posterior, up to Ψ."""
-    eye = torch.eye(point.z.shape[1]).to(point.z)
-    return point.gradient + beta * point.z, point.curvature + beta * eye

@@ -1,24 +1,22 @@
-"""Metrics: how well labels agree with the true domains, and how long their walls are.
+"""Metrics: how well labels agree with the true domains.
 
 A cell labelled -1 holds no patch: no metric counts it.
 """
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import contingency_matrix
 from torch import Tensor
 
-from ._given import as_label_map, as_labels, is_positive
+from ._given import as_labels
 
 __all__ = [
     "adjusted_rand_index",
-    "boundary_length",
     "match_labels",
     "mean_iou",
-    "wall_length_ratio",
 ]
 
 
@@ -36,7 +34,8 @@ def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | T
     Returns
     -------
     index
-        -0.5 <= index <= 1; 1 is perfect, and 0 what random labels score on average.
+        -0.5 <= index <= 1; 1 is perfect, and 0 what random labels score on average. If the truth
+        is one domain, it is 1 where one was found, and else 0.
 
     Raises
     ------
@@ -136,111 +135,6 @@ def match_labels(
     matched: np.ndarray = np.full(given.shape, -1)
     matched[given != -1] = new[np.searchsorted(names, given[given != -1])]
     return matched
-
-
-def boundary_length(labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0) -> float:
-    r"""Return the total length of the walls between labels, by the Cauchy-Crofton formula.
-
-    A curve's length is half the number of its crossings with all straight lines. Of these we take
-    the rows, columns and both diagonals of the map, :math:`\pi/4` apart, spaced by 1 and by
-    :math:`1/\sqrt 2` cells:
-
-    .. math:: L = \frac{\pi}{8} \Big( n_\mathrm{row} + n_\mathrm{col}
-        + \frac{n_\mathrm{diag} + n_\mathrm{antidiag}}{\sqrt 2} \Big)
-
-    where :math:`n` counts neighbours of different labels, neither of them -1. Counting cell edges
-    instead would make a diagonal wall 41 % too long.
-
-    Parameters
-    ----------
-    labels
-        Domains, shape (rows, cols), whole numbers, any number of domains.
-    pixel_size
-        Edge of one cell of the map, > 0, in any unit (on a patch grid: its step times the
-        image's pixel size).
-
-    Returns
-    -------
-    length
-        In the unit of `pixel_size`, >= 0. The border of the map is no wall. A straight wall reads
-        5.2 % short along rows, columns and diagonals, up to 2.6 % long in between; the
-        average over all directions is exact, as is, nearly, a circle. A wall that runs into cells
-        without a patch, -1, reads short by up to a cell.
-
-    Raises
-    ------
-    ValueError
-        If `labels` has other axes or values that are not whole numbers; if `pixel_size` is not a
-        positive number.
-
-    References
-    ----------
-    Boykov & Kolmogorov (2003), Computing geodesics and minimal surfaces via graph cuts, ICCV,
-    26-33 (the weights of the four directions). At the border we differ: the map goes on as its
-    mirror image, so that a wall that runs into the border keeps its full length.
-
-    Examples
-    --------
-    >>> halves = np.repeat([[0, 0, 1, 1]], 10, axis=0)  # one wall, 10 cells long
-    >>> round(boundary_length(halves, pixel_size=0.5), 2)
-    4.74
-    """
-    if not is_positive(pixel_size):
-        raise ValueError(f"pixel_size={pixel_size!r} must be a number > 0, the edge of a cell.")
-    domains = as_label_map(labels)
-    row = _unequal(domains[:, 1:], domains[:, :-1])
-    column = _unequal(domains[1:], domains[:-1])
-    # Half of the mirrored cells' diagonals belong to this map.
-    border = (row[0].sum() + row[-1].sum() + column[:, 0].sum() + column[:, -1].sum()) / 2
-    diagonal = _unequal(domains[1:, 1:], domains[:-1, :-1]).sum() + border
-    antidiagonal = _unequal(domains[1:, :-1], domains[:-1, 1:]).sum() + border
-    crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2**0.5
-    return float(np.pi / 8 * crossings * pixel_size)
-
-
-def wall_length_ratio(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> float:
-    """Return the length of the walls found over that of the true walls.
-
-    Parameters
-    ----------
-    labels
-        Domains found, shape (rows, cols), whole numbers.
-    truth
-        True domains, the same shape.
-
-    Returns
-    -------
-    ratio
-        >= 0, dimensionless; 1 is right, more means noisy walls and spurious islands, less means
-        merged domains.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, if labels are not whole numbers, or if `truth` has no wall, as the
-        ratio then is not defined.
-
-    Examples
-    --------
-    >>> wall_length_ratio([[0, 1, 0, 1]], [[0, 0, 1, 1]])
-    3.0
-    """
-    found, true = as_label_map(labels), as_label_map(truth, "truth")
-    _as_pair(found, true)
-    missing = (found == -1) | (true == -1)
-    length = boundary_length(np.where(missing, -1, true))
-    if length == 0:
-        raise ValueError(
-            "truth is one domain without a wall, so the ratio is not defined; compare "
-            "boundary_length(labels) with 0 instead."
-        )
-    return boundary_length(np.where(missing, -1, found)) / length
-
-
-def _unequal(a: Int[np.ndarray, "..."], b: Int[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
-    """Tell where two cells lie on two sides of a wall."""
-    unequal: np.ndarray = (a != b) & (a != -1) & (b != -1)
-    return unequal
 
 
 def _as_pair(

@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ._given import as_number, brief, is_integer
 from .graph import SiteGraph
 from .known import Data
 from .layout import Layout
 from .physics import PhysicsLoss
+from .physics.base import check_maps
 from .posterior import Posterior
 
 if TYPE_CHECKING:
@@ -127,19 +129,25 @@ class PhysicsObjective(nn.Module):
             raise TypeError(f"physics={physics!r} must be a PhysicsLoss, a callable or None.")
         if isinstance(physics, type):
             raise TypeError(f"physics={physics.__name__} is a class; pass {physics.__name__}().")
-        if not 0 <= w <= w_max:
-            raise ValueError(
-                f"w={w} must lie in [0, {w_max:g}]; the paper stays within 0.5, a larger w "
-                f"weakens the physics. If you mean it, pass w_max={max(w, 0.5):g}."
+        if not 0 <= as_number(w_max, "w_max") < math.inf:
+            raise ValueError(f"w_max={w_max} must be >= 0 and finite.")
+        if not 0 <= as_number(w, "w") <= w_max:
+            larger = (
+                f"; the paper stays within 0.5, a larger w weakens the physics. If you mean it, "
+                f"pass w_max={w:g}"
             )
-        if coupling not in get_args(Coupling):
-            raise ValueError(f"coupling={coupling!r} must be one of {get_args(Coupling)}.")
-        if not 0 <= strength < math.inf:
+            raise ValueError(f"w={w} must lie in [0, {w_max:g}]{larger if w > w_max else ''}.")
+        if not isinstance(coupling, str) or coupling not in get_args(Coupling):
+            raise ValueError(f"coupling={brief(coupling)} must be one of {get_args(Coupling)}.")
+        if not 0 <= as_number(strength, "strength") < math.inf:
             raise ValueError(f"strength={strength} must be >= 0 and finite.")
         self.physics, self.w, self.coupling, self.strength = physics, w, coupling, strength
         self.w_max = w_max
         if isinstance(channels, int):
             raise TypeError(f"channels={channels} must be a list of latents: [{channels}].")
+        listed = isinstance(channels, Sequence | range | None)
+        if not listed or not all(map(is_integer, channels or ())):
+            raise TypeError(f"channels={brief(channels)} must be a list of latents, such as [0].")
         self.channels = None if channels is None else tuple(channels)
         if self.channels is not None and (
             not self.channels
@@ -159,6 +167,17 @@ class PhysicsObjective(nn.Module):
         """Whether training looks at the map of a whole tile, or at the decoded batch alone."""
         return self.physics is not None and self.coupling != "published"
 
+    def check(self, model: "PatchModel") -> None:
+        """Raise an error if the physics is not meant for the model's maps, as far as is known."""
+        if model.map_names is None or self.physics is None:
+            return
+        count = len(model.map_names)
+        acted_on, first = self._acted_on(count), count
+        if model.classes is not None:  # the last channels, see `PatchModel.classes`
+            first = model.classes.start - (model.content.start or 0)
+        if isinstance(self.physics, PhysicsLoss):
+            self.physics.check_kinds([k >= first for k in acted_on])
+
     def set_epoch(self, epoch: int) -> None:
         """Tell the physics which epoch begins, counted from 0; see `Scheduled`."""
         if isinstance(self.physics, PhysicsLoss):
@@ -174,8 +193,14 @@ class PhysicsObjective(nn.Module):
 
         It carries gradient, except with ``coupling="published"``, where it is the authors' number.
         """
+        check_maps(maps, mask)
         if self.physics is None:
             return maps.new_zeros(())
+        if self.coupling == "published" and graph is not None:
+            raise ValueError(
+                'coupling="published" lays its batches out as squares, but these sites have no '
+                'lattice; use coupling="balanced".'
+            )
         maps = maps[list(self._acted_on(len(maps)))]
         if self.coupling == "published":
             published = getattr(self.physics, "published", self.physics)

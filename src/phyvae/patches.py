@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ._given import as_device
 from .graph import SiteGraph
 from .intensities import checked, limits_of, scaled
 from .known import Data, KnownPatches
@@ -391,6 +392,11 @@ class PatchGrid:
         if np.isinf(numbers).any():
             raise ValueError("values holds Inf; NaN stands for what is unknown.")
         if array.dtype.kind in "iu":
+            if array.min() < -1:
+                raise ValueError(
+                    f"values holds {array.min()}, but whole numbers are classes >= 0, or -1 where "
+                    "unknown; properties are floats: values.astype(float)."
+                )
             numbers[numbers < 0] = np.nan
         known = copy.copy(self)
         known.known = torch.from_numpy(numbers).to(self.device)
@@ -416,6 +422,7 @@ class PatchGrid:
 
     def to(self, device: torch.device | str) -> "PatchGrid":
         """Return the same grid with its image on `device`."""
+        device = as_device(device)
         moved = copy.copy(self)
         moved.image = self.image.to(device)
         moved.known = None if self.known is None else self.known.to(device)
@@ -500,9 +507,10 @@ def _middle(patch_shape: tuple[int, ...]) -> tuple[float, ...]:
 def pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     """Return one number as two, checked."""
     try:
-        y, x = (
-            operator.index(v) for v in (value if isinstance(value, tuple | list) else (value,) * 2)
-        )
+        numbers = value if isinstance(value, tuple | list) else (value,) * 2
+        if any(isinstance(n, bool) for n in numbers):
+            raise TypeError
+        y, x = (operator.index(n) for n in numbers)
     except (TypeError, ValueError):
         raise ValueError(
             f"{name}={value!r} must be an integer or a pair of integers, px."

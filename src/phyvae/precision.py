@@ -20,7 +20,7 @@ def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
     device
         Where the training runs.
     """
-    if precision not in get_args(Precision):
+    if not isinstance(precision, str) or precision not in get_args(Precision):
         raise ValueError(f"precision={precision!r} must be one of {get_args(Precision)}.")
     half = has_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     return torch.bfloat16 if half else torch.float32

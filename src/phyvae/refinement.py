@@ -2,22 +2,28 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ._given import is_integer
+from ._given import as_integer, as_number, as_seed
 from .class_refinement import class_field, steps_of
+from .encoder_likelihood import EncoderProblem, said_by_encoder
 from .latent_descent import Problem, descend, spread
 from .layout import Layout
-from .models import PatchModel, adapt, check_patches
+from .models import PatchModel, adapt, at_rest, check_patches
 from .objective import PhysicsObjective
 from .parallel import rank
 from .patches import PatchGrid
+from .physics import TotalVariation
 
-__all__ = ["Refined", "refine"]
+__all__ = ["Likelihood", "Refined", "refine"]
+
+Likelihood = Literal["encoder", "decoder"]
+"""What tells the latents of a patch from its pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +45,9 @@ class Refined:
         Energy per patch before the first and after every step, nats, shape (steps + 1,). It
         never rises. It is ``reconstruction + prior + weight * psi``.
     reconstruction, prior, psi
-        Its parts, same shape: φ at the latents, nats; half of β times z squared, nats; Ψ.
+        Its parts, same shape: φ at the latents, nats; β times −log prior, which for z is half of
+        z squared, nats; Ψ. Where the encoder tells the latents, φ is 0, and half of the squared
+        distance from its answer, in units of s, stands for the prior.
     """
 
     maps: Float[Tensor, "channels rows cols"]
@@ -55,10 +63,11 @@ class Refined:
 def refine(
     model: nn.Module,
     grid: PatchGrid,
-    objective: PhysicsObjective,
+    objective: PhysicsObjective | None = None,
     *,
-    strength: float = 4.0,
-    beta: float = 1.0,
+    likelihood: Likelihood | None = None,
+    strength: float = 2.0,
+    beta: float | None = None,
     iterations: int = 6,
     samples: int = 16,
     batch_size: int | None = None,
@@ -68,43 +77,57 @@ def refine(
     r"""Improve the latent maps of a trained model by descending the objective in the map itself.
 
     The encoder sees one patch at a time. Here the latents of all patches, shifts included, move
-    together to the minimum of
+    together to the most probable ones under a prior by which neighbours are alike: the minimum of
+
+    .. math:: E = \sum_{ik} \frac{(z_{ik} - \mu_{ik})^2}{2 s_k^2}
+        + \lambda N \Psi(\text{maps}),
+
+    with the mean μ that the encoder says of latent k of patch i, and the standard deviation s that
+    the noise of the image gives it; or of
 
     .. math:: E = \sum_i \Big[\varphi(x_i \mid z_i) + \frac{\beta}{2} |z_i|^2\Big]
         + \lambda N \Psi(\text{maps}),
 
-    with the decoder fixed: the most probable latents under a prior by which neighbours are alike.
+    with what the decoder draws of the latents. Both networks are fixed.
 
     Parameters
     ----------
     model
-        A trained model, also pyroVED's own (see `adapt`), but for ``ss_reg_iVAE``. Of a model
-        with classes, ``jiVAE`` or ``ssiVAE``, the class probabilities are refined, see Notes.
-        Nothing in it changes.
+        A trained model, also pyroVED's own (see `adapt`). Of a model with classes, ``jiVAE`` or
+        ``ssiVAE``, the class probabilities are refined, and of an ``ss_reg_iVAE`` the properties,
+        see Notes. Nothing in it changes.
     grid
         The patches, those of the training or others.
     objective
         Its `physics` and `channels` give Ψ; `w`, `coupling` and `strength` belong to the training
-        and do not matter here. Ψ sees maps in units of their standard deviation
-        before Ψ acts. Use ``TotalVariation("none")``: a loss that standardises the maps itself
-        cannot let a map of noise go flat, and makes domains of it.
+        and do not matter here. Ψ sees maps in units of their standard deviation before Ψ acts, so
+        the default is ``TotalVariation("none")``: a loss that standardises the maps itself, as
+        most do in training, cannot let a map of noise go flat, and makes domains of it.
+    likelihood
+        Whose word counts for a patch. ``"encoder"`` takes seconds: the encoder has learnt from
+        all patches what noise is. ``"decoder"`` takes minutes: it compares with the pixels anew,
+        so it helps where the encoder is bad, of a model that was trained without `align` for
+        example, and follows their noise. The default is the encoder; for classes and properties,
+        of which it does not say how sure it is, the decoder.
     strength
         Sets λ, >= 0: the force of Ψ on a site, in units of the force by which the noise of the
         image pulls at its content (root mean squares over sites and channels, both at the most
         probable maps without Ψ). So clean images are hardly changed. 0 does without Ψ.
     beta
-        Weight of the prior, > 0: the β that training ended with.
+        With ``"decoder"``: weight of the prior, > 0, the β that training ended with, by default
+        1. That of classes is `class_weight` times as much, as in training. What the encoder says
+        has the prior in it.
     iterations
         Largest number of Gauss-Newton steps without Ψ, and then with it, >= 1. It ends early
         where the energy has settled.
     samples
-        Simulated noises behind `stds`, >= 2.
+        Simulated noises behind `stds`, and with ``"encoder"`` behind s, >= 2.
     batch_size
-        Patches decoded at a time; ``None`` is 8 on the CPU, whose caches then hold them, and 256
-        elsewhere. It bounds the memory and does not change the result: the maps themselves are
+        Patches at a time; ``None`` is 256, but 8 for the decoder on a CPU, whose caches then hold
+        them. It bounds the memory and does not change the result: the maps themselves are
         small and refined as a whole, so there are no tiles and no seams.
     seed
-        Seed of the simulated noises, which `maps` do not depend on.
+        Seed of the simulated noises. `maps` depend on it in their last digits, through s.
     progress
         Whether to show a progress bar; of several processes, the first one does.
 
@@ -125,10 +148,12 @@ def refine(
     -----
     One step expands φ of each patch to second order (Gauss-Newton, a block per patch), minimises
     this quadratic energy with the exact Ψ by Adam, and is taken if the true energy falls; the
-    curvature of patches that the expansion misled is raised. `stds` come from the last expansion,
-    minimised anew under noises made from the pixels' own residuals with random signs (a wild
-    bootstrap); a pixel has one sign in all patches that share it. They hold for this model, to
-    first order, and say nothing of a wrong model.
+    curvature of patches that the expansion misled is raised. With the encoder it is quadratic.
+    Noise is simulated from the pixels' own residuals with random signs (a wild bootstrap; a pixel
+    has one sign in all patches that share it): to first order with the decoder, or as the encoder
+    answers to it, which gives s, too. Of a model that draws no patches, ``VED``, s is the
+    encoder's own standard deviation. `stds` are those of the minima under these noises, and say
+    nothing of a wrong model: a wall in the wrong place has a small one.
 
     Class probabilities p, with the other latents as encoded, move to the minimum of
 
@@ -139,46 +164,64 @@ def refine(
     the probabilities as they are, and `stds` are those of the class, :math:`\sqrt{p(1-p)}`, and
     the encoder's of the rest.
 
+    Properties move with the other latents as the encoder says given them; their prior is that of
+    the model, and where a property is known, it stays.
+
+    A map that says little, see `PatchModel.signal`, becomes what its neighbours say, however well
+    another map tells each patch apart. Segment with ``signal=model.signal(grid)``, or leave it
+    out of `channels` and of the segmentation.
+
     Examples
     --------
     >>> import phyvae
     >>> phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
     >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
-    >>> objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
-    >>> refined = phyvae.refine(model, grid, objective, iterations=1, progress=False)
+    >>> refined = phyvae.refine(model, grid, iterations=1, progress=False)
     >>> refined.maps.shape == (2, *grid.shape)
     True
     """
     model = adapt(model)
+    if objective is None:
+        objective = PhysicsObjective(TotalVariation("none"))
+    decodes = _decodes(model, likelihood, beta)
+    beta = 1.0 if beta is None else beta
     if batch_size is None:
-        batch_size = 8 if model.like.device.type == "cpu" else 256
+        batch_size = 8 if decodes and model.like.device.type == "cpu" else 256
     _check(
         objective,
         {"strength": strength, "beta": beta},
         {"iterations": iterations, "samples": samples, "batch_size": batch_size},
     )
+    as_seed(seed)
     check_patches(model, grid)
-    if model.classes is not None:
-        return _refined_classes(
-            model, grid, objective, strength, beta, iterations, batch_size, progress
-        )
-    layout = Layout.of(grid).to(model.like.device)
-    problem = Problem(model, grid, layout, objective, beta, batch_size)
-    most = 2 * iterations + samples
-    with tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
-        path = descend(problem, problem.at(problem.encoded()), iterations, bar)
-        problem = problem.with_physics(path[-1], strength)
-        path = [*path[:1], *path[-1:]] if len(path) > 1 else path
-        # Both ends count from here on; Ψ may well prefer the encoder's map.
-        if problem.energy(path[-1]) >= problem.energy(path[0]):
-            path = path[:1]
-        path += descend(problem, path[-1], iterations, bar)[1:]
-        bar.total = bar.n + samples  # a descent may settle early
-        bar.set_description("refine, uncertainty")
-        stds = spread(problem, path[-1], samples, seed, bar)
-    history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
-    return _laid_out(model, layout, path[-1].z, stds, problem.weight, history)
+    objective.check(model)
+    with at_rest(model):
+        if model.classes is not None:
+            return _refined_classes(
+                model, grid, objective, strength, beta, iterations, batch_size, progress
+            )
+        layout = Layout.of(grid).to(model.like.device)
+        problem = Problem(model, grid, layout, objective, beta, batch_size)
+        if not decodes:
+            said = said_by_encoder(problem, samples, seed)
+            problem = EncoderProblem(**vars(problem), said=said)
+        most = 2 * iterations + samples
+        with tqdm(
+            total=most, disable=not progress or rank() > 0, unit="step", desc="refine"
+        ) as bar:
+            path = descend(problem, problem.at(problem.encoded()), iterations, bar)
+            problem = problem.with_physics(path[-1], strength)
+            path = [*path[:1], *path[-1:]] if len(path) > 1 else path
+            # Both ends count from here on; Ψ may well prefer the encoder's map.
+            if problem.energy(path[-1]) >= problem.energy(path[0]):
+                path = path[:1]
+            path += descend(problem, path[-1], iterations, bar)[1:]
+            bar.total = bar.n + samples  # a descent may settle early
+            bar.set_description("refine, uncertainty")
+            stds = spread(problem, path[-1], samples, seed, bar)
+        history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
+        return _laid_out(model, layout, path[-1].z, stds, problem.weight, history)
 
 
 def _refined_classes(
@@ -240,19 +283,38 @@ def _laid_out(
     )
 
 
+def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
+    """Return whether the decoder tells the latents."""
+    if likelihood not in (None, "encoder", "decoder"):
+        raise ValueError(
+            f'likelihood={likelihood!r} is unknown; choose "encoder", "decoder", or None.'
+        )
+    if not model.knows_its_noise and likelihood == "encoder":
+        raise ValueError(
+            'likelihood="encoder", but the encoder of this model, of classes or properties, does '
+            "not say how far each patch can be trusted; leave likelihood out."
+        )
+    decodes = not model.knows_its_noise or likelihood == "decoder"
+    if beta is not None and not decodes:
+        raise ValueError(
+            f'beta={beta!r} weighs the prior beside what the decoder draws: likelihood="decoder". '
+            "What the encoder says has the prior in it; leave beta out."
+        )
+    return decodes
+
+
 def _check(objective: object, numbers: dict[str, float], counts: dict[str, int | None]) -> None:
     if not isinstance(objective, PhysicsObjective):
         raise TypeError(
             f"objective={objective!r} must be a PhysicsObjective: "
             "PhysicsObjective(phyvae.TotalVariation('none'))."
         )
-    if not 0 <= numbers["strength"] < math.inf:
+    if not 0 <= as_number(numbers["strength"], "strength") < math.inf:
         raise ValueError(f"strength={numbers['strength']} must be >= 0 and finite.")
-    if not 0 < numbers["beta"] < math.inf:
+    if not 0 < as_number(numbers["beta"], "beta") < math.inf:
         raise ValueError(
             f"beta={numbers['beta']} must be > 0 and finite: without a prior, a latent that says "
             "nothing has no most probable value."
         )
     for (name, value), least in zip(counts.items(), (1, 2, 1), strict=True):
-        if not is_integer(value) or value < least:
-            raise ValueError(f"{name}={value} must be a whole number, at least {least}.")
+        as_integer(value, name, least)

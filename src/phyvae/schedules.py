@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._given import as_integer, as_number
+from ._given import as_integer, as_number, check_takes
 
 __all__ = ["Beta", "LinearBeta", "as_schedule"]
 
@@ -61,6 +61,8 @@ def as_schedule(beta: object, name: str = "beta") -> Callable[[int], float]:
         raise TypeError(f"{name}={beta.__name__} is a class; pass {beta.__name__}(...).")
     if not callable(beta):
         as_number(beta, name, kinds)
+    elif not isinstance(beta, LinearBeta):
+        check_takes(beta, (0,), name, kinds)
 
     def checked(epoch: int) -> float:
         at = f"{name} at epoch {epoch}"

@@ -12,7 +12,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-__all__ = ["FORMAT", "CheckpointError", "read", "seal", "write"]
+__all__ = ["FORMAT", "CheckpointError", "as_path", "read", "seal", "write"]
 
 FORMAT = "1"
 """Version of the format. A reader refuses every other one."""
@@ -23,6 +23,15 @@ _SEALED = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 class CheckpointError(ValueError):
     """A file is no checkpoint of phyvae's, is damaged, or belongs to another run."""
+
+
+def as_path(path: object, name: str = "path") -> str:
+    """Check that a path is one; a number would be a file that some other code has opened."""
+    if isinstance(path, str | os.PathLike):
+        text = os.fspath(path)
+        if isinstance(text, str) and text:
+            return text
+    raise TypeError(f"{name}={path!r} must be the path of a file: a string or a pathlib.Path.")
 
 
 def seal(record: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
@@ -48,7 +57,13 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     They go to a new file beside it, reach the disk, and only then take its name. A process killed
     meanwhile leaves the former file as it was, and at most a hidden ``.part`` file beside it.
     """
-    target = Path(os.path.realpath(path))  # a link keeps pointing at the file
+    target = Path(os.path.realpath(as_path(path)))  # a link keeps pointing at the file
+    if target.is_dir():
+        raise IsADirectoryError(f"path={os.fspath(path)!r} is a folder; name a file in it.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"path={os.fspath(path)!r}: there is no folder {os.fspath(target.parent)!r}; make it."
+        )
     part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
@@ -76,7 +91,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
     CheckpointError
         If the file is foreign, of another format version, truncated or altered.
     """
-    with open(path, "rb") as file:
+    if os.path.isdir(as_path(path)):
+        raise CheckpointError(f"{_shown(path)} is a folder; a checkpoint is one file in it.")
+    with open(as_path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)
         length = int.from_bytes(start, "little")

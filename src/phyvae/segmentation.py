@@ -1,29 +1,41 @@
-"""Segmentation: latent maps become labels, and labels their walls and grains."""
+"""Segmentation: latent maps become labels."""
 
-import warnings
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from jaxtyping import Bool, Float, Int
 from skimage.filters import threshold_multiotsu, threshold_otsu
-from skimage.measure import label as connected_pieces
 from skimage.segmentation import chan_vese
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from torch import Tensor
 
-from ._given import as_label_map, as_maps, is_integer, is_positive
-from .physics import bilateral
+from ._given import as_array, as_maps, as_seed, brief, is_integer, is_positive
+from .denoising import denoised
+from .graph import SiteGraph
+from .mixture import mixture_labels
 
-__all__ = ["boundaries", "grains", "segment"]
+__all__ = ["segment"]
 
 _METHODS = ("chan_vese", "gmm", "otsu")
 _FLAT = 1e-3  # a channel of at most this range shows nothing, as in the paper
-_SHARED = 0.3  # what the common covariance is worth, in cells of an average class
-_FITTED = 100_000  # a mixture of a few components needs no more cells, and takes seconds
 
 
+@overload
+def segment(
+    maps: list[Tensor] | list[np.ndarray],
+    classes: int = 2,
+    *,
+    method: str = "gmm",
+    denoise: float | str | None = None,
+    seed: int = 0,
+    mask: Sequence[Any] | None = None,
+    graph: Sequence[SiteGraph | None] | None = None,
+    signal: npt.ArrayLike | Tensor | None = None,
+) -> list[Int[np.ndarray, "rows cols"]]: ...
+
+
+@overload
 def segment(
     maps: npt.ArrayLike | Tensor,
     classes: int = 2,
@@ -32,7 +44,22 @@ def segment(
     denoise: float | str | None = None,
     seed: int = 0,
     mask: npt.ArrayLike | Tensor | None = None,
-) -> Int[np.ndarray, "rows cols"]:
+    graph: SiteGraph | None = None,
+    signal: npt.ArrayLike | Tensor | None = None,
+) -> Int[np.ndarray, "rows cols"]: ...
+
+
+def segment(
+    maps: Any,
+    classes: int = 2,
+    *,
+    method: str = "gmm",
+    denoise: float | str | None = None,
+    seed: int = 0,
+    mask: Any = None,
+    graph: Any = None,
+    signal: npt.ArrayLike | Tensor | None = None,
+) -> Any:
     """Segment latent maps into domains.
 
     Parameters
@@ -41,6 +68,8 @@ def segment(
         Latent maps, shape (channels, rows, cols), or one map, shape (rows, cols); finite, but for
         cells without a patch, which are NaN in every channel. Channels come first: more than 8
         channels of at most 4 columns are taken for maps with channels last, and refused.
+        Of a series of images, a list of maps, each (channels, rows, cols): they are segmented
+        as one, so that a label is the same domain in all of them.
     classes
         Number of domains to look for, 1 <= classes <= number of patches.
     method
@@ -49,16 +78,26 @@ def segment(
           narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
         - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
-          through every cell, so it takes no map with empty ones.
+          through every cell of a raster, so it takes no map with empty ones, and no graph.
     denoise
-        Bilateral filter of each map before it is segmented, with a spatial width of 5 cells.
+        Bilateral filter of each map before it is segmented, with a spatial width of 5 cells (of
+        sites without a lattice, of 5 times their spacing).
         None: no filter. A number > 0: its width in value, in units of the map's range (the
         paper's figures use 0.3, and 0.1 for NiO-LSMO). "std": the map's own standard deviation.
     seed
-        Seed of the restarts of the Gaussian mixture.
+        Seed of the restarts of the Gaussian mixture, 0 <= seed < 2**32.
     mask
         True where a cell holds a patch, shape (rows, cols), such as ``grid.mask``. The default
-        takes it from the NaN of `maps`.
+        takes it from the NaN of `maps`. Of a list of maps, a list.
+    graph
+        Of sites without a lattice, where they are: ``grid.graph``. The maps are then a row of
+        sites, shape (channels, 1, sites). Only `denoise` looks at places. Of a list of maps, a
+        list.
+    signal
+        For "gmm": which part of each channel's variance tells patches apart, 0 to 1, shape
+        (channels,), such as ``model.signal(grid)``. The rest is noise; what a channel has of it
+        beyond the clearest one is added to every component, so that it counts by what it says.
+        The default takes all as exact, and then a channel of noise counts as much as any other.
 
     Returns
     -------
@@ -66,14 +105,16 @@ def segment(
         Shape (rows, cols), 0 <= label < classes, and -1 where there is no patch: such cells have
         no part in thresholds, mixtures and filters. They are ordered: label 0 has the lowest mean
         of the first channel that is not flat, and so on. A map of fewer values than classes has
-        fewer labels; one whose channels are all flat (range <= 1e-3) is one domain, all 0.
+        fewer labels; one whose channels are all flat (range, or signal, <= 1e-3) is one domain,
+        all 0. Of a list of maps, a list.
 
     Raises
     ------
     ValueError
         If `maps` is not finite at a patch or has the wrong axes (channels last), or has several
         channels where `method` takes one; if `method` is unknown; if `classes` or `denoise` is
-        out of its range; if "chan_vese" meets an empty cell.
+        out of its range; if "chan_vese" meets an empty cell, a graph or a list; if the maps are
+        not those of the graph's sites; if `signal` is not a share for each channel.
     TypeError
         If `maps` is no array.
 
@@ -104,152 +145,59 @@ def segment(
     """
     if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method={method!r} is unknown; choose one of {list(_METHODS)}.")
-    channels, patches = as_maps(maps, mask)
-    _check_classes(classes, method, cells=int(patches.sum()))
-    _check_denoise(denoise)
-    if method != "gmm" and len(channels) > 1:
-        raise ValueError(
-            f"method={method!r} segments one map, but maps has {len(channels)} channels; "
-            "choose one, for example maps[1]."
-        )
-    if method == "chan_vese" and not patches.all():
-        raise ValueError(
-            f"method='chan_vese' draws its contour through every cell, but {(~patches).sum()} of "
-            f"{patches.size} hold no patch; use method='otsu' or 'gmm'."
-        )
+    several = isinstance(maps, list | tuple) and all(getattr(z, "ndim", 0) == 3 for z in maps)
+    listed = list(maps) if several else [maps]
+    masks, graphs = _each(mask, several, listed, "mask"), _each(graph, several, listed, "graph")
+    given = [as_maps(one, there) for one, there in zip(listed, masks, strict=True)]
+    as_seed(seed, below=2**32)
+    shares = _check(given, classes, method, denoise, graphs, signal)
+    labels = _segmented(given, classes, method, denoise, seed, graphs, shares)
+    return labels if several else labels[0]
 
-    labels = np.where(patches, 0, -1)
-    channels = channels[np.ptp(channels[:, patches], axis=1) > _FLAT]
-    if classes == 1 or len(channels) == 0:
+
+Given = list[tuple[Float[np.ndarray, "..."], Bool[np.ndarray, "..."]]]
+"""Maps (channels, rows, cols) and where they hold patches (rows, cols), of unequal sizes."""
+
+
+def _segmented(
+    given: Given,
+    classes: int,
+    method: str,
+    denoise: float | str | None,
+    seed: int,
+    graphs: list[SiteGraph | None],
+    signal: Float[np.ndarray, " channels"],
+) -> list[Int[np.ndarray, "rows cols"]]:
+    """Return the labels of each of some maps, segmented as one."""
+    labels = [np.where(patches, 0, -1) for _, patches in given]
+    values = _values(given)
+    kept = (np.ptp(values, axis=1) > _FLAT) & (signal > _FLAT)
+    if classes == 1 or not kept.any():
         return labels
-    channels = np.stack([_normalise(channel, patches) for channel in channels])
-    smooth = channels if denoise is None else _denoised(channels, denoise, patches)
+    low, high = values[kept].min(axis=1), values[kept].max(axis=1)
+    smooth: Given = []
+    for (channels, patches), graph in zip(given, graphs, strict=True):
+        each = zip(channels[kept], low, high, strict=True)
+        maps = np.stack([_normalised(*z, patches) for z in each])
+        if denoise is not None:
+            maps = denoised(maps, denoise, patches, graph)
+        smooth.append((maps, patches))
     if method == "chan_vese":
-        labels = _chan_vese(smooth[0])
+        found = _chan_vese(smooth[0][0][0]).ravel()
     elif method == "otsu":
-        labels[patches] = _otsu(smooth[0, patches], classes)
+        found = _otsu(_values(smooth)[0], classes)
     else:
-        labels[patches] = _gaussian_mixture(smooth[:, patches], classes, seed)
-    labels[patches] = _ordered(labels[patches], by=channels[0, patches])
+        found = mixture_labels(_values(smooth), classes, seed, signal[kept])
+    found = _ordered(found, by=values[kept][0])
+    ends = np.cumsum([patches.sum() for _, patches in given])[:-1]
+    for one, (_, patches), part in zip(labels, given, np.split(found, ends), strict=True):
+        one[patches] = part
     return labels
 
 
-def boundaries(labels: npt.ArrayLike | Tensor) -> Bool[np.ndarray, "rows cols"]:
-    """Mark the cells at a wall: those with another label above, below, left or right.
-
-    Both sides of a wall are marked (scikit-image's "thick" mode), as no label is background.
-    The border of the map is no wall, nor is the rim of cells without a patch, labelled -1.
-
-    Parameters
-    ----------
-    labels
-        Domains, shape (rows, cols), whole numbers; -1: no patch.
-
-    Returns
-    -------
-    walls
-        Shape (rows, cols), True at a wall.
-
-    Raises
-    ------
-    ValueError
-        If `labels` has other axes or values that are not whole numbers.
-
-    Examples
-    --------
-    >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
-    array([[0, 0, 1, 1, 0]])
-    """
-    domains = as_label_map(labels)
-    walls = np.zeros(domains.shape, dtype=bool)
-    for axis in (0, 1):
-        a, b = domains.swapaxes(0, axis)[1:], domains.swapaxes(0, axis)[:-1]
-        unequal = (a != b) & (a != -1) & (b != -1)
-        walls.swapaxes(0, axis)[1:] |= unequal
-        walls.swapaxes(0, axis)[:-1] |= unequal
-    return walls
-
-
-def grains(labels: npt.ArrayLike | Tensor, max_size: int) -> Int[np.ndarray, "rows cols"]:
-    """Number the grains: connected pieces of one label, of at most `max_size` cells.
-
-    Cells are connected through their edges, not their corners; those without a patch, labelled
-    -1, belong to no grain. In the paper, grains are small
-    spurious islands within a domain, which the physics makes vanish.
-
-    Parameters
-    ----------
-    labels
-        Domains, shape (rows, cols), whole numbers.
-    max_size
-        Area of the largest piece that still is a grain, cells, >= 1.
-
-    Returns
-    -------
-    numbers
-        Shape (rows, cols): 1 to n at the n grains, in reading order, and 0 elsewhere; ``.max()``
-        is the number of grains.
-
-    Raises
-    ------
-    ValueError
-        If `labels` has other axes or values that are not whole numbers; if `max_size` is not an
-        integer >= 1.
-
-    References
-    ----------
-    Biswas, Ziatdinov & Kalinin (2023), https://arxiv.org/abs/2302.04216
-
-    Examples
-    --------
-    >>> grains([[0, 0, 1, 0], [0, 0, 0, 2]], max_size=2)
-    array([[0, 0, 1, 2],
-           [0, 0, 0, 3]])
-    """
-    if not is_integer(max_size) or max_size < 1:
-        raise ValueError(
-            f"max_size={max_size!r} cells must be an integer >= 1, the largest area of a grain."
-        )
-    domains = as_label_map(labels)
-    # No label is background: every domain is cut into its pieces, numbered from 1.
-    pieces = connected_pieces(domains, background=domains.min() - 1, connectivity=1)
-    small = np.bincount(pieces.ravel(), minlength=1) <= max_size
-    small[0] = False
-    small[np.unique(pieces[domains == -1])] = False
-    numbers: np.ndarray = np.where(small, np.cumsum(small), 0)[pieces]
-    return numbers
-
-
-def _gaussian_mixture(
-    values: Float[np.ndarray, "channels n"], classes: int, seed: int
-) -> Int[np.ndarray, " n"]:
-    """Label by the most likely component of a Gaussian mixture on all channels."""
-    features = values.T
-    # The restarts draw cells by their position in the list: sort it, so that only the values
-    # matter and a flipped map has flipped labels.
-    order = np.lexsort(features.T)
-    features = features[order]
-    features = (features - features.mean(axis=0)) / features.std(axis=0)
-    few = features[:: 1 + len(features) // _FITTED]
-    starts = {"n_init": 5, "max_iter": 500, "random_state": seed}
-    with warnings.catch_warnings():
-        # Fewer distinct cells than classes: promised above to give fewer labels.
-        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
-        common = GaussianMixture(classes, covariance_type="tied", **starts).fit(few)
-        worth = max(_SHARED * len(few) / classes, features.shape[1])
-        mixture = BayesianGaussianMixture(
-            n_components=classes,
-            degrees_of_freedom_prior=worth,
-            covariance_prior=worth * common.covariances_,
-            # The rest has no say: any shares, and means anywhere.
-            weight_concentration_prior_type="dirichlet_distribution",
-            weight_concentration_prior=1.0,
-            mean_precision_prior=1e-3,
-            **starts,
-        ).fit(few)
-    labels = np.empty(len(order), dtype=np.int64)
-    labels[order] = mixture.predict(features)
-    return labels
+def _values(given: Given) -> Float[np.ndarray, "channels n"]:
+    """Return the values of all maps where there are patches."""
+    return np.concatenate([channels[:, patches] for channels, patches in given], axis=1)
 
 
 def _otsu(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray, " n"]:
@@ -273,26 +221,15 @@ def _chan_vese(channel: Float[np.ndarray, "rows cols"]) -> Int[np.ndarray, "rows
     return inside.astype(np.int64)
 
 
-def _normalise(
-    channel: Float[np.ndarray, "rows cols"], patches: Bool[np.ndarray, "rows cols"]
+def _normalised(
+    channel: Float[np.ndarray, "rows cols"],
+    low: float,
+    high: float,
+    patches: Bool[np.ndarray, "rows cols"],
 ) -> Float[np.ndarray, "rows cols"]:
     """Stretch to [0, 1] where there are patches; 0 elsewhere."""
-    values = channel[patches]
-    normalised: np.ndarray = np.where(patches, (channel - values.min()) / np.ptp(values), 0.0)
+    normalised: np.ndarray = np.where(patches, (channel - low) / (high - low), 0.0)
     return normalised
-
-
-@torch.no_grad()
-def _denoised(
-    maps: Float[np.ndarray, "channels rows cols"],
-    denoise: float | str,
-    patches: Bool[np.ndarray, "rows cols"],
-) -> Float[np.ndarray, "channels rows cols"]:
-    """Filter each map, with its own standard deviation as width in value for "std"."""
-    sigma_color = None if isinstance(denoise, str) else float(denoise)
-    mask = None if patches.all() else torch.from_numpy(patches)
-    smooth: np.ndarray = bilateral(torch.from_numpy(maps), sigma_color, 5.0, mask=mask).numpy()
-    return smooth
 
 
 def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -301,6 +238,63 @@ def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[
     means = np.bincount(compact, weights=by) / np.bincount(compact)
     rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))
     return rank[compact]
+
+
+def _each(value: Any, several: bool, maps: list[Any], name: str) -> list[Any]:
+    """Return what is given for each of the maps."""
+    if not several:
+        return [value]
+    if value is None:
+        return [None] * len(maps)
+    if not isinstance(value, list | tuple) or len(value) != len(maps):
+        raise ValueError(
+            f"{name}={brief(value)} must be a list of {len(maps)}, one for each of the maps."
+        )
+    return list(value)
+
+
+def _check(
+    given: Given,
+    classes: object,
+    method: str,
+    denoise: object,
+    graphs: list[Any],
+    signal: Any,
+) -> Float[np.ndarray, " channels"]:
+    """Raise an error if the maps do not suit each other or a setting; return the signal."""
+    counts = [len(channels) for channels, _ in given]
+    if len(set(counts)) > 1:
+        raise ValueError(f"maps have {counts} channels, but must have equally many.")
+    _check_classes(classes, method, cells=int(sum(patches.sum() for _, patches in given)))
+    _check_denoise(denoise)
+    for (channels, patches), graph in zip(given, graphs, strict=True):
+        if graph is not None:
+            _check_sites(graph, channels.shape, method)
+        if method == "chan_vese" and not patches.all():
+            raise ValueError(
+                f"method='chan_vese' draws its contour through every cell, but {(~patches).sum()} "
+                f"of {patches.size} hold no patch; use method='otsu' or 'gmm'."
+            )
+    if method != "gmm" and counts[0] > 1:
+        raise ValueError(
+            f"method={method!r} segments one map, but maps has {counts[0]} channels; "
+            "choose one, for example maps[1]."
+        )
+    if method == "chan_vese" and len(given) > 1:
+        raise ValueError(
+            f"method='chan_vese' draws its contour through one image, but maps is a list of "
+            f"{len(given)}; use method='otsu' or 'gmm'."
+        )
+    if signal is None:
+        return np.ones(counts[0])
+    shares = as_array(signal)
+    real = shares.dtype.kind in "fiu" and shares.shape == (counts[0],)
+    if method != "gmm" or not real or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(
+            f"signal={brief(signal)} must be {counts[0]} numbers from 0 to 1, a share for each "
+            "channel, and goes with method='gmm': model.signal(grid)."
+        )
+    return shares.astype(np.float64)
 
 
 def _check_classes(classes: object, method: str, cells: int) -> None:
@@ -315,6 +309,21 @@ def _check_classes(classes: object, method: str, cells: int) -> None:
         raise ValueError(
             f"classes={classes} exceeds the {most} that method={method!r} can tell apart; "
             "ask for fewer, or use method='gmm'."
+        )
+
+
+def _check_sites(graph: object, shape: tuple[int, ...], method: str) -> None:
+    if not isinstance(graph, SiteGraph):
+        raise TypeError(f"graph={graph!r} must be a SiteGraph: grid.graph, or None for a raster.")
+    if shape[1:] != (1, len(graph)):
+        raise ValueError(
+            f"maps of shape {shape} must be those of the graph's {len(graph)} sites, shape "
+            f"({shape[0]}, 1, {len(graph)}); leave graph out for a raster."
+        )
+    if method == "chan_vese":
+        raise ValueError(
+            "method='chan_vese' draws its contour through a raster, but these sites have no "
+            "lattice; use method='otsu' or 'gmm'."
         )
 
 

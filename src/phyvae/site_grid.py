@@ -236,7 +236,7 @@ def _cubic(t: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2 4"]:
 
 def _checked_sites(sites: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "n 2"]:
     """Return sites as float64 that are finite, inside the image, at least 4 and all different."""
-    array = as_array(sites)
+    array = as_array(sites, "sites")
     if array.dtype.kind not in "fiu":
         raise TypeError(f"sites={brief(sites)} must be real numbers, shape (n, 2): (y, x), px.")
     if array.ndim != 2 or array.shape[1] != 2:
@@ -250,13 +250,14 @@ def _checked_sites(sites: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "n 2
             f"sites[{first}] = {_rounded(array[first])} is not finite; drop such sites: "
             "sites[np.isfinite(sites).all(1)]."
         )
-    outside = ((array < -0.5) | (array > np.array(shape) - 0.5)).any(1)
+    # A column on the rim may be fitted a little beyond it; it then counts as near the border.
+    outside = ((array < -1) | (array > np.array(shape))).any(1)
     if outside.any():
         first = int(outside.argmax())
+        others = _others(int(outside.sum()) - 1, ", as do {} more")
         raise ValueError(
             f"sites[{first}] = {_rounded(array[first])} px (y, x) lies outside the image, "
-            f"{shape[0]} x {shape[1]} px, as do {outside.sum() - 1} more; if yours are (x, y), "
-            "pass sites[:, ::-1]."
+            f"{shape[0]} x {shape[1]} px{others}; if yours are (x, y), pass sites[:, ::-1]."
         )
     from scipy.spatial import cKDTree
 
@@ -264,14 +265,15 @@ def _checked_sites(sites: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "n 2
     if near:
         i, j = min(near)
         raise ValueError(
-            f"sites[{i}] and sites[{j}] are the same, {_rounded(array[i])} px (y, x), as are "
-            f"{len(near) - 1} more pairs; keep one of each: np.unique(sites, axis=0)."
+            f"sites[{i}] and sites[{j}] are the same, {_rounded(array[i])} px (y, x)"
+            f"{_others(len(near) - 1, ', as are {} more pairs')}; keep one of each: "
+            "np.unique(sites, axis=0)."
         )
     return array
 
 
 def _checked_vectors(vectors: Any) -> Float[np.ndarray, "2 2"]:
-    array = as_array(vectors)
+    array = as_array(vectors, "vectors")
     if array.shape != (2, 2) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ValueError(
             f"vectors={brief(vectors)} must be ((y, x) from row to row, (y, x) from column to "
@@ -289,6 +291,10 @@ def _spacing(sites: Float[np.ndarray, "n 2"]) -> float:
     from scipy.spatial import cKDTree
 
     return float(np.median(cKDTree(sites).query(sites, 2)[0][:, 1]))
+
+
+def _others(count: int, text: str) -> str:
+    return text.format(count) if count else ""
 
 
 def _rounded(values: np.ndarray) -> Any:

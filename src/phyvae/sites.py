@@ -82,8 +82,9 @@ def find_sites(
         raise ValueError(f"image has shape {values.shape}, but a scan is (height, width).")
     if method not in ("log", "dog"):
         raise ValueError(f"method={method!r} must be 'log' or 'dog'.")
-    spacing = lattice_spacing(values) if spacing is None else _length(spacing, "spacing")
-    sigma = 0.2 * spacing if sigma is None else _length(sigma, "sigma")
+    side = min(values.shape)
+    spacing = _spacing_of(values) if spacing is None else _length(spacing, "spacing", side)
+    sigma = 0.2 * spacing if sigma is None else _length(sigma, "sigma", side)
     nearest = spacing / 2 if min_distance is None else as_number(min_distance, "min_distance")
     if not 0 <= nearest < np.inf:
         raise ValueError(f"min_distance={min_distance} px must be >= 0.")
@@ -146,7 +147,21 @@ def _apart(sites: np.ndarray, strength: np.ndarray, nearest: float) -> np.ndarra
     return kept
 
 
-def _length(value: object, name: str) -> float:
-    if not is_positive(value):
-        raise ValueError(f"{name}={brief(value)} px must be a number > 0.")
+def _spacing_of(image: np.ndarray) -> float:
+    try:
+        return lattice_spacing(image)
+    except ValueError as error:
+        raise ValueError(
+            "spacing=None: the image shows no period that blobs could have; give their distance "
+            "in px, spacing=..."
+        ) from error
+
+
+def _length(value: object, name: str, side: int) -> float:
+    # A filter of many images' width would take memory without end.
+    if not is_positive(value) or value > side:
+        raise ValueError(
+            f"{name}={brief(value)} px must be a number > 0, and not above the image's shorter "
+            f"side, {side} px."
+        )
     return float(value)

@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import parallel
-from ._given import as_integer, brief
+from ._given import as_integer, as_seed, brief, check_takes
+from .checkpoint import described_call
+from .collapse import STANDS_OUT, CollapsedMapsWarning, advice_on, signals
+from .determinism import deterministically
 from .history import History
 from .joint import joint_epoch
-from .metrics import adjusted_rand_index, boundary_length, match_labels
+from .metrics import adjusted_rand_index, match_labels
 from .models import PatchModel, ShiftVAE, adapt, check_patches
 from .objective import PhysicsObjective
 from .patches import PatchGrid
@@ -27,25 +30,47 @@ from .precision import Precision
 from .schedules import Beta, as_schedule
 from .segmentation import segment
 from .threads import in_threads
-from .trainer import ADVICE, CollapsedMapsWarning, NonFiniteLossError, PhysicsTrainer
+from .trainer import NonFiniteLossError, PhysicsTrainer
+from .walls import boundary_length
 
-__all__ = ["Setting", "StoppedSettingWarning", "Sweep", "TrainerOptions", "sweep"]
+__all__ = [
+    "Setting", "StoppedSettingWarning", "Sweep", "SweepInterrupted", "TrainerOptions", "sweep",
+]  # fmt: skip
 
 
 class StoppedSettingWarning(UserWarning):
     """The loss of one setting of a sweep became NaN or infinite; the others went on."""
 
 
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a sweep; `sweep` has what was trained.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        All settings, each with its last whole epoch.
+    """
+
+    def __init__(self, sweep: "Sweep") -> None:
+        super().__init__(
+            f"{sweep!r} is kept: in a script, except phyvae.SweepInterrupted as stop: stop.sweep; "
+            "at a prompt or in a notebook, sys.last_value.sweep."
+        )
+        self.sweep = sweep
+
+
 class TrainerOptions(TypedDict, total=False):
     """Keywords of `PhysicsTrainer` that all settings of a sweep have in common."""
 
     lr: float
+    warmup: int
     batch_size: int
     tile: int
     sites: int
     pixels: float | None
     precision: Precision
     compile: bool
+    deterministic: bool
     device: torch.device | str | None
 
 
@@ -145,25 +170,31 @@ class Sweep:
         Returns
         -------
         dict
-            −ELBO at β = 1 and KL divergence, nats per patch, Ψ of both edge and Fourier loss on
-            all maps, adjusted Rand index, length of walls in map pixels, seconds of training.
+            −ELBO at β = 1 and KL divergence, nats per patch, Ψ of edge loss and, on a raster,
+            Fourier loss on all maps, adjusted Rand index, length of walls in map pixels (of sites
+            without a lattice, in their spacing), seconds of training.
         """
-        maps, labels = self.maps, {}
+        maps, labels, graph = self.maps, {}, self.grid.graph
+        losses = {"Ψ SL1": EdgeLoss()} | ({} if graph else {"Ψ SL2": FourierLoss()})
         if classes is not None or truth is not None:
             labels = self._labelled(maps, _classes(classes, truth), truth)
+        cell: dict[str, Any] = {}
+        if graph is not None:
+            cell = {"graph": graph, "pixel_size": 1 / graph.spacing}
         found = {}
         for name, trainer in self.trainers.items():
             parts = trainer.evaluate(self.grid)
             found[name] = {
                 "−ELBO (nats/patch)": float(parts.neg_elbo),
                 "KL (nats/patch)": float(parts.kl),
-                "Ψ SL1": float(EdgeLoss()(maps[name])),
-                "Ψ SL2": float(FourierLoss()(maps[name])),
             }
+            for psi, loss in losses.items():
+                value = PhysicsObjective(loss).psi(maps[name], self.grid.mask, graph)
+                found[name][psi] = float(value)
             if truth is not None:
                 found[name]["ARI"] = adjusted_rand_index(labels[name], truth)
             if labels:
-                found[name]["walls (map px)"] = boundary_length(labels[name])
+                found[name]["walls (map px)"] = boundary_length(labels[name], **cell)
             found[name]["s"] = float(trainer.history.seconds.sum())
         return found
 
@@ -200,8 +231,16 @@ class Sweep:
         if classes is not None or truth is not None:
             labels = self._labelled(maps, _classes(classes, truth), truth)
         rows = {name: (z, labels.get(name)) for name, z in maps.items()}
+        titles = {name: model.map_names for name, model in self.models.items()}
+        alike = next(iter(titles.values())) if len(set(map(repr, titles.values()))) == 1 else None
         return plot_comparison(
-            rows, truth=truth, grid=self.grid, pixel_size=pixel_size, unit=unit, width=width
+            rows,
+            truth=truth,
+            grid=self.grid,
+            names=alike,
+            pixel_size=pixel_size,
+            unit=unit,
+            width=width,
         )
 
 
@@ -251,8 +290,8 @@ def sweep(
     steps_per_epoch, progress
         As for `PhysicsTrainer.fit`.
     **trainer
-        Further keywords of `PhysicsTrainer`: lr, batch_size, tile, sites, pixels, precision,
-        compile, device.
+        Further keywords of `PhysicsTrainer`: lr, warmup, batch_size, tile, sites, pixels,
+        precision, compile, deterministic, device.
 
     Returns
     -------
@@ -264,6 +303,9 @@ def sweep(
     TypeError, ValueError
         If an argument is of the wrong kind or out of its range, before any training, or if a
         physics loss is negative.
+    SweepInterrupted
+        After Ctrl-C, a KeyboardInterrupt with the `Sweep` so far: each setting has its last
+        whole epoch.
 
     Warns
     -----
@@ -320,16 +362,22 @@ def sweep(
         for name, setting in named.items()
     }
     found = Sweep(grid, trainers)
-    with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
-        for names in _groups(found):
-            for epoch in range(epochs):
-                now = {n: betas[n][epoch] for n in names if n not in found.stopped}
-                if now:
-                    _epoch(found, now, steps_per_epoch)
-                for name in now.keys() & found.stopped.keys():
-                    message = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
-                    warnings.warn(message, StoppedSettingWarning, stacklevel=2)
-                bar.update(len(names))
+    call = described_call([grid], beta, steps_per_epoch)
+    for name, each in trainers.items():  # which may be saved, and go on by themselves
+        each._call = call | {"beta": repr(betas[name][-1])}
+    try:
+        with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
+            for names in _groups(found):
+                for epoch in range(epochs):
+                    now = {n: betas[n][epoch] for n in names if n not in found.stopped}
+                    if now:
+                        _epoch(found, now, steps_per_epoch)
+                    for name in now.keys() & found.stopped.keys():
+                        why = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
+                        warnings.warn(why, StoppedSettingWarning, stacklevel=2)
+                    bar.update(len(names))
+    except KeyboardInterrupt:
+        raise SweepInterrupted(found) from None
     _warn_of_collapse(found)
     return found
 
@@ -380,7 +428,13 @@ def _epoch(found: Sweep, betas: Mapping[str, float], steps: int | None) -> None:
     else:
         started = time.perf_counter()
         states = [one._state() for one in trainers]
-        numbers = joint_epoch(found.grid, trainers, [*betas.values()], steps)
+        try:
+            with deterministically(trainers[0].deterministic):
+                numbers = joint_epoch(found.grid, trainers, [*betas.values()], steps)
+        except BaseException:
+            for one, state in zip(trainers, states, strict=True):
+                one._go_back(state)
+            raise
         seconds = (time.perf_counter() - started) / len(trainers)
         for name, one, state, parts in zip(betas, trainers, states, numbers, strict=True):
             with _stopping(found, name):
@@ -401,15 +455,20 @@ def _stopping(found: Sweep, name: str) -> Iterator[None]:
 
 def _warn_of_collapse(found: Sweep) -> None:
     shares = {
-        name: one._collapsed([found.grid])
+        name: signals(one.model, [found.grid])
         for name, one in found.trainers.items()
         if name not in found.stopped
     }
-    collapsed = [f"{name!r} ({share})" for name, share in shares.items() if share]
+    collapsed = [
+        f"{name!r} ({', '.join(f'{share:.1%}' for share in signal)})"
+        for name, signal in shares.items()
+        if max(signal) < STANDS_OUT
+    ]
     if collapsed:
         warnings.warn(
             f"The latent maps of {len(collapsed)} of {len(shares)} settings say nothing yet. Of "
-            f"their variance there lies between patches: {', '.join(collapsed)}. {ADVICE}",
+            f"their variance there lies between patches: {', '.join(collapsed)}. "
+            f"{advice_on(next(iter(found.models.values())))}",
             CollapsedMapsWarning,
             stacklevel=3,
         )
@@ -437,7 +496,7 @@ def _checked(settings: object) -> dict[str, Setting]:
                 "Setting with one of them: PhysicsObjective(loss, w=0.1)."
             )
         setting = value if isinstance(value, Setting) else Setting(objective)
-        as_integer(setting.seed, f"seed of settings[{name!r}]", 0)
+        as_seed(setting.seed, f"seed of settings[{name!r}]")
         named[name] = setting
     return named
 
@@ -448,6 +507,7 @@ def _start(model: Callable[[int], nn.Module], seed: int, grid: PatchGrid) -> Pat
             f"model={brief(model)} must be a function of a seed that returns a new model: "
             "lambda seed: ShiftVAE(grid.patch_shape, seed=seed)."
         )
+    check_takes(model, (seed,), "model", "a function of a seed that returns a new model")
     made = model(seed)
     if not isinstance(made, nn.Module):
         raise TypeError(

@@ -3,50 +3,52 @@
 import copy
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from . import parallel
-from ._given import as_integer, as_number, brief
+from ._given import as_device, as_integer, as_number, as_seed, brief, check_takes
 from .checkpoint import AnyPath, begin, described_call, save_trainer
+from .collapse import CollapseWatch
 from .contents import described_trainer
+from .determinism import check_deterministic, deterministically
 from .epochs import Drawn, Tiles, Totals, draws
 from .history import History
 from .layout import Layout
-from .models import PatchModel, adapt, check_patches
+from .models import PatchModel, adapt, at_rest, check_patches
 from .objective import ObjectiveParts, PhysicsObjective
 from .patches import PatchGrid
-from .posterior import Posterior
 from .precision import Precision, dtype_of
 from .schedules import Beta, as_schedule
 from .tiles import sampler_of, steps_over
+from .warmup import Warmup
 
-__all__ = ["Callback", "CollapsedMapsWarning", "NonFiniteLossError", "PhysicsTrainer"]
+__all__ = ["Callback", "NonFiniteLossError", "PhysicsTrainer"]
 
 Callback = Callable[["PhysicsTrainer", int], None]
 """Called after every epoch with the trainer and the number of epochs trained so far."""
-ADVICE = (
-    "What is segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
-    "usual), start from a smaller beta, check size and coordinate_scale of the patches against "
-    "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has no map."
-)
-"""What to do about maps that say nothing."""
-State = tuple[dict[str, Any], dict[str, Any]]  # of model and optimiser
+_HALF_TIME = 1000  # steps; fewer say nothing of whether a map will form
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that training changes, copied."""
+
+    model: dict[str, Any]
+    objective: dict[str, Any]
+    optimizer: dict[str, Any]
+    epochs_done: int
 
 
 class NonFiniteLossError(RuntimeError):
     """The loss became NaN or infinite; the model was put back to its last good weights."""
-
-
-class CollapsedMapsWarning(UserWarning):
-    """Training ended with latent maps that do not stand out of their own uncertainty."""
 
 
 class PhysicsTrainer:
@@ -61,6 +63,9 @@ class PhysicsTrainer:
         The objective; ``None`` is the plain shift-invariant VAE.
     lr
         Learning rate of Adam, > 0.
+    warmup
+        Steps over which the learning rate rises to `lr`, >= 0. Adam's very first steps are as
+        long as its learning rate whatever the gradient, and can undo what `align` taught.
     batch_size
         Patches decoded in a step, by each process.
     tile
@@ -83,8 +88,12 @@ class PhysicsTrainer:
         Whether torch.compile translates the decoder's hidden layers: it takes some ten seconds at
         the first step of a process, so it pays for long runs. Where it fails, for want of a C++
         compiler for example, there is one `CompileWarning`, and training goes on without.
+    deterministic
+        Whether the same seed gives the same bits on CUDA, too, on the same machine: training then
+        takes torch's deterministic algorithms alone, which are slower, and puts torch's global
+        setting back after each epoch. On the CPU the bits are the same in any case.
     seed
-        Seed of tiles, batches and latent noise.
+        Seed of tiles, batches and latent noise, 0 <= seed < 2**63.
     device
         Where to train, for example ``"cuda"``; the model is moved there. ``None`` stays with the
         model.
@@ -123,12 +132,14 @@ class PhysicsTrainer:
         objective: PhysicsObjective | None = None,
         *,
         lr: float = 2e-3,
+        warmup: int = 300,
         batch_size: int = 100,
         tile: int = 64,
         sites: int = 512,
         pixels: float | None = None,
         precision: Precision = "auto",
         compile: bool = False,
+        deterministic: bool = False,
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> None:
@@ -149,30 +160,38 @@ class PhysicsTrainer:
             raise ValueError(
                 f"pixels={pixels}, but this model's decoder draws whole patches; leave pixels out."
             )
-        if not isinstance(compile, bool):
-            raise TypeError(f"compile={compile!r} must be True or False.")
+        for name, value in (("compile", compile), ("deterministic", deterministic)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}={brief(value)} must be True or False.")
         if not model.has_fast_path and (compile or precision == "bfloat16"):
             raise ValueError(
                 f"compile={compile} and precision={precision!r}: only a ShiftVAE can be compiled "
                 "or trained in bfloat16; leave them out."
             )
-        self.model: PatchModel = model if device is None else model.to(device)
-        self.objective = (objective or PhysicsObjective()).to(self.model.like.device)
-        self.batch_size, self.tile, self.sites = batch_size, tile, sites
-        self.pixels, self.seed = pixels, seed
-        self.precision: Precision = precision
-        self.compile = compile
-        as_integer(seed, "seed", 0)
+        as_seed(seed)
         # Bad values are refused here, not after an hour.
         as_integer(batch_size, "batch_size", 1, " patch")
         as_integer(tile, "tile", 2, " patches: physics needs neighbours")
         as_integer(sites, "sites", 1, " patch")
+        as_integer(warmup, "warmup", 0)
+        where = model.like.device if device is None else as_device(device)
+        if where.type == "meta":
+            raise ValueError("model is on the meta device, so it has no weights; model.to('cpu').")
+        if deterministic:
+            check_deterministic(where)
+        self.model: PatchModel = model if device is None else model.to(where)
+        self.objective = (objective or PhysicsObjective()).to(self.model.like.device)
+        self.batch_size, self.tile, self.sites = batch_size, tile, sites
+        self.pixels, self.seed, self.warmup = pixels, seed, warmup
+        self.precision: Precision = precision
+        self.compile, self.deterministic = compile, deterministic
         wanted = dtype_of(precision, self.device)
         self._dtype = wanted if self.model.has_fast_path else self.model.like.dtype
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
         self.epochs_done = 0
         self._rows: list[list[float]] = []
-        self._warned_of_collapse = False
+        self._collapse = CollapseWatch()
+        self._call: dict[str, Any] | None = None  # what the last epoch was trained on
 
     @property
     def device(self) -> torch.device:
@@ -233,6 +252,10 @@ class PhysicsTrainer:
 
         Raises
         ------
+        KeyboardInterrupt
+            After Ctrl-C, with weights, optimiser and history of the last whole epoch, which
+            `checkpoint`, if given, then holds, too (of several processes none saves). A further
+            call goes on from there, and to the same bits.
         CheckpointError
             If the file to go on from is damaged, or one of another run.
         FileExistsError
@@ -249,8 +272,15 @@ class PhysicsTrainer:
         Warns
         -----
         CollapsedMapsWarning
-            Once per trainer, if at the end no latent map stands out of its own uncertainty: less
-            than half of every content latent's variance lies between patches.
+            Once per trainer, if no latent map stands out of its own uncertainty: less than half
+            of every content latent's variance lies between patches. Looked at ten times on the
+            way; reported at once of maps that did stand out, else at half time, after 1000 steps
+            or more, or at the end.
+
+        Notes
+        -----
+        An epoch counts as a whole or not at all: after an error in it, or Ctrl-C, all is as it
+        was before it. An error of a callback leaves the epoch before it as it is.
         """
         with parallel.together():
             grids = self._checked(grid)
@@ -262,32 +292,54 @@ class PhysicsTrainer:
             if every is not None and checkpoint is None:
                 raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
             schedule, callbacks = as_schedule(beta), _as_callbacks(callbacks)
-            call = None
+            call = described_call(grids, beta, steps_per_epoch)
             if checkpoint is not None or resume is not None:
-                files = {"checkpoint": checkpoint, "resume": resume}
-                call = begin(self, grids, epochs, beta, steps_per_epoch, **files)
+                begin(self, call, epochs, beta, checkpoint=checkpoint, resume=resume)
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
         saves = {"checkpoint": checkpoint is not None, "every": every}
-        self._start_alike(grids, epochs - done, beta, steps_per_epoch, saves)
+        self._start_alike(call, epochs - done, beta, saves)
+        begun = self.epochs_done
+
+        def save() -> None:
+            if checkpoint is not None:
+                save_trainer(self, checkpoint)
+
         silent = not progress or parallel.rank() > 0
-        with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
-            for epoch in range(done + 1, epochs + 1):
-                parts = self._epoch(grids, schedule(self.epochs_done), steps_per_epoch)
-                bar.set_postfix(
-                    {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
-                    | {"β": f"{parts['beta']:.3g}"},
-                    refresh=False,
-                )
-                bar.update()
-                for callback in callbacks:
-                    callback(self, self.epochs_done)
-                if checkpoint is not None and (epoch % (every or 1) == 0 or epoch == epochs):
-                    with parallel.together():
-                        if parallel.rank() == 0:
-                            save_trainer(self, checkpoint, call)
-        self._warn_of_collapse(grids)
+        try:
+            with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
+                for epoch in range(done + 1, epochs + 1):
+                    parts = self._epoch(grids, schedule(self.epochs_done), steps_per_epoch)
+                    self._call = call
+                    bar.set_postfix(
+                        {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
+                        | {"β": f"{parts['beta']:.3g}"},
+                        refresh=False,
+                    )
+                    bar.update()
+                    for callback in callbacks:
+                        callback(self, self.epochs_done)
+                    if checkpoint is not None and (epoch % (every or 1) == 0 or epoch == epochs):
+                        with parallel.together():
+                            if parallel.rank() == 0:
+                                save()
+                    self._watch(grids, steps_per_epoch, epoch - done, epochs - done)
+        except KeyboardInterrupt as stop:
+            stop.add_note(self._kept(begun, None if checkpoint is None else save))
+            raise
         return self._history(first)
+
+    def _kept(self, begun: int, save: Callable[[], None] | None) -> str:
+        """Save what an interrupted call of `fit` has trained; return what there is, in words."""
+        kept = (
+            f"Training ended after {self.epochs_done} epochs: the model has the weights of the "
+            "last, trainer.history has all of them, and a further call of fit goes on."
+        )
+        # Of several processes each is somewhere else, and none may wait for another.
+        if save is None or self.epochs_done == begun or parallel.world_size() > 1:
+            return kept
+        save()
+        return f"{kept} The checkpoint has them, too."
 
     def step(
         self,
@@ -312,16 +364,18 @@ class PhysicsTrainer:
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
-        self._start_alike(grids, 1, beta, steps_per_epoch, {})
+            call = described_call(grids, beta, steps_per_epoch)
+        self._start_alike(call, 1, beta, {})
         self._epoch(grids, beta, steps_per_epoch)
+        self._call = call
 
     def save(self, path: AnyPath) -> None:
         """Write all that training needs to go on to a file, at once or not at all.
 
         `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
-        weights, the optimiser's state, all settings and the history; neither the patches nor the
-        code of a loss of your own. A file that is there is replaced. Any process may call it, for
-        all have the same to save.
+        weights, the optimiser's state, all settings, the history and a fingerprint of the
+        patches; neither the patches nor the code of a loss of your own. A file that is there is
+        replaced. Any process may call it, for all have the same to save.
         """
         save_trainer(self, path)
 
@@ -330,12 +384,14 @@ class PhysicsTrainer:
         """The constructor's settings, but for the device."""
         return {
             "lr": self.optimizer.defaults["lr"],
+            "warmup": self.warmup,
             "batch_size": self.batch_size,
             "tile": self.tile,
             "sites": self.sites,
             "pixels": self.pixels,
             "precision": self.precision,
             "compile": self.compile,
+            "deterministic": self.deterministic,
             "seed": self.seed,
         }
 
@@ -371,14 +427,19 @@ class PhysicsTrainer:
 
     @torch.no_grad()
     def evaluate(
-        self, grid: PatchGrid, *, beta: float = 1.0, seed: int = 0, batch_size: int = 256
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        *,
+        beta: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 256,
     ) -> ObjectiveParts:
-        """Return the parts of the objective over a whole grid; nothing is changed.
+        """Return the parts of the objective over whole grids; nothing is changed.
 
         Parameters
         ----------
         grid
-            Patches to evaluate on, the training grid or another.
+            Patches to evaluate on, those of the training or others; of a list of grids, all.
         beta
             Weight of the KL divergence; 1 gives the ELBO proper.
         seed
@@ -389,36 +450,50 @@ class PhysicsTrainer:
         Returns
         -------
         ObjectiveParts
-            Means per patch, with Ψ of the whole map.
+            Means per patch, with Ψ of the whole map; of several grids, Ψ is the mean of their
+            maps', each counting as its patches do.
         """
-        check_patches(self.model, grid)
-        beta = as_number(beta, "beta")
-        as_integer(seed, "seed", 0)
+        grids = _listed(grid)
+        for one in grids:
+            check_patches(self.model, one)
+        beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
+        as_seed(seed)
         as_integer(batch_size, "batch_size", 1)
-        model, indices = self.model, grid.indices
         generator = torch.Generator(self.device).manual_seed(seed)
+        sums = torch.zeros(4, dtype=torch.float64)
+        for one in grids:
+            sums += self._summed(one, beta, generator, batch_size)
+        reconstruction, kl, floor, psi = (sums / sum(one.count for one in grids)).to(
+            self.model.like
+        )
+        return self.objective.combine(reconstruction, kl, floor, psi, beta).detach()
+
+    def _summed(
+        self, grid: PatchGrid, beta: float, generator: torch.Generator, batch_size: int
+    ) -> Float[Tensor, "4"]:
+        """Return reconstruction, KL, floor and Ψ of a grid, times its patches."""
+        model = self.model
         sums = torch.zeros(3, dtype=torch.float64)
         content = []
-        for index in indices.split(batch_size):
-            data = grid.data(index, model.like)
-            posterior = model.posterior(data)
-            terms = model.terms(data, posterior, beta, generator=generator)
-            parts = torch.stack([*terms, model.floor(data).mean()])
-            sums += len(index) * parts.double().cpu()
-            content.append(posterior.mean[:, model.content])
+        with at_rest(model):
+            for index in grid.indices.split(batch_size):
+                data = grid.data(index, model.like)
+                posterior = model.posterior(data)
+                terms = model.terms(data, posterior, beta, generator=generator)
+                parts = torch.stack([*terms, model.floor(data).mean()])
+                sums += len(index) * parts.double().cpu()
+                content.append(posterior.mean[:, model.content])
         layout = Layout.of(grid).to(self.device)
         psi = self.objective.psi(layout.maps(torch.cat(content)), layout.mask, layout.graph)
-        reconstruction, kl, floor = (sums / len(indices)).to(psi)
-        return self.objective.combine(reconstruction, kl, floor, psi, beta).detach()
+        return torch.cat([sums, grid.count * psi.double().cpu()[None]])
 
     # -- One epoch ---------------------------------------------------------------------------
 
     def _start_alike(
         self,
-        grids: list[PatchGrid],
+        call: dict[str, Any],
         epochs: int,
         beta: Beta,
-        steps: int | None,
         saves: dict[str, int | None],
     ) -> None:
         """Refuse processes that would not train the same; give all the state of the first."""
@@ -428,7 +503,7 @@ class PhysicsTrainer:
             schedule = as_schedule(beta)
             settings = {
                 **described_trainer(self),
-                **described_call(grids, beta, steps),
+                **call,
                 # A function has no repr that two processes share.
                 "beta": [schedule(self.epochs_done + epoch) for epoch in range(epochs)],
                 "epochs": epochs,
@@ -448,9 +523,21 @@ class PhysicsTrainer:
     def _epoch(
         self, grids: Sequence[PatchGrid], beta: float, steps: int | None
     ) -> dict[str, float]:
-        started = time.perf_counter()
+        """Train an epoch, or be as before."""
+        started, good = time.perf_counter(), self._state()
+        try:
+            with deterministically(self.deterministic):
+                numbers = self._steps(grids, beta, steps)
+            return self._finish([*numbers, time.perf_counter() - started], beta, good)
+        except BaseException:
+            self._go_back(good)
+            raise
+
+    def _steps(self, grids: Sequence[PatchGrid], beta: float, steps: int | None) -> list[float]:
+        """Take the steps of an epoch; return what `Totals.means` does."""
         self.objective.set_epoch(self.epochs_done)
-        good, totals = self._state(), Totals(self.device)
+        totals = Totals(self.device)
+        adam = Warmup(self.optimizer, self.warmup)
         for drawn in self._draws(Tiles(grids, self.model.like), steps):
             self.optimizer.zero_grad(set_to_none=True)
             parts = self.objective.backward(
@@ -466,10 +553,9 @@ class PhysicsTrainer:
                 compiled=self.compile,
             )
             parallel.average_gradients(self.model.parameters())
-            self.optimizer.step()
+            adam.step()
             totals.add(parts)
-        numbers = totals.means()
-        return self._finish([*numbers, time.perf_counter() - started], beta, good)
+        return totals.means()
 
     def _draws(self, tiles: Tiles, steps: int | None) -> Iterator[Drawn]:
         """Return what the steps of the next epoch are made of."""
@@ -485,82 +571,100 @@ class PhysicsTrainer:
             drawn = (step.without_neighbours() for step in drawn)
         return draws(tiles, drawn, self.pixels, own)
 
-    def _state(self) -> State:
-        return copy.deepcopy((self.model.state_dict(), self.optimizer.state_dict()))
+    def _state(self) -> _State:
+        parts = self.model.state_dict(), self.objective.state_dict(), self.optimizer.state_dict()
+        return _State(*copy.deepcopy(parts), self.epochs_done)
 
-    def _finish(self, numbers: list[float], beta: float, good: State) -> dict[str, float]:
-        """Take note of an epoch, of its parts and seconds, or refuse it and go back."""
-        numbers = parallel.mean_over_ranks(numbers)
-        means = dict(zip((f.name for f in fields(ObjectiveParts)), numbers[:-1], strict=True))
-        self._refuse_bad(means, good)
+    def _go_back(self, state: _State) -> None:
+        self.model.load_state_dict(state.model)
+        self.objective.load_state_dict(state.objective)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.epochs_done = state.epochs_done
+        del self._rows[state.epochs_done :]
+
+    def _finish(self, numbers: list[float], beta: float, good: _State) -> dict[str, float]:
+        """Take note of an epoch, of its totals and seconds, or refuse it and go back."""
+        *numbers, negative, rewarded, seconds = parallel.mean_over_ranks(numbers)
+        means = dict(zip((f.name for f in fields(ObjectiveParts)), numbers, strict=True))
+        try:
+            self._refuse_bad(means, negative, rewarded)
+        except (NonFiniteLossError, ValueError):
+            self._go_back(good)
+            raise
         # What a loss counts in its buffers is that of the first process, which saves it.
         parallel.broadcast(self._buffers(), self.device)
         means["beta"] = beta  # as it was given, not as float32 has it
         self.epochs_done += 1
-        self._rows.append([self.epochs_done, *means.values(), numbers[-1]])
+        self._rows.append([self.epochs_done, *means.values(), seconds])
         return means
 
-    def _refuse_bad(self, means: dict[str, float], good: State) -> None:
-        """Raise if the epoch's numbers are not usable, with the weights of before it."""
+    def _refuse_bad(self, means: dict[str, float], negative: float, rewarded: float) -> None:
+        """Raise an error if the epoch's numbers are not usable.
+
+        `negative` is the share of steps with Ψ < 0, `rewarded` that with a negative product.
+        """
         finite = all(map(math.isfinite, means.values()))
-        if finite and means["psi"] >= 0:
-            return
-        self.model.load_state_dict(good[0])
-        self.optimizer.load_state_dict(good[1])
-        if finite:
+        if finite and negative > 0:
             raise ValueError(
-                f"{self.objective.physics!r} returned {means['psi']:.4g} on average, but a "
-                "physics loss must be >= 0, or the product rewards a bad reconstruction; "
-                "add a constant or square it."
+                f"{self.objective.physics!r} was negative in {negative:.0%} of the steps "
+                f"({means['psi']:.4g} on average), but a physics loss must be >= 0, or the "
+                "product rewards a bad reconstruction; add a constant or square it."
             )
+        if finite and rewarded > 0 and self.objective.coupling == "product":
+            raise ValueError(
+                f"−ELBO, measured from its floor, was negative in {rewarded:.0%} of the steps "
+                f"({means['neg_elbo']:.4g} nats, with a floor of {means['floor']:.4g}, on "
+                'average), so coupling="product" would reward Ψ; take coupling="balanced", or a '
+                "broader distribution (decoder_sig, reg_sig)."
+            )
+        if finite:
+            return
         last = self._history(self.epochs_done - 1) if self._rows else None
         before = (
-            "none before it"
+            "There was none before it, and the model is as it was"
             if last is None
-            else f"-ELBO {last.neg_elbo[0]:.4g}, KL {last.kl[0]:.4g}, Psi {last.psi[0]:.4g}"
+            else f"Last finite epoch: -ELBO {last.neg_elbo[0]:.4g}, KL {last.kl[0]:.4g}, "
+            f"Psi {last.psi[0]:.4g}; its weights are kept"
         )
         raise NonFiniteLossError(
             f"The loss became NaN or infinite in epoch {self.epochs_done + 1} "
-            f"({', '.join(f'{k} {v:.4g}' for k, v in means.items())}). Last finite epoch: "
-            f"{before}. The weights of that epoch are kept; try a smaller lr or another "
-            "physics loss."
+            f"({', '.join(f'{k} {v:.4g}' for k, v in means.items())}). {before}. Try a smaller "
+            "lr, or look for a NaN in a physics loss of your own: "
+            "phyvae.testing.check_physics_loss(loss)."
         )
 
-    def _warn_of_collapse(self, grids: Sequence[PatchGrid]) -> None:
-        """Warn, once, if all content latents vary less between patches than they are uncertain."""
-        if self._warned_of_collapse or parallel.rank() > 0:
+    def _watch(
+        self, grids: Sequence[PatchGrid], steps: int | None, epoch: int, epochs: int
+    ) -> None:
+        """Look at the maps ten times in a call of `fit`, until they were warned of."""
+        if self._collapse.warned or parallel.rank() > 0:
             return
-        shares = self._collapsed(grids)
-        if shares:
-            self._warned_of_collapse = True
-            warnings.warn(
-                f"The latent maps say nothing yet: {shares} of their variance lies between "
-                f"patches, after {self.epochs_done} epochs. {ADVICE}",
-                CollapsedMapsWarning,
-                stacklevel=3,
-            )
+        last = epoch == epochs
+        if not last and epoch % max(1, epochs // 10):
+            return
+        taken = epoch * self._steps_per_epoch(grids, steps)
+        self._collapse.look(
+            self.model,
+            grids,
+            epochs_done=self.epochs_done,
+            kl=float(self._history(self.epochs_done - 1).kl[0]),
+            late=2 * epoch >= epochs and taken >= _HALF_TIME,
+            last=last,
+        )
 
-    @torch.no_grad()
-    def _collapsed(self, grids: Sequence[PatchGrid]) -> str:
-        """Return the share of each map's variance that lies between patches, or ""."""
-        rng, found = np.random.default_rng(0), []
-        for grid in grids:
-            count = grid.count
-            chosen = rng.integers(count, size=max(1, min(count, 1024) // len(grids)))
-            data = grid.data(grid.indices[torch.from_numpy(chosen)], self.model.like)
-            posterior = self.model.posterior(data)
-            found.append((posterior.mean, posterior.std))
-        mean, std = (torch.cat(parts) for parts in zip(*found, strict=True))
-        signal = Posterior(mean, std).signal()[self.model.content].cpu()
-        return "" if bool((signal >= 0.5).any()) else ", ".join(f"{s:.1%}" for s in signal)
+    def _steps_per_epoch(self, grids: Sequence[PatchGrid], steps: int | None) -> int:
+        if steps is not None:
+            return steps
+        samplers = (sampler_of(grid, self.batch_size, self.tile, self.sites) for grid in grids)
+        return sum(sampler.steps_per_epoch() for sampler in samplers)
 
     def _checked(self, grid: object) -> list[PatchGrid]:
         """Return the grids to train on, if the model can."""
-        grids: list[Any] = list(grid) if isinstance(grid, list | tuple) else [grid]
-        if not grids:
-            raise ValueError("grid is an empty list; pass at least one PatchGrid.")
+        grids = _listed(grid)
         for one in grids:
             check_patches(self.model, one)
+        self.model.check_training(grids)
+        self.objective.check(self.model)
         return grids
 
     def _history(self, first: int) -> History:
@@ -568,11 +672,21 @@ class PhysicsTrainer:
         return History(*columns)
 
 
+def _listed(grid: object) -> list[Any]:
+    """Return the grids, one or several, as a list."""
+    grids = list(grid) if isinstance(grid, list | tuple) else [grid]
+    if not grids:
+        raise ValueError("grid is an empty list; pass at least one PatchGrid.")
+    return grids
+
+
 def _as_callbacks(callbacks: object) -> list[Callback]:
     """Return the callbacks as a list, which outlives the first epoch as an iterator does not."""
     if isinstance(callbacks, Iterable) and not callable(callbacks):
         listed = list(callbacks)
         if all(callable(callback) for callback in listed):
+            for callback in listed:
+                check_takes(callback, (None, 1), "callback", "(trainer, epochs_done) -> None")
             return listed
     raise TypeError(
         f"callbacks={brief(callbacks)} must be a list of callables (trainer, epochs_done) -> "
@@ -582,4 +696,5 @@ def _as_callbacks(callbacks: object) -> list[Callback]:
 
 def _mixed(*numbers: int) -> int:
     """Return a seed of a seed, an epoch, a rank; neighbouring ones share nothing."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    # Python's own integer: NumPy 1 has no shift of an unsigned one by a signed one.
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1

@@ -9,6 +9,7 @@ import scipy.stats
 import torch
 from torch.testing import assert_close
 
+import phyvae
 from phyvae import AreaFractions, ClassOccupancy, Sparsity
 
 
@@ -98,6 +99,22 @@ class TestClassOccupancy:
             unchecked(ClassOccupancy, scaling="softmax")
         with pytest.raises(ValueError, match=r"maps have 1 channel\(s\), but ClassOccupancy"):
             ClassOccupancy()(torch.rand(1, 9, 9))
+
+    def test_kinds_of_maps_that_are_no_classes_are_refused(self):
+        probabilities = ClassOccupancy(scaling="probabilities")
+        mixed, classes, latents = [False, True, True], [True, True], [False, False]
+        for loss in (probabilities, 0.5 * phyvae.Maximize(probabilities)):
+            loss.check_kinds(classes)
+            phyvae.OnChannels(loss, [1, 2]).check_kinds(mixed)
+            with pytest.raises(ValueError, match=r"2 are no class prob.*scaling='standard'"):
+                loss.check_kinds(latents)
+            with pytest.raises(ValueError, match=r"1 are no class.*channels=\[1, 2\]"):
+                loss.check_kinds(mixed)
+            with pytest.raises(ValueError, match="1 are no class"):
+                (phyvae.EdgeLoss() + phyvae.OnChannels(loss, [0, 1])).check_kinds(mixed)
+        ClassOccupancy().check_kinds(latents)
+        with pytest.raises(ValueError, match="1 are no class"):
+            ClassOccupancy().check_kinds(mixed)
 
 
 class TestAreaFractions:

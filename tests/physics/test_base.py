@@ -36,6 +36,23 @@ class TestComposition:
         expected = 1 / (1 + EdgeLoss().published(maps))
         assert Maximize(EdgeLoss()).published(maps) == pytest.approx(expected)
 
+    def test_sum_of_a_list_and_a_quotient_are_what_they_say(self):
+        maps = torch.rand(2, 9, 9)
+        assert_close(
+            sum([EdgeLoss(), FourierLoss()])(maps), EdgeLoss()(maps) + FourierLoss()(maps)
+        )
+        assert_close((EdgeLoss() / 4)(maps), EdgeLoss()(maps) / 4)
+
+    def test_what_is_no_loss_cannot_be_added(self):
+        with pytest.raises(TypeError):
+            sum([EdgeLoss()], 1)
+        with pytest.raises(TypeError):
+            EdgeLoss() / "2"
+
+    def test_a_loss_cannot_be_divided_by_zero(self):
+        with pytest.raises(ZeroDivisionError):
+            EdgeLoss() / 0
+
     def test_a_negative_weight_is_refused(self):
         with pytest.raises(ValueError, match=r"weight=-1.*Maximize"):
             -1.0 * EdgeLoss()

@@ -201,6 +201,49 @@ class TestEveryPhysicsLoss:
         assert psi.isfinite()
 
 
+def squares(maps, mask=None):
+    return maps.square().mean()
+
+
+def growing():
+    calls = []
+
+    def loss(maps, mask=None):
+        calls.append(maps)
+        return maps.mean() * len(calls)
+
+    return loss
+
+
+LAWBREAKERS = [
+    ("it is a scalar >= 0", lambda maps: -squares(maps), "it must be >= 0"),
+    ("it only looks at the map", lambda maps: maps.mul_(2).mean(), "changes the map in place"),
+    ("it only looks at the map", lambda maps: torch.rand(()) + 0 * maps.sum(), "global generator"),
+    ("it only looks at the map", growing(), "on the same map"),
+    ("scale and offset of the latent do not matter", squares, "on 5 z - 2"),
+    ("a flat map is free", squares, "a map without any wall must cost nothing"),
+    ("a flat map is free", lambda maps: maps.var((1, 2)).sqrt().sum(), "gradient is NaN or Inf"),
+    ("its gradient is right", lambda maps: squares(maps).detach(), "without gradient"),
+    ("its gradient is right", lambda maps: maps.mean() * maps.detach().mean(), "disagree"),
+    ("noise costs more than one wall", squares, "a wall costs .* so it rewards noise"),
+    ("noise costs more than one wall", lambda maps: 0 * maps.sum(), "it rewards noise"),
+    (
+        "a mask of everything is no mask",
+        lambda maps, mask=None: maps.mean() * (1 if mask is None else 2),
+        "with a mask that is true everywhere",
+    ),
+    ("masked-out cells do not matter", squares, "only cells outside the mask changed, to 99"),
+    (
+        "masked-out cells do not matter",
+        lambda maps, mask: torch.where(mask, maps.square(), 0.0).mean(),
+        "NaN or Inf with nan in cells outside the mask",
+    ),
+    ("precision does not matter", lambda maps: maps.mean() * maps.element_size(), "float32"),
+    ("a mirrored map costs the same", lambda maps: maps[:, 0].mean(), "turned upside down"),
+    ("a mirrored map costs the same", lambda maps: maps[:, :, 0].mean(), "turned left to right"),
+]
+
+
 class TestCheckPhysicsLoss:
     def test_says_in_words_which_law_is_broken(self):
         def shrinkable(maps, mask=None):
@@ -218,6 +261,13 @@ class TestCheckPhysicsLoss:
             check_physics_loss(lambda maps, mask=None: float(maps.std()))
         with pytest.raises(AssertionError, match=r"shape \(9, 7\).*end it with \.mean\(\)"):
             check_physics_loss(lambda maps, mask=None: maps.std(0))
+
+    @pytest.mark.parametrize(("law", "loss", "complaint"), LAWBREAKERS)
+    def test_every_law_has_a_loss_that_breaks_it(self, law, loss, complaint):
+        assert re.search(complaint, LAWS[law](loss))
+
+    def test_no_law_is_without_a_loss_that_breaks_it(self):
+        assert {law for law, _, _ in LAWBREAKERS} == LAWS.keys()
 
     def test_reports_an_exception_of_the_loss(self):
         def broken(maps, mask=None):

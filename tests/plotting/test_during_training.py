@@ -77,7 +77,7 @@ def test_it_draws_the_maps_and_the_labels_that_segment_gives(
     channel = settings.pop("channel", 0)
     segmented = expected[channel] if "method" in settings else expected
     np.testing.assert_array_equal(labels, phyvae.segment(segmented, **settings))
-    assert options == {"grid": grid}
+    assert options == {"grid": grid, "names": trainer.model.map_names}
 
 
 def test_its_settings_are_frozen(grid, tmp_path):

@@ -13,7 +13,7 @@ import torch
 from matplotlib.colors import to_rgb
 from torch.testing import assert_close
 
-from phyvae import plotting
+from phyvae import ShiftVAE, plotting
 from phyvae.patches import PatchGrid
 from phyvae.plotting._panels import COLOURS
 from phyvae.plotting.history import CURVES
@@ -304,6 +304,26 @@ class TestPatches:
             plotting.plot_patches(spectra, n)
 
 
+class TestNames:
+    def test_are_titles_in_place_of_latents(self):
+        maps = np.random.default_rng(0).random((2, 5, 6))
+        _, axes = plotting.plot_latent_maps(maps, names=["$z_1$", "class 0"])
+        assert [ax.get_title() for ax in axes] == ["$z_1$", "class 0"]
+
+    def test_are_those_of_every_row_of_a_comparison(self):
+        rows = {"a": (MAPS, LABELS), "b": (MAPS, None)}
+        names = [f"map {k}" for k in range(len(MAPS))]
+        _, axes = plotting.plot_comparison(rows, names=names)
+        assert [ax.get_title() for ax in axes[0]] == [*names, "labels"]
+        with pytest.raises(ValueError, match=rf"names=.* must be a list of {len(MAPS)}"):
+            plotting.plot_comparison(rows, names=["one"])
+
+    @pytest.mark.parametrize("names", [["one"], "ab", []])
+    def test_must_be_one_for_each_map(self, names):
+        with pytest.raises(ValueError, match="must be a list of 2, one for each map"):
+            plotting.plot_latent_maps(np.zeros((2, 5, 6)), names=names)
+
+
 class TestManifold:
     def test_lays_decoded_patches_out_along_z1_rightwards_and_z2_upwards(self):
         _, (ax,) = plotting.plot_manifold(Model((4, 6), 2), n=3, limits=(0.25, 0.75))
@@ -555,7 +575,7 @@ class TestWrongKinds:
             ("comparison", lambda g: ({"a": MAPS},), r"rows\['a'\]=<ndarray .* pair \(maps"),
             ("distribution", lambda g: (MAPS, LABELS, {"channels": 1}), "channels=1 must be two"),
             ("manifold", lambda g: (MAPS,), "model=<ndarray .* must be a ShiftVAE"),
-            ("manifold", lambda g: (SimpleNamespace(model=1),), "a ShiftVAE: trainer.model"),
+            ("manifold", lambda g: (SimpleNamespace(model=1),), "a pyroVED model: trainer.model"),
             ("manifold", lambda g: (Model((4, 4), 2), 2.5), "n=2.5 must be an integer"),
             ("manifold", lambda g: (Model((4, 4), 2), {"limits": 3}), "limits=3 must be two"),
             ("history", lambda g: (SimpleNamespace(history=1),), "a History: trainer.history"),
@@ -576,6 +596,14 @@ class TestWrongKinds:
     def test_a_width_that_is_none_is_refused(self, width):
         with pytest.raises(ValueError, match=f"width={width} inches"):
             plotting.plot_latent_maps(MAPS, width=width)
+
+    def test_an_opacity_above_one_is_refused(self):
+        with pytest.raises(ValueError, match=r"alpha=2\.0 is an opacity and must lie in"):
+            plotting.plot_segmentation(MAPS[0], LABELS, alpha=2.0)
+
+    def test_a_shift_vae_knows_nothing_but_its_latents(self):
+        with pytest.raises(ValueError, match="known=1, but a ShiftVAE draws from its latents"):
+            plotting.plot_manifold(ShiftVAE((8, 8)), known=1)
 
     def test_labels_in_the_place_of_maps_are_told_apart(self):
         with pytest.raises(ValueError, match=r"maps has shape \(30, 20\).*labels come after"):

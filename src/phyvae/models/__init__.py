@@ -2,5 +2,6 @@
 
 from .adapting import adapt as adapt
 from .interface import PatchModel as PatchModel
+from .interface import at_rest as at_rest
 from .interface import check_patches as check_patches
 from .shift import ShiftVAE as ShiftVAE

@@ -3,21 +3,27 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
+from .._given import brief, is_integer
 from ..known import Data
 from ..patches import PatchGrid
-from .interface import PatchModel, px_per_shift
+from .interface import PatchModel, at_rest, px_per_shift
 from .likelihood import Sampler, check_range, chosen, lowest
 
 __all__ = [
     "Adapted", "as_input", "check_classes", "check_complete", "check_given", "check_width",
     "unit_vectors",
 ]  # fmt: skip
+
+
+Known = int | Sequence[float] | np.ndarray | Tensor
+"""A class by its number, or values of properties."""
 
 
 class Adapted(PatchModel):
@@ -119,6 +125,74 @@ class Adapted(PatchModel):
         if "shift" in columns:
             at = at + (latents[:, columns["shift"]] * vae.t_prior)[:, None]
         return at
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of content latents that the decoder draws from."""
+        return int(self.vae.z_dim) - int(self.latent_columns["content"].start)
+
+    @property
+    def map_names(self) -> Sequence[str]:  # type: ignore[override]
+        """Titles of the latent maps."""
+        return [f"$z_{{{k + 1}}}$" for k in range(self.latent_dim)]
+
+    @property
+    def beside(self) -> int:
+        """Number of values that the decoder takes beside them: classes or properties."""
+        return 0
+
+    def drawn(
+        self, latents: Float[Tensor, "n z_dim"], beside: Float[Tensor, "n values"] | None = None
+    ) -> Float[Tensor, "n pixels"]:
+        """Return the pixels that the decoder draws from all latents, shape (n, pixels)."""
+        z, net = latents[:, self.latent_columns["content"]], self.vae.decoder
+        z = z if beside is None else torch.cat([z, beside], dim=-1)
+        moves = self.latent_columns["content"].start > 0
+        output: Tensor = net(self.coordinates(latents), z) if moves else net(z)
+        return output.reshape(len(latents), -1)
+
+    @torch.no_grad()
+    def decode(
+        self, z: Float[Tensor, "n latents"], known: Known | None = None
+    ) -> Float[Tensor, "n *drawn"]:
+        """Return what the decoder draws from content latents: unturned, unscaled, unshifted.
+
+        Parameters
+        ----------
+        z
+            Content latents, shape (n, latents).
+        known
+            Of all patches: the number of their class, or their properties, one value each.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z has shape {tuple(z.shape)}, but must be (n, {self.latent_dim}).")
+        pose = self.like.new_zeros(len(z), self.latent_columns["content"].start)
+        told = self._told(known)
+        beside = None if told is None else told.expand(len(z), -1)
+        with at_rest(self):
+            drawn = self.drawn(torch.cat([pose, z.to(self.like)], dim=1), beside)
+        return drawn.reshape(len(z), *(self.patch_shape if self.draws_patches else (-1,))).cpu()
+
+    def _told(self, known: Known | None) -> Float[Tensor, " values"] | None:
+        """Return what the decoder takes beside the latents."""
+        count, who = self.beside, type(self.vae).__name__
+        if known is None and count == 0:
+            return None
+        if count == 0:
+            raise ValueError(f"known={brief(known)}, but this {who} draws from its latents alone.")
+        if known is None:
+            raise ValueError(
+                f"known=None, but this {who} draws from {count} values beside its latents; pass "
+                "a class, known=0, or the values."
+            )
+        if is_integer(known) and 0 <= known < count:
+            return F.one_hot(torch.tensor(known), count).to(self.like)
+        values = torch.as_tensor(known).to(self.like)
+        if values.shape != (count,):
+            raise ValueError(
+                f"known={brief(known)} must be a class from 0 to {count - 1}, or {count} values."
+            )
+        return values
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapted":
         """Move what pyroVED keeps as plain attributes, too, and the device it believes in."""

@@ -22,7 +22,12 @@ _KINDS: dict[type[nn.Module], Callable[[Any, Sequence[int] | None], Adapted]] = 
 }
 
 
-def adapt(vae: nn.Module, *, patch_shape: Sequence[int] | None = None) -> PatchModel:
+def adapt(
+    vae: nn.Module,
+    *,
+    patch_shape: Sequence[int] | None = None,
+    class_weight: float | None = None,
+) -> PatchModel:
     """Return a pyroVED model as one that `PhysicsTrainer` trains and that has latent maps.
 
     `PhysicsTrainer` does this by itself; call it to have the maps of a model that is trained
@@ -50,11 +55,19 @@ def adapt(vae: nn.Module, *, patch_shape: Sequence[int] | None = None) -> PatchM
     patch_shape
         Shape of a patch, px. Needed for ``VED``, and with a decoder of your own for ``iVAE``,
         which do not keep it.
+    class_weight
+        For ``jiVAE``: weight of the KL divergence of its classes, in that of its other latents,
+        > 0; by default 1. β times (1, `class_weight`) is pyroVED's ``scale_factor`` of two
+        numbers. The larger, the longer classes stay undecided. −ELBO at β = 1 is the ELBO proper
+        at 1 only.
 
     Raises
     ------
     TypeError
         If it is no pyroVED model.
+    ValueError
+        If `patch_shape` is needed, or another than the model's; if `class_weight` is not > 0, or
+        given for a model that is no ``jiVAE``.
 
     Examples
     --------
@@ -65,6 +78,13 @@ def adapt(vae: nn.Module, *, patch_shape: Sequence[int] | None = None) -> PatchM
     >>> phyvae.adapt(rotation).latent_maps(grid).shape == (2, *grid.shape)
     True
     """
+    if class_weight is not None:
+        if not isinstance(vae, jiVAE):
+            raise ValueError(
+                f"class_weight={class_weight} is for a jiVAE, which has classes beside latents, "
+                f"not for a {type(vae).__name__}; leave it out."
+            )
+        return AdaptedJoint(vae, patch_shape, class_weight)
     if isinstance(vae, PatchModel):
         return vae
     for kind, adapted in _KINDS.items():

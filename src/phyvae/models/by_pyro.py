@@ -1,13 +1,17 @@
 """pyroVED's models of more than one latent, and of two kinds of data: −ELBO is Pyro's own."""
 
 import abc
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .._given import as_number
 from ..known import Data, KnownPatches, pixels_of
+from ..patches import PatchGrid
 from ..posterior import Posterior
 from .adapted import (
     Adapted,
@@ -18,6 +22,7 @@ from .adapted import (
     check_width,
     unit_vectors,
 )
+from .interface import at_rest
 from .likelihood import check_range
 from .pyro_elbo import Answers, Arguments, negative_elbo, pyro_terms
 
@@ -27,6 +32,7 @@ __all__ = [
 
 
 _CERTAIN = 1e4  # nats; more than any patch has
+_SURE = 0.01  # deviation of a known property, in those of an unknown one
 
 
 class _ByPyro(Adapted):
@@ -34,7 +40,11 @@ class _ByPyro(Adapted):
 
     trains_in_threads = False
     enumerates = False  # whether discrete latents are summed over
-    kinds: tuple[int, ...] = ()  # shape of β: one number, or one for each kind of latents
+
+    @property
+    def shares(self) -> tuple[float, ...] | float:
+        """What Pyro weighs each kind of latents by, in units of β: one number, or several."""
+        return 1.0
 
     def terms(
         self,
@@ -47,19 +57,19 @@ class _ByPyro(Adapted):
         dtype: torch.dtype | None = None,
         compiled: bool = False,
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Return reconstruction and KL of a batch, nats per patch; β weighs all kinds alike.
+        """Return reconstruction and KL of a batch, nats per patch.
 
         The reconstruction holds all that β does not weigh. Of a model that is told something of
         some patches, these are the known values' own loss, 20 times as pyroVED's trainer has it,
         and the latents that they are.
         """
-        weights, parts = self.like.new_full(self.kinds, beta), []
+        shares, parts = self.like.new_tensor(self.shares), []
         for data, answers in self._batches(patches, posterior):
             seed = torch.randint(2**62, (), generator=generator, device=self.device)
             loss = negative_elbo(
                 self.vae, data, enumerates=self.enumerates, labelled=self._labelled(data)
             )
-            parts.append(torch.stack(pyro_terms(loss, answers, weights, int(seed))))
+            parts.append(torch.stack(pyro_terms(loss, answers, beta, shares, int(seed))))
         reconstruction, kl = torch.stack(parts).sum(0) / len(posterior.mean)
         return reconstruction, kl
 
@@ -75,12 +85,9 @@ class _ByPyro(Adapted):
         self, latents: Float[Tensor, "n z_dim"], patches: Data, k: int, count: int
     ) -> Float[Tensor, "n pixels"]:
         """Return each pixel's negative log-likelihood if the patches are of class k."""
-        content = latents[:, self.vae.coord :]
         beside = torch.eye(count).to(latents)[k].expand(len(latents), -1)
-        net, z = self.vae.decoder, [content, beside]
-        drawn = net(self.coordinates(latents), z) if self.vae.coord else net(z)
-        data = self.targets(patches)
-        by_pixel: Tensor = -self.vae.sampler_d(drawn.reshape(len(latents), -1)).log_prob(data)
+        drawn, data = self.drawn(latents, beside), self.targets(patches)
+        by_pixel: Tensor = -self.vae.sampler_d(drawn).log_prob(data)
         return by_pixel
 
 
@@ -88,7 +95,38 @@ class AdaptedJoint(_ByPyro):
     """A ``jiVAE``; after the latents come the probabilities of the classes."""
 
     enumerates = True
-    kinds = (2,)
+    knows_its_noise = False
+
+    def __init__(
+        self, vae: Any, patch_shape: Sequence[int] | None, class_weight: float = 1.0
+    ) -> None:
+        super().__init__(vae, patch_shape)
+        if not 0 < as_number(class_weight, "class_weight") < math.inf:
+            raise ValueError(
+                f"class_weight={class_weight} must be > 0 and finite; 1 weighs classes as the "
+                "other latents."
+            )
+        self.class_weight = float(class_weight)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Weight of the continuous latents, and of the classes, in β."""
+        return 1.0, self.class_weight
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is known of how the model was made, and how its classes are weighed."""
+        return {**super().settings, "class_weight": self.class_weight}
+
+    @property
+    def map_names(self) -> Sequence[str]:  # type: ignore[override]
+        """Titles of the latent maps."""
+        return [*super().map_names, *_class_names(self.beside)]
+
+    @property
+    def beside(self) -> int:
+        """Number of values that the decoder takes beside the latents."""
+        return int(self.vae.discrete_dim)
 
     @property
     def classes(self) -> slice:
@@ -122,6 +160,9 @@ class AdaptedJoint(_ByPyro):
 class _Partly(_ByPyro):
     """A model that is told something of some patches, and says it of the others."""
 
+    knows_its_noise = False
+    told: str
+
     def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
         # Images with a channel axis are what all of pyroVED's networks take here.
         shown = pixels_of(patches)
@@ -138,6 +179,22 @@ class _Partly(_ByPyro):
                 assert isinstance(patches, KnownPatches)
                 data.append(self._values(patches.known[rows]))
             yield data, {self.vae.encoder_y: posterior.mean[rows]}
+
+    def check_training(self, grids: Sequence[PatchGrid]) -> None:
+        """Raise an error if nothing is known of any patch: what would the classes mean?"""
+        if all(grid.known is None or bool(grid.known.isnan().all()) for grid in grids):
+            raise ValueError(
+                f"nothing is known of any patch, but an {type(self.vae).__name__} learns from "
+                f"{self.told} of some: grid.with_known(values)."
+            )
+
+    def _check_known(self, known: Tensor | None) -> None:
+        if known is not None:  # to predict, none need be known
+            self._check_values(known)
+
+    @abc.abstractmethod
+    def _check_values(self, known: Tensor) -> None:
+        """Raise an error unless the known values are such as the model takes."""
 
     def _labelled(self, data: Arguments) -> bool:
         return len(data) > 1
@@ -162,10 +219,21 @@ class AdaptedSemiSupervised(_Partly):
     """An ``ssiVAE``; the maps are the probabilities of its classes."""
 
     enumerates = True
+    told = "the class, -1 where unknown,"
+
+    @property
+    def map_names(self) -> Sequence[str]:  # type: ignore[override]
+        """Titles of the latent maps."""
+        return _class_names(self.beside)
 
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the classifier's classes."""
         return _classes(self._said(patches))
+
+    @property
+    def beside(self) -> int:
+        """Number of values that the decoder takes beside the latents."""
+        return int(self.vae.num_classes)
 
     @property
     def classes(self) -> slice:
@@ -196,22 +264,48 @@ class AdaptedSemiSupervised(_Partly):
     def _values(self, known: Float[Tensor, "n values"]) -> Tensor:
         return unit_vectors(known, self.vae.num_classes)
 
-    def _check_known(self, known: Tensor | None) -> None:
+    def _check_values(self, known: Tensor) -> None:
         count = self.vae.num_classes
-        known = check_given(known, "an ssiVAE", "the class, -1 where unknown,")
         check_classes(known, count, f"an ssiVAE of {count} classes")
 
 
 class AdaptedRegression(_Partly):
     """An ``ss_reg_iVAE``; the maps are the properties it predicts."""
 
+    told = "properties, NaN where unknown,"
+
+    @property
+    def map_names(self) -> Sequence[str]:  # type: ignore[override]
+        """Titles of the latent maps, counted as the properties are in `PatchGrid.with_known`."""
+        return [f"property {k}" for k in range(self.beside)]
+
     def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
         """Return the properties, with the deviation that the model gives them."""
         said = self._said(patches)
         return Posterior(said, torch.full_like(said, float(self.vae.reg_sig)))
 
-    def _check_known(self, known: Tensor | None) -> None:
-        known = check_given(known, "an ss_reg_iVAE", "properties, NaN where unknown,")
+    def prior(self, patches: Data, posterior: Posterior) -> Posterior:
+        """Return the properties' own prior; and where they are known, that they are these."""
+        mean, std = torch.zeros_like(posterior.mean), posterior.std
+        if isinstance(patches, KnownPatches):
+            told = ~patches.known.isnan()
+            mean = torch.where(told, patches.known, mean)
+            std = torch.where(told, _SURE * std, std)
+        return Posterior(mean, std)
+
+    def pixel_means(
+        self, latents: Float[Tensor, "n z_dim"], patches: Data
+    ) -> Float[Tensor, "n pixels"]:
+        """Return what is drawn at these properties, all else as the encoder says given them."""
+        rest, _ = self.vae.encoder_z([pixels_of(patches).flatten(1), latents])
+        return self.drawn(rest, latents)
+
+    @property
+    def beside(self) -> int:
+        """Number of values that the decoder takes beside the latents."""
+        return int(self.vae.reg_dim)
+
+    def _check_values(self, known: Tensor) -> None:
         check_width(known, self.vae.reg_dim, f"an ss_reg_iVAE of reg_dim={self.vae.reg_dim}")
 
 
@@ -234,25 +328,37 @@ class AdaptedEncoderDecoder(_ByPyro):
         self, latents: Float[Tensor, "n z_dim"], patches: Data
     ) -> Float[Tensor, "n pixels"]:
         """Return the spectra that the decoder predicts."""
-        predicted: Tensor = self.vae.decoder(latents)
-        return predicted.flatten(1)
+        return self.drawn(latents)
 
     def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
         """Return what is to be predicted."""
-        assert isinstance(patches, KnownPatches)  # as the grid's check saw to
-        return patches.known
+        return self._told_of(patches.known if isinstance(patches, KnownPatches) else None)
+
+    def check_training(self, grids: Sequence[PatchGrid]) -> None:
+        """Raise an error unless it is known of all grids what is to be predicted."""
+        for grid in grids:
+            self._told_of(grid.known)
+
+    def _told_of(self, known: Tensor | None) -> Tensor:
+        return check_given(known, "a VED", "the spectrum to predict")
 
     def _check_image(self, low: float, high: float) -> None:
         """Take any image: it is read, not drawn."""
 
     def _check_known(self, known: Tensor | None) -> None:
-        known = check_given(known, "a VED", "the spectrum to predict")
+        if known is None:  # to read a patch, none need be
+            return
         check_complete(known, "a VED")
-        decoded = self.vae.decoder(self.like.new_zeros(1, self.vae.z_dim)).numel()
+        with at_rest(self):
+            decoded = self.vae.decoder(self.like.new_zeros(1, self.vae.z_dim)).numel()
         check_width(known, decoded, f"a VED that predicts {decoded} points")
         check_range(
             float(known.min()), float(known.max()), self.sampler_name, what="what is known"
         )
+
+
+def _class_names(count: int) -> list[str]:
+    return [f"P(class {k})" for k in range(count)]
 
 
 def _classes(probabilities: Float[Tensor, "n classes"]) -> Posterior:

@@ -1,20 +1,25 @@
 """What training, and all that makes maps, asks of a model."""
 
 import abc
-from collections.abc import Iterator
-from typing import Any, Literal
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .._given import as_integer
 from ..known import Data, pixels_of
 from ..patches import PatchGrid
 from ..posterior import Posterior
 from .likelihood import Sampler
 
-__all__ = ["PatchModel", "check_patches", "px_per_shift"]
+if TYPE_CHECKING:
+    from ..checkpoint import AnyPath
+
+__all__ = ["PatchModel", "at_rest", "check_patches", "px_per_shift"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -36,10 +41,17 @@ class PatchModel(nn.Module, abc.ABC):
         Whether several such models can be trained in threads of one process.
     draws_patches : bool
         Whether the decoder draws the patches themselves, and not what is known of them.
+    knows_its_noise : bool
+        Whether the posterior's deviations are the encoder's own, patch by patch: not those of
+        classes, or of properties.
     sampler_name : str
         Distribution of a pixel, ``"bernoulli"``, ``"continuous_bernoulli"`` or ``"gaussian"``, and
     decoder_sig : float
         its standard deviation if it is Gaussian; `phyvae.refine` needs both.
+    class_weight : float
+        Weight of the KL divergence of classes, in that of the other latents.
+    map_names : list of str or None
+        Titles of the latent maps, for figures; ``None`` has them named z₁, z₂, ...
     """
 
     patch_shape: tuple[int, ...]
@@ -47,8 +59,11 @@ class PatchModel(nn.Module, abc.ABC):
     has_fast_path: bool = False
     trains_in_threads: bool = True
     draws_patches: bool = True
+    knows_its_noise: bool = True
     sampler_name: Sampler = "bernoulli"
     decoder_sig: float = 0.0
+    class_weight: float = 1.0
+    map_names: Sequence[str] | None = None
 
     @property
     @abc.abstractmethod
@@ -96,6 +111,10 @@ class PatchModel(nn.Module, abc.ABC):
             "what it draws from them, so its maps cannot be refined."
         )
 
+    def prior(self, patches: Data, posterior: Posterior) -> Posterior:
+        """Return what is held of the latents before the pixels are seen, for `phyvae.refine`."""
+        return Posterior(torch.zeros_like(posterior.mean), torch.ones_like(posterior.mean))
+
     @property
     def classes(self) -> slice | None:
         """Columns of the posterior's mean that are class probabilities, the last ones; if any."""
@@ -125,6 +144,9 @@ class PatchModel(nn.Module, abc.ABC):
     def check(self, grid: PatchGrid) -> None:
         """Raise an error if the model cannot learn from the grid's intensities or known values."""
 
+    def check_training(self, grids: Sequence[PatchGrid]) -> None:
+        """Raise an error if training lacks what prediction does without."""
+
     @property
     def columns(self) -> dict[str, slice]:
         """What the columns of the posterior's mean are, by name: ``"content"``, ``"shift"``..."""
@@ -134,6 +156,17 @@ class PatchModel(nn.Module, abc.ABC):
     def like(self) -> Tensor:
         """A tensor with the device and type of the model's weights."""
         return next(self.parameters()).detach()
+
+    def save(self, path: "AnyPath") -> None:
+        """Write the model to a file that `phyvae.load_model` reads, at once or not at all.
+
+        The file is a safetensors file with the weights under their own names. A file that is
+        there is replaced. Of a model other than `ShiftVAE` it holds the weights, and you make the
+        model that they are loaded into.
+        """
+        from ..checkpoint import save_model
+
+        save_model(self, path)
 
     def latent_maps(
         self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
@@ -162,6 +195,20 @@ class PatchModel(nn.Module, abc.ABC):
         return self._map(grid, "std", self.content, batch_size, progress)
 
     @torch.no_grad()
+    def signal(self, grid: PatchGrid, *, batch_size: int = 4096) -> Float[Tensor, " channels"]:
+        """Return how much each latent map says: the part of its variance that tells patches apart.
+
+        It is var(mean) / (var(mean) + mean of std squared) over the patches, 0 to 1, on the CPU:
+        near 0, what differs from cell to cell is noise, whatever it looks like; near 1, each value
+        is known well from its patch alone. `phyvae.segment` takes it, so that a map of noise has
+        no say. Cells that hold no patch do not count.
+        """
+        check_patches(self, grid)
+        said = [one for _, one in self._posteriors(grid, batch_size)]
+        mean, std = (torch.cat([getattr(one, n) for one in said]) for n in ("mean", "std"))
+        return Posterior(mean, std).signal()[self.content].cpu()
+
+    @torch.no_grad()
     def _map(
         self,
         grid: PatchGrid,
@@ -172,10 +219,13 @@ class PatchModel(nn.Module, abc.ABC):
     ) -> Float[Tensor, "columns rows cols"]:
         """Return columns of the posterior as maps on the CPU, streaming over the grid."""
         check_patches(self, grid)
+        as_integer(batch_size, "batch_size", 1, " patch")
         maps: Tensor | None = None
-        with tqdm(
-            total=grid.count, disable=not progress, delay=2, unit="patch", unit_scale=True
-        ) as bar:
+        silent = not progress
+        with (
+            at_rest(self),
+            tqdm(total=grid.count, disable=silent, delay=2, unit="patch", unit_scale=True) as bar,
+        ):
             for index, posterior in self._posteriors(grid, batch_size):
                 values = getattr(posterior, name)[:, columns].T
                 if maps is None:
@@ -191,8 +241,25 @@ class PatchModel(nn.Module, abc.ABC):
             yield index, self.posterior(grid.data(index, self.like))
 
 
+@contextlib.contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Let networks answer as after training: batch normalisation looks, and does not learn."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 def check_patches(model: PatchModel, grid: Any) -> None:
     """Raise an error unless `grid` is a patch grid whose patches suit the model."""
+    if isinstance(grid, list | tuple):
+        raise TypeError(
+            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
+            "pass one after the other: [... for grid in grids]."
+        )
     if not isinstance(grid, PatchGrid):
         raise TypeError(
             f"grid is of type {type(grid).__name__}, but must be a PatchGrid: "
@@ -201,7 +268,8 @@ def check_patches(model: PatchModel, grid: Any) -> None:
     if grid.patch_shape != model.patch_shape:
         raise ValueError(
             f"the grid's patches are {grid.patch_shape}, but the model was made for "
-            f"{model.patch_shape}: ShiftVAE(grid.patch_shape, ...)."
+            f"{model.patch_shape}; make it anew with grid.patch_shape, or cut patches of "
+            "size=model.patch_shape."
         )
     model.check(grid)
 

@@ -66,17 +66,18 @@ class AdaptedInvariant(Adapted):
         pixels: Tensor | None = None,
     ) -> Float[Tensor, "n pixels"]:
         """Return the pixels that the decoder draws from latents, shape (n, pixels)."""
+        if pixels is None or not self.vae.coord:
+            return self.drawn(latents, given)
         z, net = latents[:, self.content], self.vae.decoder
         z = z if given is None else torch.cat([z, given], dim=-1)
-        if not self.vae.coord:
-            output = net(z)
-        elif pixels is None:
-            output = net(self.coordinates(latents), z)
-        else:
-            hidden = net.coord_latent(self.coordinates(latents)[:, pixels], z)
-            output = net.activation_out(net.out(net.fc_layers(hidden)))
-        drawn: Tensor = output.reshape(len(latents), -1)
-        return drawn
+        hidden = net.coord_latent(self.coordinates(latents)[:, pixels], z)
+        drawn: Tensor = net.activation_out(net.out(net.fc_layers(hidden)))
+        return drawn.reshape(len(latents), -1)
+
+    @property
+    def beside(self) -> int:
+        """Number of values that the decoder takes beside the latents."""
+        return int(self.vae.c_dim)
 
     def _given(self, patches: Data) -> Tensor | None:
         """Return what the networks are conditioned on: properties, or a class as a unit vector."""

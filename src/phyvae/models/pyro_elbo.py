@@ -54,7 +54,8 @@ def negative_elbo(
 def pyro_terms(
     loss: Loss,
     answers: Answers,
-    beta: Float[Tensor, "*kinds"],
+    beta: float,
+    shares: Float[Tensor, "*kinds"],
     seed: int,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return reconstruction and KL of a batch, nats.
@@ -69,16 +70,18 @@ def pyro_terms(
     answers
         What modules return, whatever they are given.
     beta
-        Weight of the KL, >= 0, of each kind of latents; all alike.
+        Weight of the KL, >= 0.
+    shares
+        What the KL of each kind of latents counts in it, >= 0.
     seed
         Seed of the samples.
     """
-    beta = beta.detach().clone().requires_grad_()
-    with torch.enable_grad(), _seeded(seed, beta.device), _answering(answers):
-        total = loss(beta)
-        (by_beta,) = torch.autograd.grad(total, beta, retain_graph=True)
-    kl = by_beta.sum()
-    return total - (beta.detach() * by_beta).sum(), kl
+    weights = (beta * shares).requires_grad_()
+    with torch.enable_grad(), _seeded(seed, shares.device), _answering(answers):
+        total = loss(weights)
+        (by_weight,) = torch.autograd.grad(total, weights, retain_graph=True)
+    kl = (shares * by_weight).sum()
+    return total - beta * kl, kl
 
 
 @contextlib.contextmanager

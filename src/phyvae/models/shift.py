@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .._given import as_device, as_integer, as_number, as_seed, brief, is_integer
 from ..decoding import after_first, dense_tanh, is_dense_tanh, total_loss
 from ..known import Data, pixels_of
 from ..patches import PatchGrid
@@ -17,9 +18,6 @@ from ..sliding import first_layer, pays
 from .backend import fcEncoderNet, iVAE, no_global_effects
 from .interface import PatchModel, px_per_shift
 from .likelihood import check_range, chosen, lowest
-
-if TYPE_CHECKING:
-    from ..checkpoint import AnyPath
 
 __all__ = ["ShiftVAE"]
 
@@ -62,7 +60,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         starts out smooth across a patch and takes thousands of steps to find a lattice; at the
         default it starts with detail as fine as a lattice, and tens of epochs do.
     seed
-        Seed of the weights. The global random state is left as it was.
+        Seed of the weights, 0 <= seed < 2**63. The global random state is left as it was.
     device
         ``"cpu"``, ``"cuda"`` or a `torch.device`; later, use ``.to(device)``.
 
@@ -110,6 +108,10 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         patch_shape = tuple(patch_shape)
         dy_prior = dx_prior if dy_prior is None else dy_prior
         _check_settings(patch_shape, latent_dim, activation, sampler_d, sigmoid_d)
+        hidden_dim_e = _layers(hidden_dim_e, "hidden_dim_e")
+        hidden_dim_d = _layers(hidden_dim_d, "hidden_dim_d")
+        as_seed(seed)
+        where = as_device(device)
         _check_positive(
             dx_prior=dx_prior,
             dy_prior=dy_prior,
@@ -148,8 +150,8 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
             "latent_dim": latent_dim,
             "dx_prior": dx_prior,
             "dy_prior": dy_prior,
-            "hidden_dim_e": tuple(hidden_dim_e),
-            "hidden_dim_d": tuple(hidden_dim_d),
+            "hidden_dim_e": hidden_dim_e,
+            "hidden_dim_d": hidden_dim_d,
             "activation": activation,
             "sampler_d": sampler_d,
             "decoder_sig": decoder_sig,
@@ -157,7 +159,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
             "coordinate_scale": coordinate_scale,
             "seed": seed,
         }
-        self.to(device)
+        self.to(where)
 
     @property
     def device(self) -> torch.device:
@@ -174,20 +176,15 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         """The constructor's arguments, but for the device."""
         return dict(self._settings)
 
-    def save(self, path: "AnyPath") -> None:
-        """Write the model to a file that `phyvae.load_model` reads, at once or not at all.
-
-        The file is a safetensors file with the weights under their own names. A file that is
-        there is replaced.
-        """
-        from ..checkpoint import save_model
-
-        save_model(self, path)
-
     @property
     def content(self) -> slice:
         """Columns of the posterior that hold content, not shifts."""
         return slice(self.coord, self.z_dim)
+
+    @property
+    def map_names(self) -> list[str]:  # type: ignore[override]
+        """Titles of the latent maps, for figures."""
+        return [f"$z_{{{k + 1}}}$" for k in range(self.latent_dim)]
 
     @property
     def columns(self) -> dict[str, slice]:
@@ -214,7 +211,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
         With `dtype`, as in training: pyroVED's encoder with tanh runs its hidden layers in it.
         """
-        patches = pixels_of(patches)
+        patches = pixels_of(patches).contiguous()  # pyroVED's encoder takes no other strides
         if tuple(patches.shape[1:]) != self.patch_shape:
             raise ValueError(
                 f"patches have shape {tuple(patches.shape[1:])}, but this model was made for "
@@ -343,6 +340,13 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         generator
             Source of the noise, on the model's device. Default: torch's global one.
         """
+        batch = self._checked(batch)
+        if len(batch) == 0:
+            raise ValueError("batch is empty, so it has no mean; pass at least one patch.")
+        low, high = (float(value) for value in batch.aminmax())
+        check_range(low, high, self.sampler_name, what="batch")
+        if not 0 <= as_number(beta, "beta") < math.inf:
+            raise ValueError(f"beta={beta} must be finite and >= 0.")
         posterior = self.posterior(batch)
         if noise is None:
             latents = posterior.draw(generator)
@@ -387,8 +391,20 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
         As pyroVED's `encode`, but it runs on the model's device and draws nothing.
         """
-        parts = [self.posterior(part.to(self.device)) for part in patches.split(batch_size)]
+        as_integer(batch_size, "batch_size", 1, " patch")
+        parts = [self.posterior(part) for part in self._checked(patches).split(batch_size)]
         return torch.cat([p.mean.cpu() for p in parts]), torch.cat([p.std.cpu() for p in parts])
+
+    def _checked(self, patches: object) -> Tensor:
+        """Return patches as the networks take them, or refuse what has no patches."""
+        if not isinstance(patches, Tensor):
+            raise TypeError(
+                f"patches={brief(patches)} must be a tensor, shape (n, *patch_shape): "
+                "torch.as_tensor(patches); of a PatchGrid, grid.gather(grid.indices)."
+            )
+        if patches.is_complex():
+            raise TypeError(f"patches have dtype {patches.dtype}, but must be real.")
+        return patches.to(self.grid)
 
     @torch.no_grad()
     def decode(
@@ -409,6 +425,9 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         batch_size
             Patches decoded at a time.
         """
+        if not isinstance(z, Tensor) or z.is_complex():
+            raise TypeError(f"z={brief(z)} must be a real tensor: torch.as_tensor(z).")
+        as_integer(batch_size, "batch_size", 1, " patch")
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(
                 f"z has shape {tuple(z.shape)}, but must be (n, {self.latent_dim}): content only."
@@ -449,8 +468,16 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
             Shape (d * d, *patch_shape); z1 falls from row to row of the raster, z2 rises from
             column to column.
         """
+        as_integer(d, "d", 2, " raster points")
         edge = 1.6448536
-        low1, high1, low2, high2 = limits or (-edge, edge, -edge, edge)
+        limits = (-edge, edge, -edge, edge) if limits is None else limits
+        if not isinstance(limits, Sequence) or isinstance(limits, str) or len(limits) != 4:
+            raise TypeError(
+                f"limits={brief(limits)} must be (z1 low, z1 high, z2 low, z2 high), or None."
+            )
+        low1, high1, low2, high2 = (as_number(edge, "limits") for edge in limits)
+        if not all(map(math.isfinite, (low1, high1, low2, high2))):
+            raise ValueError(f"limits={limits} must be finite.")
         z = torch.zeros(d, d, max(2, self.latent_dim))
         z[..., 0] = torch.linspace(high1, low1, d)[:, None]
         z[..., 1] = torch.linspace(low2, high2, d)
@@ -498,16 +525,21 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
 def _check_settings(
     patch_shape: tuple[int, ...], latent_dim: int, activation: str, sampler_d: str, sigmoid_d: bool
 ) -> None:
+    if isinstance(patch_shape, str) or not all(map(is_integer, patch_shape)):
+        raise TypeError(
+            f"patch_shape={patch_shape!r} must be whole numbers, (height, width) or (length,)."
+        )
     if len(patch_shape) not in (1, 2) or any(n < 2 for n in patch_shape):
         raise ValueError(
             f"patch_shape={patch_shape} must be (height, width) or (length,), each at least 2."
         )
-    if latent_dim < 1:
-        raise ValueError(f"latent_dim={latent_dim} must be at least 1.")
+    as_integer(latent_dim, "latent_dim", 1)
+    if not isinstance(sigmoid_d, bool):
+        raise TypeError(f"sigmoid_d={brief(sigmoid_d)} must be True or False.")
     activations = ("tanh", "relu", "lrelu", "softplus", "gelu")
-    if activation not in activations:
+    if not isinstance(activation, str) or activation not in activations:
         raise ValueError(f"activation={activation!r} must be one of {activations}.")
-    if sampler_d not in ("bernoulli", "gaussian"):
+    if not isinstance(sampler_d, str) or sampler_d not in ("bernoulli", "gaussian"):
         raise ValueError(f"sampler_d={sampler_d!r} must be 'bernoulli' or 'gaussian'.")
     if sampler_d == "bernoulli" and not sigmoid_d:
         raise ValueError(
@@ -518,5 +550,12 @@ def _check_settings(
 
 def _check_positive(**settings: float) -> None:
     for name, value in settings.items():
-        if not 0 < value < math.inf:
+        if not 0 < as_number(value, name) < math.inf:
             raise ValueError(f"{name}={value} must be > 0 and finite.")
+
+
+def _layers(units: object, name: str) -> tuple[int, ...]:
+    """Return the units of hidden layers, checked."""
+    if not isinstance(units, Sequence) or isinstance(units, str) or not units:
+        raise TypeError(f"{name}={brief(units)} must be a list of layers' units: (128, 128).")
+    return tuple(as_integer(n, f"each of {name}", 1, " unit") for n in units)

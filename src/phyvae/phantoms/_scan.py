@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
+from .._given import as_number, as_seed, brief, is_integer
+
 __all__ = ["Array", "Domain", "Phantom", "Scan"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -14,6 +16,7 @@ Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, p
 
 _COLUMN_SPREAD = 0.03  # relative standard deviation of the columns' brightness
 _LINE_JITTER = 0.05  # of the drift
+_MOST = 1e9  # electrons; NumPy draws no more, and no detector counts them
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,28 +66,37 @@ class Scan:
         finest: int = 4,
         fewest: int = 12,
     ) -> None:
-        if not finest <= lattice < np.inf:
+        if not finest <= as_number(lattice, "lattice") < np.inf:
             raise ValueError(
                 f"lattice={lattice} px must be >= {finest} px, or columns merge; enlarge it."
             )
-        if len(shape) != 2 or min(shape) < fewest * lattice:
+        pair = isinstance(shape, tuple | list) and len(shape) == 2
+        if not pair or not all(map(is_integer, shape)):
+            raise TypeError(f"shape={brief(shape)} must be (height, width), px, whole numbers.")
+        if min(shape) < fewest * lattice:
             raise ValueError(
                 f"shape={shape} px must be (height, width), each >= {fewest} lattice constants of "
                 f"{lattice} px, or a domain has no room; enlarge shape or reduce lattice."
             )
-        if not 0 <= distortion <= min(shape) / 10:
+        if not 0 <= as_number(distortion, "distortion") <= min(shape) / 10:
             raise ValueError(
                 f"distortion={distortion} px must lie in [0, {min(shape) / 10:g}] px, a tenth of "
                 "the shorter side, or the scan looks twice at one row; reduce it."
             )
         for name, value in (("background", background), ("noise", noise)):
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{name}={value} must be finite and >= 0; 0 switches it off.")
-        if dose is not None and not 0 < dose < np.inf:
+            if not 0 <= as_number(value, name) < _MOST:
+                raise ValueError(
+                    f"{name}={value} must be finite and >= 0, and below {_MOST:g}; "
+                    "0 switches it off."
+                )
+        if dose is not None and not 0 < as_number(dose, "dose") < _MOST:
             raise ValueError(
-                f"dose={dose} electrons per pixel must be finite and > 0; "
+                f"dose={dose} electrons per pixel must lie in (0, {_MOST:g}); "
                 "None switches Poisson noise off."
             )
+        as_seed(seed)
+        if noise_seed is not None:
+            as_seed(noise_seed, "noise_seed")
         self.shape, self.lattice, self.distortion = shape, float(lattice), distortion
         self.background, self.dose, self.noise = background, dose, noise
         self.rng = np.random.default_rng(seed)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._given import as_number
 from ._scan import Array, Phantom, Scan
 
 __all__ = ["bfo", "nio_lsmo", "perovskite"]
@@ -85,12 +86,12 @@ def bfo(
     >>> phantom.image.shape, phantom.names
     ((600, 600), ('substrate', 'variant up', 'variant down'))
     """
-    if not 0 < displacement <= 0.25:
+    if not 0 < as_number(displacement, "displacement") <= 0.25:
         raise ValueError(
             f"displacement={displacement} lattice constants must lie in (0, 0.25]; "
             "for a crystal of one phase use perovskite(...)."
         )
-    if not 0.2 <= wall <= 0.8:
+    if not 0.2 <= as_number(wall, "wall") <= 0.8:
         raise ValueError(
             f"wall={wall} image heights must lie in [0.2, 0.8], or the wall, which is curved, "
             "leaves the image."
@@ -245,12 +246,12 @@ def perovskite(
 
 
 def _check_columns(exponent: float, column: float) -> None:
-    if not 0 < exponent <= 2:
+    if not 0 < as_number(exponent, "exponent") <= 2:
         raise ValueError(
             f"exponent={exponent} of the atomic number must lie in (0, 2]; 1.7 is HAADF, about 1 "
             "low-angle annular dark field."
         )
-    if not 0 < column <= 0.3:
+    if not 0 < as_number(column, "column") <= 0.3:
         raise ValueError(
             f"column={column} lattice constants must lie in (0, 0.3], or columns merge; it is the "
             "standard deviation of a column."

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from .base import PhysicsLoss, check_maps, standardise
 from .gradients import counted
 
@@ -50,7 +51,12 @@ class AreaFractions(PhysicsLoss):
 
     def __init__(self, fractions: Sequence[int | float]) -> None:
         super().__init__()
-        values = tuple(map(float, fractions))
+        try:
+            values = tuple(as_number(fraction, "fractions") for fraction in fractions)
+        except TypeError:
+            raise TypeError(
+                f"fractions={brief(fractions)} must be a list of numbers, such as (0.3, 0.7)."
+            ) from None
         if len(values) < 2 or not min(values) > 0 or not abs(sum(values) - 1) < 1e-6:
             raise ValueError(
                 f"fractions={fractions} must be at least two areas > 0 with the sum 1, such as "

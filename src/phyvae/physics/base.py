@@ -2,19 +2,21 @@
 
 import abc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .._given import as_number, brief, refuse_channels_last
 from ..graph import SiteGraph
 
 __all__ = [
     "Maximize",
     "PhysicsLoss",
     "check_channels",
+    "check_loss",
     "check_maps",
     "check_neighbours",
     "check_scaling",
@@ -102,6 +104,15 @@ class PhysicsLoss(nn.Module, abc.ABC):
             "out: PatchGrid.at(image, sites, size)."
         )
 
+    def check_kinds(self, classes: Sequence[bool]) -> None:
+        """Raise an error if the loss, or one within it, is not meant for maps of such a kind.
+
+        `classes` says of each channel whether it is the probability of a class, and no other
+        latent. A trainer asks before it begins, if it knows.
+        """
+        for loss in _losses_within(self):
+            loss.check_kinds(classes)
+
     def set_epoch(self, epoch: int) -> None:
         """Tell the losses within this one which epoch begins, counted from 0; see `Scheduled`."""
         for loss in _losses_within(self):
@@ -112,12 +123,21 @@ class PhysicsLoss(nn.Module, abc.ABC):
             return NotImplemented
         return _Sum(self, other)
 
-    def __mul__(self, weight: float) -> "PhysicsLoss":
+    def __radd__(self, other: int) -> "PhysicsLoss":
+        # Python's sum() of losses starts from 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __mul__(self, weight: int | float) -> "PhysicsLoss":
         if not isinstance(weight, int | float):
             return NotImplemented
         return _Weighted(self, weight)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: int | float) -> "PhysicsLoss":
+        if not isinstance(divisor, int | float):
+            return NotImplemented
+        return _Weighted(self, 1 / divisor)
 
 
 def _losses_within(module: nn.Module) -> Iterator[PhysicsLoss]:
@@ -156,7 +176,7 @@ class _Sum(PhysicsLoss):
 class _Weighted(PhysicsLoss):
     def __init__(self, loss: PhysicsLoss, weight: float) -> None:
         super().__init__()
-        if not 0 <= weight < float("inf"):
+        if not 0 <= as_number(weight, f"weight of {loss!r}") < math.inf:
             raise ValueError(
                 f"weight={weight} of {loss!r} must be >= 0; to reward what a loss punishes, use "
                 "Maximize(loss)."
@@ -196,6 +216,7 @@ class Maximize(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss) -> None:
         super().__init__()
+        check_loss(loss)
         self.loss = loss
 
     def forward(
@@ -232,7 +253,13 @@ def standardise(
     maps
         Latent maps, shape (channels, rows, cols).
     mask
-        Cells that count, shape (rows, cols); the others become 0.
+        Cells that count, shape (rows, cols), bool; the others become 0, and with them all if
+        none counts.
+
+    Raises
+    ------
+    ValueError
+        If the maps have other axes (channels last), or are no floats.
 
     Examples
     --------
@@ -242,6 +269,7 @@ def standardise(
     >>> torch.allclose(z.std(dim=(1, 2), correction=0), torch.ones(2))
     True
     """
+    check_maps(maps, mask)
     weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
     maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
     weight = weight / weight.sum().clamp(min=1)
@@ -251,6 +279,9 @@ def standardise(
     # turn them into structure, and the root has no gradient at zero.
     rounding = 16 * torch.finfo(maps.dtype).eps * maps.detach().abs().amax((-2, -1), keepdim=True)
     flat = variance.detach() <= rounding.square()
+    # Values whose squares overflow have no variance: better not a number than taken for flat.
+    variance = torch.where(variance.isinf(), torch.nan, variance)
+    flat = flat & variance.isfinite()
     deviation = torch.where(flat, 1.0, variance).sqrt()
     return torch.where(flat | (weight == 0), 0.0, centred / deviation)
 
@@ -284,16 +315,30 @@ def check_values(values: Tensor, graph: SiteGraph) -> None:
         )
 
 
+def check_loss(loss: object) -> None:
+    """Raise a TypeError unless it is a physics loss."""
+    if not isinstance(loss, PhysicsLoss):
+        given = f"{loss.__name__}, a class" if isinstance(loss, type) else brief(loss)
+        raise TypeError(f"loss={given}, must be a PhysicsLoss, such as EdgeLoss().")
+
+
 def check_maps(maps: Tensor, mask: Tensor | None) -> None:
-    """Raise a ValueError unless maps is (channels, rows, cols) and mask, if any, (rows, cols)."""
+    """Raise an error unless maps is (channels, rows, cols) and mask, if any, (rows, cols)."""
+    if not isinstance(maps, Tensor):
+        raise TypeError(f"maps={brief(maps)} must be a tensor: torch.as_tensor(maps).")
     if maps.ndim != 3 or 0 in maps.shape:
         raise ValueError(
             f"maps has shape {tuple(maps.shape)}, but must be (channels, rows, cols); "
             "one map alone is maps[None]."
         )
+    refuse_channels_last(tuple(maps.shape))
     if not maps.is_floating_point():
         raise ValueError(f"maps has dtype {maps.dtype}, but must be floating point; use .float().")
-    if mask is not None and mask.shape != maps.shape[1:]:
+    if mask is None:
+        return
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise TypeError(f"mask={brief(mask)} must be a tensor of bools, (rows, cols): grid.mask.")
+    if mask.shape != maps.shape[1:]:
         raise ValueError(
             f"mask has shape {tuple(mask.shape)}, but the maps are {tuple(maps.shape[1:])} "
             "(rows, cols)."
@@ -323,20 +368,20 @@ def check_channels(maps: Tensor, loss: str, least: int, most: int | None = None)
 
 def check_scaling(scaling: str, valid: tuple[str, ...] = ("standard", "none")) -> None:
     """Raise a ValueError unless the scaling is one of the valid ones."""
-    if scaling not in valid:
+    if not isinstance(scaling, str) or scaling not in valid:
         names = " or ".join([", ".join(map(repr, valid[:-1])), repr(valid[-1])])
-        raise ValueError(f"scaling={scaling!r} must be {names}.")
+        raise ValueError(f"scaling={brief(scaling)} must be {names}.")
 
 
 def in_pixels(value: float, name: str, pixel_size: float | None) -> float:
     """Return a length in map pixels, given in nm if there is a pixel size, else in map pixels."""
-    if pixel_size is not None and not 0 < pixel_size < math.inf:
+    if pixel_size is not None and not 0 < as_number(pixel_size, "pixel_size") < math.inf:
         raise ValueError(
             f"pixel_size={pixel_size} nm must be > 0, the distance between neighbouring patches; "
             "None for lengths in map pixels."
         )
     unit = "map pixels" if pixel_size is None else "nm"
-    if not 0 < value < math.inf:
+    if not 0 < as_number(value, name) < math.inf:
         raise ValueError(f"{name}={value} {unit} must be > 0.")
     return value if pixel_size is None else value / pixel_size
 
@@ -350,6 +395,6 @@ def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
 
 
 def root(squared: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Return the square root; where it is 0, so is its gradient, not NaN."""
-    positive = squared > 0
-    return torch.where(positive, squared, 1.0).sqrt() * positive
+    """Return the square root; where it is 0, so is its gradient, not NaN. That of NaN is NaN."""
+    zero = squared == 0
+    return torch.where(zero, 1.0, squared).sqrt() * ~zero

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, is_integer
+from .._given import as_number, check_takes, is_integer
 from ..graph import SiteGraph
-from .base import PhysicsLoss, check_maps
+from .base import PhysicsLoss, check_loss, check_maps
 
 __all__ = ["OnChannels", "Scheduled"]
 
@@ -40,7 +40,7 @@ class OnChannels(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss, channels: Sequence[int]) -> None:
         super().__init__()
-        _check_loss(loss)
+        check_loss(loss)
         if not isinstance(channels, Sequence) or isinstance(channels, str):
             raise TypeError(f"channels={channels!r} must be a list of latents, such as [0].")
         fits = channels and all(is_integer(k) and k >= 0 for k in channels)
@@ -65,11 +65,19 @@ class OnChannels(PhysicsLoss):
         """Return the published number of the chosen maps."""
         return self.loss.published(self._chosen(maps))
 
-    def _chosen(self, maps: Tensor) -> Tensor:
-        if max(self.channels) >= len(maps):
+    def check_kinds(self, classes: Sequence[bool]) -> None:
+        """Raise an error if the loss is not meant for the chosen channels."""
+        self._check_count(len(classes))
+        self.loss.check_kinds([classes[k] for k in self.channels])
+
+    def _check_count(self, count: int) -> None:
+        if max(self.channels) >= count:
             raise ValueError(
-                f"channels={self.channels} but the maps have {len(maps)}, 0 to {len(maps) - 1}."
+                f"channels={self.channels} but the maps have {count}, 0 to {count - 1}."
             )
+
+    def _chosen(self, maps: Tensor) -> Tensor:
+        self._check_count(len(maps))
         return torch.stack([maps[k] for k in self.channels])
 
     def __repr__(self) -> str:
@@ -111,9 +119,11 @@ class Scheduled(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss, schedule: float | Callable[[int], float]) -> None:
         super().__init__()
-        _check_loss(loss)
+        check_loss(loss)
         if isinstance(schedule, type):
             raise TypeError(f"schedule={schedule.__name__} is a class; pass an instance of it.")
+        if callable(schedule):
+            check_takes(schedule, (0,), "schedule", "a number, or epoch -> weight")
         self.loss, self.schedule = loss, schedule
         self.register_buffer("weight", torch.tensor(self._weight(0)))
 
@@ -150,9 +160,3 @@ class Scheduled(PhysicsLoss):
 
     def __repr__(self) -> str:
         return f"Scheduled({self.loss!r}, {self.schedule!r})"
-
-
-def _check_loss(loss: object) -> None:
-    if not isinstance(loss, PhysicsLoss):
-        given = f"{loss.__name__}, a class" if isinstance(loss, type) else f"{loss!r}"
-        raise TypeError(f"loss={given}, must be a PhysicsLoss, such as EdgeLoss().")

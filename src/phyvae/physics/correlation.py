@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from .base import PhysicsLoss, check_maps, check_neighbours, in_pixels, standardise
 from .gradients import counted
 
@@ -66,7 +67,10 @@ class Autocorrelation(PhysicsLoss):
         if vector is not None and len(vector) != 2:
             raise ValueError(f"distance={distance} must be a length, or a vector (dy, dx).")
         unit = in_pixels(1.0, "distance", pixel_size)  # map pixels per unit of distance
-        size = math.hypot(*vector) if vector is not None else float(distance)  # type: ignore[arg-type]
+        numbers = [as_number(d, "distance") for d in ((distance,) if vector is None else vector)]
+        size = numbers[0] if vector is None else math.hypot(*numbers)
+        if not isinstance(alike, bool):
+            raise TypeError(f"alike={brief(alike)} must be True or False.")
         if not 1 <= size * unit < math.inf:
             raise ValueError(
                 f"distance={distance} is {size * unit:.3g} map pixels, but must be at least one, "

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from ..graph import SiteGraph
-from .base import PhysicsLoss, check_maps, check_values, length, standardise
+from .base import PhysicsLoss, check_maps, check_scaling, check_values, length, standardise
 
 __all__ = ["SL1", "EdgeLoss", "bilateral", "scharr"]
 
@@ -71,14 +72,15 @@ class EdgeLoss(PhysicsLoss):
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
-        if sigma_color is not None and not 0 < sigma_color < math.inf:
+        if sigma_color is not None and not 0 < as_number(sigma_color, "sigma_color") < math.inf:
             raise ValueError(f"sigma_color={sigma_color} must be > 0, or None for the map's own.")
-        if not 0 <= sigma_spatial < math.inf:
-            raise ValueError(f"sigma_spatial={sigma_spatial} map pixels must be >= 0; 0 is off.")
-        if scaling not in ("standard", "minmax", "none"):
-            raise ValueError(f"scaling={scaling!r} must be 'standard', 'minmax' or 'none'.")
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction={reduction!r} must be 'mean' or 'sum'.")
+        if not 0 <= as_number(sigma_spatial, "sigma_spatial") < 1e6:
+            raise ValueError(
+                f"sigma_spatial={sigma_spatial} map pixels must lie in [0, 1e6); 0 is off."
+            )
+        check_scaling(scaling, ("standard", "minmax", "none"))
+        if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
+            raise ValueError(f"reduction={brief(reduction)} must be 'mean' or 'sum'.")
         self.sigma_color, self.sigma_spatial = sigma_color, sigma_spatial
         self.scaling, self.reduction = scaling, reduction
 

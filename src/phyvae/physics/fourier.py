@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, standardise
+from .._given import as_number
+from .base import PhysicsLoss, check_maps, check_scaling, standardise
 
 __all__ = ["SL2", "FourierLoss"]
 
@@ -60,10 +61,9 @@ class FourierLoss(PhysicsLoss):
         self, radius: float = 1.0, *, scaling: Literal["standard", "none"] = "standard"
     ) -> None:
         super().__init__()
-        if not 0 <= radius < math.inf:
+        if not 0 <= as_number(radius, "radius") < math.inf:
             raise ValueError(f"radius={radius} must be >= 0 frequency samples.")
-        if scaling not in ("standard", "none"):
-            raise ValueError(f"scaling={scaling!r} must be 'standard' or 'none'.")
+        check_scaling(scaling)
         self.radius, self.scaling = radius, scaling
 
     def forward(

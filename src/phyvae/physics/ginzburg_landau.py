@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from ..graph import SiteGraph
 from .base import (
     PhysicsLoss,
@@ -60,7 +61,7 @@ class GinzburgLandau(PhysicsLoss):
     scaling
         ``"standard"``, or ``"none"``: the wells are values of the map as it is.
     pixel_size
-        Distance between neighbouring patches, nm.
+        Distance between neighbouring patches, nm; of sites without a lattice, their spacing.
 
     Notes
     -----
@@ -188,8 +189,13 @@ ModicaMortola = GinzburgLandau
 
 def _as_wells(wells: Sequence[int | float | Sequence[int | float]]) -> Wells:
     """Return the wells as points, checked; a number is a point of one coordinate."""
+    if not isinstance(wells, Sequence) or isinstance(wells, str):
+        raise TypeError(
+            f"wells={brief(wells)} must be a list of values of the map: wells=[-1, 1]."
+        )
     points = tuple(
-        tuple(map(float, well)) if isinstance(well, Sequence) else (float(well),) for well in wells
+        tuple(as_number(x, "wells") for x in (well if isinstance(well, Sequence) else (well,)))
+        for well in wells
     )
     fits = len(set(points)) == len(points) >= 2 and len(set(map(len, points))) == 1
     if not fits or not points[0] or not all(map(math.isfinite, itertools.chain(*points))):

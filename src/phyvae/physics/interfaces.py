@@ -6,6 +6,7 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief, is_integer
 from ..graph import SiteGraph
 from .base import PhysicsLoss, check_maps, check_scaling, root, standardise, standardise_values
 from .gradients import corner_steps, counted
@@ -71,15 +72,17 @@ class InterfaceEnergy(PhysicsLoss):
         scaling: Literal["standard", "none"] = "standard",
     ) -> None:
         super().__init__()
-        if not 1 <= ratio < math.inf:
+        if not 1 <= as_number(ratio, "ratio") < math.inf:
             raise ValueError(
                 f"ratio={ratio} must be >= 1, the hardest wall over the easiest; to make the "
                 "other direction easy, add 90 to angle."
             )
-        if not math.isfinite(angle):
+        if not math.isfinite(as_number(angle, "angle")):
             raise ValueError(f"angle={angle} must be a finite number of degrees.")
-        if folds not in (2, 4):
-            raise ValueError(f"folds={folds} must be 2, one easy direction, or 4, two of them.")
+        if not is_integer(folds) or folds not in (2, 4):
+            raise ValueError(
+                f"folds={brief(folds)} must be 2, one easy direction, or 4, two of them."
+            )
         check_scaling(scaling)
         self.ratio, self.angle, self.folds, self.scaling = ratio, angle, folds, scaling
 

@@ -1,12 +1,14 @@
 """Class occupancy: how many classes a map has, and how decided its cells are."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from .base import PhysicsLoss, check_channels, check_maps, check_scaling, standardise
 from .gradients import counted, mean_over
 
@@ -31,9 +33,11 @@ class ClassOccupancy(PhysicsLoss):
     temperature
         :math:`T` of the softmax, in standard deviations of the map, > 0.
     scaling
-        ``"standard"``; ``"none"``, the softmax of the maps as they are; or ``"probabilities"``:
-        the maps are probabilities already, each cell's divided by their sum, and there is no
-        softmax. The last two break the law on scale and offset.
+        ``"standard"``, for content latents that stand for a class each; ``"none"``, the softmax
+        of the maps as they are; or ``"probabilities"``, for the classes of a ``jiVAE`` or an
+        ``ssiVAE``: the maps are probabilities already, each cell's divided by their sum, and
+        there is no softmax. The last two break the law on scale and offset. A trainer refuses
+        ``"probabilities"`` of content latents, and classes beside content latents.
 
     Notes
     -----
@@ -66,9 +70,9 @@ class ClassOccupancy(PhysicsLoss):
         scaling: Literal["standard", "none", "probabilities"] = "standard",
     ) -> None:
         super().__init__()
-        if of not in ("map", "cells"):
-            raise ValueError(f"of={of!r} must be 'map' or 'cells'.")
-        if not 0 < temperature < math.inf:
+        if not isinstance(of, str) or of not in ("map", "cells"):
+            raise ValueError(f"of={brief(of)} must be 'map' or 'cells'.")
+        if not 0 < as_number(temperature, "temperature") < math.inf:
             raise ValueError(f"temperature={temperature} must be > 0.")
         check_scaling(scaling, ("standard", "none", "probabilities"))
         self.of, self.temperature, self.scaling = of, temperature, scaling
@@ -94,6 +98,20 @@ class ClassOccupancy(PhysicsLoss):
         else:
             entropy = mean_over(_entropy(p), counts)
         return entropy / math.log(len(maps))
+
+    def check_kinds(self, classes: Sequence[bool]) -> None:
+        """Raise an error unless the maps are probabilities of classes, or all are to become so."""
+        probabilities = self.scaling == "probabilities"
+        if all(classes) or not (probabilities or any(classes)):
+            return
+        those = [k for k, is_class in enumerate(classes) if is_class]
+        cure = f"choose the classes: PhysicsObjective(..., channels={those})"
+        if not those:
+            cure = "a softmax makes them so: scaling='standard'"
+        raise ValueError(
+            f"{self!r} acts on {len(classes)} maps, of which {len(classes) - len(those)} are no "
+            f"class probabilities; {cure}."
+        )
 
     def __repr__(self) -> str:
         return (

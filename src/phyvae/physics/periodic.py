@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._given import as_number, brief
 from .base import PhysicsLoss, check_maps, check_neighbours, in_pixels, standardise
 
 __all__ = ["PeriodicOrder"]
@@ -77,19 +78,19 @@ class PeriodicOrder(PhysicsLoss):
                 f"wavevectors={wavevectors} and ring={ring}: give one of the two, wavevectors as "
                 "pairs (ky, kx) or the ring's radius."
             )
-        if ring is not None and not 0 < ring * size <= 0.5:
+        if ring is not None and not 0 < as_number(ring, "ring") * size <= 0.5:
             raise ValueError(_beyond("ring", ring, size))
-        vectors = None if wavevectors is None else tuple(tuple(map(float, q)) for q in wavevectors)
+        vectors = None if wavevectors is None else _as_vectors(wavevectors)
         if vectors is not None:
             if not vectors or any(len(q) != 2 for q in vectors):
                 raise ValueError(f"wavevectors={wavevectors} must be pairs (ky, kx), not none.")
             for q in vectors:
                 if not 0 < max(map(abs, q)) * size <= 0.5 or not all(map(math.isfinite, q)):
                     raise ValueError(_beyond("wavevectors", q, size))
-        if tolerance is not None and not 0 < tolerance < math.inf:
+        if tolerance is not None and not 0 < as_number(tolerance, "tolerance") < math.inf:
             raise ValueError(f"tolerance={tolerance} must be > 0, or None for the map's own.")
-        if punish not in ("outside", "at"):
-            raise ValueError(f"punish={punish!r} must be 'outside' or 'at' the wavevectors.")
+        if not isinstance(punish, str) or punish not in ("outside", "at"):
+            raise ValueError(f"punish={brief(punish)} must be 'outside' or 'at' the wavevectors.")
         self.wavevectors, self.ring, self.tolerance = vectors, ring, tolerance
         self.punish, self.pixel_size, self._size = punish, pixel_size, size
 
@@ -161,6 +162,19 @@ class PeriodicOrder(PhysicsLoss):
 
 def _gaussian(distance: Tensor) -> Tensor:
     return torch.exp(-distance.square() / 2)
+
+
+def _as_vectors(wavevectors: object) -> tuple[tuple[float, ...], ...]:
+    try:
+        return tuple(
+            tuple(as_number(k, "wavevectors") for k in q)
+            for q in wavevectors  # type: ignore[attr-defined]
+        )
+    except TypeError:
+        raise TypeError(
+            f"wavevectors={brief(wavevectors)} must be a list of pairs (ky, kx), such as "
+            "[(0, 0.25)]."
+        ) from None
 
 
 def _beyond(name: str, q: float | tuple[float, ...], size: float) -> str:

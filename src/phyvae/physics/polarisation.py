@@ -158,6 +158,7 @@ def _in_one_unit(z: Tensor, counts: Tensor) -> Float[Tensor, "2 rows cols"]:
     variance = mean_over(centred.square(), counts).sum().detach()  # a unit; it cancels
     # What varies by rounding errors only is flat, as in `standardise`.
     rounding = 16 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
-    flat = variance <= rounding.square()
+    variance = torch.where(variance.isinf(), torch.nan, variance)
+    flat = (variance <= rounding.square()) & variance.isfinite()
     unit = torch.where(flat, 1.0, variance).sqrt()
     return torch.where(flat, 0.0, centred / unit)

@@ -159,7 +159,7 @@ class Relation(PhysicsLoss):
         scaling: Literal["standard", "none"] = "standard",
     ) -> None:
         super().__init__()
-        if not callable(function):
+        if not callable(function) or isinstance(function, type | PhysicsLoss):
             raise TypeError(
                 f"function={function!r} must be a function of the maps, (z1, z2) -> map."
             )

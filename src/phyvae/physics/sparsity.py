@@ -48,7 +48,7 @@ class Sparsity(PhysicsLoss):
 
     def __init__(self, kind: Literal["l1", "group"] = "l1") -> None:
         super().__init__()
-        if kind not in ("l1", "group"):
+        if not isinstance(kind, str) or kind not in ("l1", "group"):
             raise ValueError(f"kind={kind!r} must be 'l1' or 'group'.")
         self.kind = kind
 

@@ -50,7 +50,7 @@ class MapSymmetry(PhysicsLoss):
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
-        if operation not in get_args(Operation):
+        if not isinstance(operation, str) or operation not in get_args(Operation):
             raise ValueError(f"operation={operation!r} must be one of {get_args(Operation)}.")
         self.operation = operation
 

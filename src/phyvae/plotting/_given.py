@@ -72,6 +72,8 @@ def as_picture(image: Any) -> npt.NDArray[Any]:
             f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
             "width), or a PatchGrid."
         )
+    if not np.isfinite(values).any():
+        raise ValueError("image has no finite value; is it the right channel?")
     if isinstance(image, PatchGrid) and values.ndim == 3:
         return np.asarray(values.mean(axis=2))
     if values.ndim != 2:
@@ -108,7 +110,11 @@ def extent_of(shape: tuple[int, ...], grid: Any = None) -> Extent:
 
 def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
     pixel_size = None if pixel_size is None else as_number(pixel_size, "pixel_size")
-    if (pixel_size is None) != (unit == "px") or (pixel_size is not None and pixel_size <= 0):
+    if not isinstance(unit, str):
+        raise TypeError(f"unit={brief(unit)} must be a name, such as 'nm'.")
+    if (pixel_size is None) != (unit == "px") or (
+        pixel_size is not None and not 0 < pixel_size < np.inf
+    ):
         raise ValueError(
             f"pixel_size={pixel_size} and unit={unit!r} go together, as in pixel_size=0.02, "
             "unit='nm'; leave both out for pixels."
@@ -134,6 +140,8 @@ def refuse_no_grid(grid: object) -> None:
 
 def checked_width(width: Any) -> float:
     inches = as_number(width, "width", "a number of inches")
-    if not 0 < inches < np.inf:
-        raise ValueError(f"width={width} inches must be > 0; 3.4 is one column of a journal.")
+    if not 0 < inches <= 100:
+        raise ValueError(
+            f"width={width} inches must lie in (0, 100]; 3.4 is one column of a journal."
+        )
     return inches

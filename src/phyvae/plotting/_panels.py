@@ -1,5 +1,6 @@
 """The panels of a figure: how arrays, walls and text are drawn in it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -45,14 +46,20 @@ def show(ax: Any, values: Any, **style: Any) -> Any:
 
 
 def draw_row(
-    axes: Any, z: Any, labels: Any, extent: Extent, grid: Any = None, pixel_size: float = 1.0
+    axes: Any,
+    z: Any,
+    labels: Any,
+    extent: Extent,
+    grid: Any = None,
+    pixel_size: float = 1.0,
+    names: Sequence[str] = (),
 ) -> None:
     """Draw each channel and, in the last panel, the labels; hide what stays empty."""
     for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
         values = np.ma.masked_invalid(channel)
         shown = _draw_map(ax, values, extent, grid, pixel_size, cmap="viridis")
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
-        ax.set_title(latent_name(k))
+        ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             _draw_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:

@@ -96,7 +96,7 @@ class DrawMaps:
         labels = self._segmented(maps if self.method == "gmm" else maps[self.channel])
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        fig, _ = plot_latent_maps(maps, labels, grid=self.grid)
+        fig, _ = plot_latent_maps(maps, labels, grid=self.grid, names=trainer.model.map_names)
         try:
             fig.savefig(folder / f"epoch_{epoch:04d}.png", dpi=150)
         finally:

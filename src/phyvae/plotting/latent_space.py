@@ -1,5 +1,6 @@
 """The latent space: what it decodes to, how the patches spread over it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,7 @@ def plot_manifold(
     maps: Array | None = None,
     limits: tuple[float, float] = (0.05, 0.95),
     channels: tuple[int, int] = (0, 1),
+    known: int | Sequence[float] | Array | None = None,
     width: float = 3.4,
 ) -> Drawn:
     """Plot the patches decoded from an n x n lattice of two latents.
@@ -156,7 +158,8 @@ def plot_manifold(
     Parameters
     ----------
     model
-        A ShiftVAE on the CPU; of one latent, the figure is one row. Spectra share one scale.
+        A ShiftVAE, or a pyroVED model; of one latent, the figure is one row. Spectra share one
+        scale.
     n
         Patches along each axis, >= 2.
     maps
@@ -167,6 +170,8 @@ def plot_manifold(
         maps, z is -1.64 to 1.64 by default.
     channels
         The latents along x and y (upwards).
+    known
+        Of a pyroVED model with classes or properties: the class, or the properties, to draw.
     width
         Figure width, inches.
 
@@ -176,9 +181,10 @@ def plot_manifold(
     >>> model = phyvae.ShiftVAE((16, 16), latent_dim=2, seed=0)
     >>> fig, axes = phyvae.plot_manifold(model, n=5)
     """
-    if not hasattr(model, "decode") or not hasattr(model, "latent_dim"):
-        cure = ": trainer.model" if hasattr(model, "model") else ""
-        raise TypeError(f"model={brief(model)} must be a ShiftVAE{cure}.")
+    model = _drawing(model)
+    told = {"known": known} if hasattr(model, "beside") else {}
+    if known is not None and not told:
+        raise ValueError(f"known={brief(known)}, but a ShiftVAE draws from its latents alone.")
     as_integer(n, "n", 0)
     if not isinstance(limits, tuple | list) or len(limits) != 2:
         raise TypeError(f"limits={brief(limits)} must be two quantiles, such as (0.05, 0.95).")
@@ -190,7 +196,7 @@ def plot_manifold(
     z[..., along[-1]] = torch.from_numpy(values[along[-1], ::-1].copy())[: len(z), None].float()
     z[..., along[0]] = torch.from_numpy(values[along[0]]).float()
     with torch.no_grad():
-        decoded = as_array(model.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2]))
+        decoded = as_array(model.decode(z.flatten(0, 1), **told).unflatten(0, z.shape[:2]))
     fig, axes = new_panels(1, 1, width)
     ax, extent = axes[0, 0], extent_of(z.shape[:2])
     if decoded.ndim == 4:
@@ -218,6 +224,22 @@ def plot_manifold(
         ax.set_yticks(n - 1 - ticks, names[1])
         ax.set_ylabel(latent_name(along[1]))
     return finished(fig), axes[0]
+
+
+def _drawing(model: Any) -> Any:
+    """Return a model that decodes content latents; pyroVED's own are adapted."""
+    if hasattr(model, "decode") and hasattr(model, "latent_dim"):
+        return model
+    from ..models import adapt  # pyroVED brings matplotlib along
+
+    try:
+        return adapt(model)
+    except TypeError:
+        is_module = isinstance(model, torch.nn.Module)
+        cure = ": trainer.model" if hasattr(model, "model") and not is_module else ""
+        raise TypeError(
+            f"model={brief(model)} must be a ShiftVAE or a pyroVED model{cure}."
+        ) from None
 
 
 def _lattice_of(

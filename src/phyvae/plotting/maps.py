@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..patches import PatchGrid
@@ -29,6 +29,7 @@ def plot_comparison(
     *,
     truth: Array | None = None,
     grid: PatchGrid | None = None,
+    names: Sequence[str] | None = None,
     pixel_size: float | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -72,13 +73,14 @@ def plot_comparison(
     if true is not None and grid is None:
         raise ValueError("truth is drawn next to the image; pass grid, too.")
     extent, unit = frame_of(shape, grid, pixel_size, unit)
+    _check_names(names, channels)
     columns = channels + any(v is not None for v in (true, *domains))
     above = int(grid is not None)
     fig, axes = new_panels(above + len(rows), columns, width)
     if grid is not None:
         _draw_what_is_known(axes[0], grid, true, extent, pixel_size)
     for row, stack, labels in zip(axes[above:], z, domains, strict=True):
-        draw_row(row, stack, labels, extent, grid, pixel_size or 1.0)
+        draw_row(row, stack, labels, extent, grid, pixel_size or 1.0, names or ())
     label_outer(axes, unit)
     for row, name in zip(axes[above:], rows, strict=True):
         wrapped = textwrap.fill(name, max(8, _CHARACTERS // len(axes)))
@@ -110,6 +112,7 @@ def plot_latent_maps(
     labels: Array | None = None,
     *,
     grid: PatchGrid | None = None,
+    names: Sequence[str] | None = None,
     pixel_size: float | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -125,6 +128,9 @@ def plot_latent_maps(
     grid
         The grid of the maps; axes are then in image pixels, else in map pixels. Cells of
         `PatchGrid.at` are drawn at their sites, empty ones are blank.
+    names
+        A title for each map, where it is no content latent: ``model.map_names``, or
+        ``["$p_1$", "$p_2$"]``.
     pixel_size, unit
         Size of an image pixel and its unit: ``pixel_size=0.02, unit="nm"``; needs `grid`.
     width
@@ -133,7 +139,8 @@ def plot_latent_maps(
     Raises
     ------
     ValueError
-        If shapes do not fit, a map holds no finite value, or `pixel_size` lacks `grid` or unit.
+        If shapes do not fit, a map holds no finite value or has no name, or `pixel_size` lacks
+        `grid` or unit.
 
     Examples
     --------
@@ -147,11 +154,18 @@ def plot_latent_maps(
     z = as_maps(maps)
     domains = None if labels is None else as_labels(labels, z.shape[1:])
     extent, unit = frame_of(z.shape[1:], grid, pixel_size, unit)
+    _check_names(names, len(z))
     n = len(z) + (domains is not None)
     rows = math.ceil(n / (4 if checked_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
-    draw_row(axes.ravel()[:n], z, domains, extent, grid, pixel_size or 1.0)
+    draw_row(axes.ravel()[:n], z, domains, extent, grid, pixel_size or 1.0, names or ())
     for ax in axes.flat[n:]:
         ax.set_visible(False)
     label_outer(axes, unit)
     return finished(fig), axes.ravel()[:n]
+
+
+def _check_names(names: object, count: int) -> None:
+    listed = isinstance(names, Sequence) and not isinstance(names, str)
+    if names is not None and (not listed or len(names) != count):  # type: ignore[arg-type]
+        raise ValueError(f"names={brief(names)} must be a list of {count}, one for each map.")

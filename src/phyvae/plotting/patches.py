@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .._given import as_integer
+from .._given import as_integer, as_seed
 from ..patches import PatchGrid
 from ._given import as_array, as_picture, checked_width, refuse_no_grid
 from ._panels import COLOURS, Drawn, finished, show
@@ -27,6 +27,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     """
     refuse_no_grid(grid)
     checked_width(width)
+    as_seed(seed)
     filled = grid.indices.numpy()
     if not 1 <= as_integer(n, "n", 0) <= len(filled):
         raise ValueError(f"n={n} must be between 1 and the number of patches, {len(filled)}.")

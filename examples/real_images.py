@@ -1,0 +1,223 @@
+"""Judge what finds domains on real images, by what is known of them.
+
+``python examples/real_images.py --data FOLDER`` reads, from a folder of ``.npz`` files, an oxide
+film on its substrate, a tilt boundary of iron, a single-phase perovskite, a striped film seen by
+piezoresponse, and hysteresis loops of another: whichever are there. It takes half an hour on two
+cores, prints a table, draws maps and domains of each image side by side, and keeps the maps.
+
+Nobody knows the true domains of these images, but something of each is known: where the one wall
+lies, that there is none, which way the stripes run. Every method has the same patches and the same
+clustering; the models have the benchmark's fixed settings.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy import ndimage
+from skimage.feature import structure_tensor
+from skimage.filters import threshold_otsu
+from sklearn.decomposition import PCA
+
+import phyvae
+from experiment import noise_of
+
+STEPS, EPOCHS = 1400, 50
+Maps = np.ndarray  # (channels, rows, cols)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image, its patches, and what is known of its domains."""
+
+    name: str
+    grid: phyvae.PatchGrid
+    classes: int
+    known: np.ndarray  # (rows, cols): the domains, or what comes nearest to them
+    says: Callable[[np.ndarray], str]  # of labels, what the knowledge is checked by
+
+
+# -- What is known -----------------------------------------------------------------------------
+
+
+def wall_at(grid: phyvae.PatchGrid, row: float, cell: float) -> Callable[[np.ndarray], str]:
+    """Say how far the wall found lies from a horizontal line; rows and unit cell in px."""
+
+    def says(labels: np.ndarray) -> str:
+        top, bottom = (np.bincount(part).argmax() for part in (labels[0], labels[-1]))
+        if top == bottom:
+            return "no wall across the image"
+        step = grid.centers[1, 0, 0] - grid.centers[0, 0, 0]
+        above = (labels != bottom).sum(0)  # patches of each column on the upper side
+        found = grid.centers[0, 0, 0] - step / 2 + step * above
+        off = np.abs(found - row)
+        return f"wall {found.mean() - row:+.0f} px off, {np.mean(off <= cell):.0%} within a cell"
+
+    return says
+
+
+def count(labels: np.ndarray) -> str:
+    """Say how many grains there are."""
+    return f"{int(phyvae.grains(labels, labels.size).max())} regions"
+
+
+def stripes(grid: phyvae.PatchGrid) -> np.ndarray:
+    """Return 1 where the intensity of an image varies more down than across a patch, else 0."""
+    image = grid.image.double().numpy()
+    rows, _, cols = structure_tensor(image, sigma=grid.patch_shape[0] / 2, order="rc")
+    return grid.sample((rows > cols).astype(int))
+
+
+def scenes(folder: Path) -> Iterator[Scene]:
+    """Yield what the folder holds."""
+
+    def read(name: str, key: str = "image") -> np.ndarray | None:
+        path = folder / f"{name}.npz"
+        return np.load(path)[key].astype(np.float64) if path.is_file() else None
+
+    image = read("oxide_film_substrate_interface_stem")
+    if image is not None:
+        grid = phyvae.PatchGrid(image, 40, 20)
+        known = (grid.centers[..., 0] > 680).astype(int)
+        yield Scene("film and substrate", grid, 2, known, wall_at(grid, 680, 27))
+    image = read("fe_bcc_tilt_boundary_stem")
+    if image is not None:
+        grid = phyvae.PatchGrid(image, 40, 12)
+        known = (grid.centers[..., 0] > 248).astype(int)
+        yield Scene("tilt boundary", grid, 2, known, wall_at(grid, 248, 23))
+    image = read("perovskite_adf_stem")
+    if image is not None:
+        grid = phyvae.PatchGrid(image, 60, 12)
+        yield Scene("one phase", grid, 1, np.zeros(grid.shape, dtype=int), count)
+    image = read("pzt_pfm")
+    if image is not None:
+        # The contrast of the scan drifts from left to right; the stripes are what matters.
+        local = image - ndimage.gaussian_filter(image, 8)
+        local /= ndimage.gaussian_filter(np.abs(local), 16)
+        grid = phyvae.PatchGrid(local, 20, 6, percentiles=(1.0, 99.0))
+        yield Scene("striped film", grid, 2, stripes(grid), count)
+    cube = read("ferroelectric_beps_loops_60x60", "cube")
+    if cube is not None:
+        grid = phyvae.PatchGrid.from_spectra(cube, percentiles=(0.1, 99.9))
+        before = cube[:, :, 0]  # the response before any voltage
+        known = (before > threshold_otsu(before)).astype(int)
+        yield Scene("hysteresis loops", grid, 2, known, count)
+
+
+# -- What finds domains ------------------------------------------------------------------------
+
+
+def by_components(grid: phyvae.PatchGrid) -> Maps:
+    """Return principal components, of Fourier magnitudes if the patches are images."""
+    patches = grid.patches.double().numpy()
+    if len(grid.patch_shape) == 2:
+        patches = np.abs(np.fft.rfft2(patches))
+    values = PCA(8, random_state=0).fit_transform(patches.reshape(len(grid), -1))
+    return values.T.reshape(-1, *grid.shape)
+
+
+def found_in(grid: phyvae.PatchGrid) -> dict[str, Maps]:
+    """Return the maps of each method."""
+    flat = len(grid.patch_shape) == 1
+    settings = {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)} if flat else {}
+
+    def start() -> phyvae.ShiftVAE:
+        model = phyvae.ShiftVAE(grid.patch_shape, 2, dx_prior=0.3, seed=0, **settings)
+        if not flat:
+            phyvae.align(model, grid, progress=False)
+        return model
+
+    pixels = min(1.0, 144 / np.prod(grid.patch_shape))
+    swept = phyvae.sweep(
+        grid,
+        {
+            "sh-VAE": phyvae.Setting(None, seed=0),
+            "phy-VAE": phyvae.Setting(phyvae.PhysicsObjective(phyvae.EdgeLoss()), seed=0),
+        },
+        EPOCHS,
+        model=lambda seed: start(),
+        beta=phyvae.LinearBeta(0.1, 0.3, epochs=EPOCHS),
+        steps_per_epoch=STEPS // EPOCHS,
+        pixels=pixels,
+        batch_size=49,
+        progress=False,
+    )
+    found = {"PCA" if flat else "FFT magnitude": by_components(grid)}
+    for name in ("sh-VAE", "phy-VAE"):
+        found[name] = swept.maps[name].numpy()
+    smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
+    refined = phyvae.refine(swept.models["phy-VAE"], grid, smooth, progress=False)
+    return found | {"phy-VAE, refined": refined.maps.numpy()}
+
+
+# -- The table and the figures -----------------------------------------------------------------
+
+
+def row(scene: Scene, method: str, maps: Maps, labels: np.ndarray) -> str:
+    """Return a line of the table."""
+    size, step = scene.grid.patch_shape[0], scene.grid.step[0]
+    wall = 2 if len(scene.grid.patch_shape) == 1 else max(2, round(size / step))
+    counted = phyvae.count_domains(maps[:2], wall=wall)
+    ari = "" if scene.classes == 1 else f"{phyvae.adjusted_rand_index(labels, scene.known):.2f}"
+    says = "" if scene.classes == 1 else scene.says(labels)
+    return f"| {scene.name} | {method} | {ari} | {counted} | {says} |"
+
+
+def drawn(scene: Scene, found: dict[str, Maps], labels: dict[str, np.ndarray], path: Path) -> None:
+    """Draw the first two maps and the domains of every method."""
+    fig, axes = plt.subplots(
+        3, len(found) + 1, figsize=(2.1 * (len(found) + 1), 6.4), layout="constrained"
+    )
+    flat = len(scene.grid.patch_shape) == 1
+    image = scene.grid.image[..., 0] if flat else scene.grid.image
+    axes[0, 0].imshow(image, cmap="gray")
+    axes[0, 0].set_title("response at 0 V" if flat else "image")
+    axes[1, 0].axis("off")
+    axes[2, 0].set_title("known")
+    classes = plt.get_cmap("viridis", max(2, scene.classes))
+    style = {"cmap": classes, "vmin": -0.5, "vmax": max(2, scene.classes) - 0.5}
+    axes[2, 0].imshow(scene.known, **style, interpolation="nearest")
+    for column, (method, maps) in zip(axes.T[1:], found.items(), strict=True):
+        column[0].set_title(method)
+        for ax, z in zip(column, maps, strict=False):
+            ax.imshow(z, cmap="viridis", interpolation="nearest")
+        matched = phyvae.match_labels(labels[method], scene.known)
+        column[2].imshow(matched, **style, interpolation="nearest")
+    for ax, name in zip(axes[:, 1], ("first map", "second map", "domains"), strict=True):
+        ax.set_ylabel(name)
+    for ax in axes.flat:
+        ax.set_xticks([])
+        ax.set_yticks([])
+    fig.savefig(path, dpi=150)
+    plt.close(fig)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("PHYVAE_REAL_DATA"))
+    parser.add_argument("--folder", type=Path, default=Path("real_images"))
+    parser.add_argument("--only", nargs="+", help="names of scenes")
+    given = parser.parse_args()
+    if given.data is None or not Path(given.data).is_dir():
+        raise SystemExit(f"--data {given.data}: give the folder of the .npz files.")
+    given.folder.mkdir(parents=True, exist_ok=True)
+    print("| image | method | ARI | domains, not given | wall, or regions |", flush=True)
+    print("| --- | --- | --- | --- | --- |", flush=True)
+    for scene in scenes(Path(given.data)):
+        if given.only and scene.name not in given.only:
+            continue
+        found = found_in(scene.grid)
+        labels = {m: phyvae.segment(maps, scene.classes) for m, maps in found.items()}
+        for method, maps in found.items():
+            print(row(scene, method, maps, labels[method]), flush=True)
+        stem = given.folder / scene.name.replace(" ", "_")
+        np.savez(stem.with_suffix(".npz"), **found)
+        drawn(scene, found, labels, stem.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
