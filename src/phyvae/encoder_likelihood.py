@@ -1,13 +1,14 @@
 """The energy of all latents by what the encoder says of each patch, and how noise moves it."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .known import KnownPatches, pixels_of
-from .latent_descent import Point, Problem, signs_of
+from .latent_descent import EXACT, Inner, Point, Problem, signs_of
 
 __all__ = ["EncoderProblem", "Said", "said_by_encoder"]
 
@@ -37,10 +38,13 @@ class Said:
 class EncoderProblem(Problem):
     """The energy in which the encoder's answers, with their noise, stand for φ and the prior.
 
-    It is quadratic but for Ψ, so one step without Ψ is the encoder's own answer.
+    It is quadratic but for Ψ: without Ψ the minimum is the encoder's own answer, with Ψ it is one
+    step away, which is taken exactly.
     """
 
     said: Said = field(kw_only=True)
+    inner: ClassVar[Inner] = EXACT
+    is_quadratic: ClassVar[bool] = True
 
     @property
     def prior(self) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:

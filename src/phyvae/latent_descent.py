@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 else:
     Bar = tqdm  # an old one takes no parameter
 
-__all__ = ["Point", "Problem", "descend", "signs_of", "spread"]
+__all__ = ["EXACT", "Inner", "Point", "Problem", "descend", "signs_of", "spread"]
 
-_INNER_STEPS = 120
-_INNER_RATE = 0.2
 _SETTLED = 1e-3  # nats per patch; a smaller fall of the energy ends the descent
 _TOLERATED = 0.05  # nats; an expansion that misleads by less is left alone
 
@@ -44,6 +42,18 @@ class Point:
     noise: Float[Tensor, "n z_dim"]
 
 
+@dataclass(frozen=True)
+class Inner:
+    """How Adam minimises an expanded energy with Ψ: steps, and the rate of the first one."""
+
+    steps: int
+    rate: float
+
+
+ROUGH = Inner(120, 0.2)  # the expansion is wrong by more
+EXACT = Inner(500, 0.1)  # maps to 0.001
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The energy of all patches, and its expansions."""
@@ -57,6 +67,8 @@ class Problem:
     weight: float = 0.0
     offset: Tensor | float = 0.0
     unit: Tensor | float = 1.0
+    inner: ClassVar[Inner] = ROUGH
+    is_quadratic: ClassVar[bool] = False  # but for Ψ
 
     @torch.no_grad()
     def encoded(self) -> Float[Tensor, "n z_dim"]:
@@ -158,7 +170,11 @@ class Problem:
         return gradient, point.curvature + torch.diag_embed(precision)
 
     def step(
-        self, point: Point, damping: Float[Tensor, " n"], push: Tensor | float = 0.0
+        self,
+        point: Point,
+        damping: Float[Tensor, " n"],
+        push: Tensor | float = 0.0,
+        inner: Inner | None = None,
     ) -> Float[Tensor, "n z_dim"]:
         """Return the step to the minimum of the expanded energy, with `push` as a further force.
 
@@ -176,10 +192,11 @@ class Problem:
         slope = torch.einsum("nzy,ny->nz", whiten, gradient + push)
         if self.weight == 0:
             return back(-slope)
+        inner = inner or self.inner
         v = torch.zeros_like(slope, requires_grad=True)
-        optimizer = torch.optim.Adam([v], lr=_INNER_RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _INNER_STEPS)
-        for _ in range(_INNER_STEPS):
+        optimizer = torch.optim.Adam([v], lr=inner.rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, inner.steps)
+        for _ in range(inner.steps):
             with torch.enable_grad():
                 psi = self.psi(point.z + back(v))
                 (force,) = torch.autograd.grad(self.weight * len(slope) * psi, v)
@@ -220,7 +237,7 @@ def descend(problem: Problem, point: Point, iterations: int, bar: Bar) -> list[P
             damping = torch.where(misled, (4 * damping).clamp(min=1.0), damping / 4)
             point, fall, energy = trial, energy - lower, lower
             path.append(point)
-            if fall < _SETTLED:
+            if fall < _SETTLED or problem.is_quadratic:
                 break
         else:
             damping = torch.where(misled, (16 * damping).clamp(min=4.0), 2 * damping + 0.5)
@@ -234,7 +251,7 @@ def spread(
     total, squares = torch.zeros_like(point.z), torch.zeros_like(point.z)
     none = torch.zeros_like(point.reconstruction)
     for push in problem.pushes(point, samples, seed):
-        step = problem.step(point, none, push)
+        step = problem.step(point, none, push, ROUGH)  # a spread need not be as exact as maps
         total, squares = total + step, squares + step.square()
         bar.update()
     variance = (squares - total.square() / samples) / (samples - 1)

@@ -119,7 +119,7 @@ def refine(
         has the prior in it.
     iterations
         Largest number of Gauss-Newton steps without Ψ, and then with it, >= 1. It ends early
-        where the energy has settled.
+        where the energy has settled; with ``"encoder"``, whose energy is quadratic, after one.
     samples
         Simulated noises behind `stds`, and with ``"encoder"`` behind s, >= 2.
     batch_size
@@ -148,7 +148,7 @@ def refine(
     -----
     One step expands φ of each patch to second order (Gauss-Newton, a block per patch), minimises
     this quadratic energy with the exact Ψ by Adam, and is taken if the true energy falls; the
-    curvature of patches that the expansion misled is raised. With the encoder it is quadratic.
+    curvature of patches that the expansion misled is raised.
     Noise is simulated from the pixels' own residuals with random signs (a wild bootstrap; a pixel
     has one sign in all patches that share it): to first order with the decoder, or as the encoder
     answers to it, which gives s, too. Of a model that draws no patches, ``VED``, s is the
