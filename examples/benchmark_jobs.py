@@ -40,7 +40,7 @@ class Job:
         torch.set_num_threads(1)
         began = time.perf_counter()
         data = self.case.data(self.seed, self.patches)
-        maps, model, seconds = self._first(data.grid, data.scan)
+        maps, model, seconds = self._first(data.grid, data.scan, data.repeat)
         records = []
         for method in self.methods:
             started = self.clock()
@@ -61,7 +61,7 @@ class Job:
         return records, time.perf_counter() - began
 
     def _first(
-        self, grid: phyvae.PatchGrid, scan: phyvae.PatchGrid
+        self, grid: phyvae.PatchGrid, scan: phyvae.PatchGrid, repeat: float
     ) -> tuple[np.ndarray, phyvae.ShiftVAE | None, float]:
         """Return maps, model and seconds of the starting method, from the folder where it can."""
         stem = re.sub(r"[^\w.+-]+", "_", f"{self.start.name}-{self.case.name}-{self.seed}")
@@ -74,10 +74,10 @@ class Job:
                 return saved["maps"], model, float(saved["seconds"])
         aligned, before = None, 0.0
         if isinstance(self.start, Trained) and self.start.goes_on_from_align:
-            _, aligned, before = replace(self, start=ALIGN)._first(grid, scan)
+            _, aligned, before = replace(self, start=ALIGN)._first(grid, scan, repeat)
         started = self.clock()
         if isinstance(self.start, Trained):
-            model = self.start.train(grid, self.seed, self.device, scan, aligned)
+            model = self.start.train(grid, self.seed, self.device, scan, aligned, repeat)
             maps = model.latent_maps(grid).numpy()
         else:
             maps = self.start.maps(grid, self.seed)

@@ -13,6 +13,7 @@ from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
+from benchmark_phantoms import SIZE
 
 Maps = np.ndarray  # (channels, rows, cols)
 
@@ -95,15 +96,20 @@ class Trained:
         device: str = "cpu",
         scan: phyvae.PatchGrid | None = None,
         aligned: phyvae.ShiftVAE | None = None,
+        repeat: float = 1.0,
     ) -> phyvae.ShiftVAE:
         """Train on the patches of a grid; `scan` is the image they are from, if not its own.
 
-        `aligned` is the model to start from, if it is there already; it is trained in place.
+        `aligned` is the model to start from, if it is there already; it is trained in place. The
+        shift goes as far as the pattern's period, `repeat` lattice constants, asks.
         """
-        model = _model(grid, seed) if aligned is None else aligned
+        dx_prior = 0.3 * repeat
+        model = _model(grid, seed, dx_prior) if aligned is None else aligned
         beta = phyvae.LinearBeta(0.1, 0.3, epochs=max(1, self.epochs))
         if self.pyroved_lr is not None:
-            weights = _pyroved_weights(grid, seed, self.epochs, beta, self.pyroved_lr, device)
+            weights = _pyroved_weights(
+                grid, seed, self.epochs, beta, self.pyroved_lr, device, dx_prior
+            )
             model.load_state_dict(weights)
             return model
         teaches = {
@@ -111,7 +117,8 @@ class Trained:
         }  # fmt: skip
         steps = teaches[self.start]
         if steps is not None and aligned is None:
-            phyvae.align(model, scan or grid, seed=seed, progress=False, **steps)
+            reach = round(repeat * (3 * SIZE // 8))  # for a repeat of 1, that of align itself
+            phyvae.align(model, scan or grid, reach=reach, seed=seed, progress=False, **steps)
         if self.epochs == 0:
             return model
         batch = min(49, math.isqrt(len(grid)) ** 2)
@@ -125,19 +132,25 @@ class Trained:
         return self.train(grid, seed).latent_maps(grid).numpy()
 
 
-def _model(grid: phyvae.PatchGrid, seed: int) -> phyvae.ShiftVAE:
-    return phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=seed)
+def _model(grid: phyvae.PatchGrid, seed: int, dx_prior: float) -> phyvae.ShiftVAE:
+    return phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=dx_prior, seed=seed)
 
 
 def _pyroved_weights(
-    grid: phyvae.PatchGrid, seed: int, epochs: int, beta: Any, lr: float, device: str
+    grid: phyvae.PatchGrid,
+    seed: int,
+    epochs: int,
+    beta: Any,
+    lr: float,
+    device: str,
+    dx_prior: float,
 ) -> dict[str, torch.Tensor]:
     """Train pyroVED's own model with its own trainer, as its users do; return the weights."""
     import pyroved
 
     patches = grid.gather(torch.arange(len(grid)))
     model = pyroved.models.iVAE(
-        grid.patch_shape, 2, invariances=["t"], dx_prior=0.3, dy_prior=0.3, seed=seed,
+        grid.patch_shape, 2, invariances=["t"], dx_prior=dx_prior, dy_prior=dx_prior, seed=seed,
         device=device,
     )  # fmt: skip
     trainer = pyroved.trainers.SVItrainer(model, lr=lr, seed=seed, device=device)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import phyvae
+from experiment import flattened
 
 # Standard deviation of the detector's noise, and electrons per pixel, on a bright column; for
 # graphene, which has no dose, the noise in units of the lattice's height.
@@ -24,6 +25,8 @@ SIZE, STEP = 24, 12  # px
 LATTICE = {"centred": 12.0, "random": 12.6}  # px
 MATERIALS = {"nio_lsmo": 2, "bfo": 3, "graphene": 4, "perovskite": 1}  # true domains
 CONTROL = "perovskite"
+# Period of the pattern, in lattice constants: the superlattice's is √3.
+REPEAT = {"graphene": 3**0.5}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Data:
     again: phyvae.PatchGrid  # the same specimen with other noise: patches held out
     truth: np.ndarray
     classes: int
+    repeat: float  # period of the pattern, in lattice constants: what a user knows of it
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,15 @@ class Case:
     def _record(self, seed: int, patches: int) -> Data:
         side = SIZE + STEP * (patches - 1)
         first, second = (self.phantom(side, seed, noise_seed=2 * seed + k) for k in (0, 1))
-        # Both scans on one scale. Extreme pixels would take most of it, of an STM scan above all.
-        tails = (1.0, 99.0) if self.material == "graphene" else (0.1, 99.9)
+        # Both scans on one scale. Extreme pixels would take most of it, of an STM scan above all,
+        # which is flattened first, as every user does.
+        is_stm = self.material == "graphene"
+        tails = (1.0, 99.0) if is_stm else (0.1, 99.9)
         image = first.image.astype(np.float64)
         gain = np.ptp(first.clean) / np.ptp(second.clean)
         again = (second.image - second.clean.min()) * gain + first.clean.min()
+        if is_stm:
+            image, again = flattened(image), flattened(again)
         low, high = np.percentile(image, tails)
         image, again = (np.clip((x - low) / (high - low), 0, 1) for x in (image, again))
         truth = first.domains
@@ -94,7 +102,8 @@ class Case:
         )
         if self.phase == "random":
             truth = grid.sample(truth)
-        return Data(grid, scan, again, truth, MATERIALS[self.material])
+        repeat = REPEAT.get(self.material, 1.0)
+        return Data(grid, scan, again, truth, MATERIALS[self.material], repeat)
 
 
 @functools.lru_cache(maxsize=2)  # jobs on the same data follow each other
