@@ -29,7 +29,7 @@ import numpy as np
 import benchmark_report
 from benchmark_jobs import TUNING, Job, Record, whole
 from benchmark_methods import Method, Trained, all_rows, root
-from benchmark_phantoms import DISTORTION, NOISE, Case, all_cases
+from benchmark_phantoms import DISTORTION, NOISE, REPEAT, Case, all_cases
 
 QUICK = {
     "methods": ["pca", "pca+smooth", "sh-vae", "balanced-sl1-w0.1-s0.3"],
@@ -50,6 +50,7 @@ class Benchmark:
         self.rows, self.cases = all_rows(epochs), all_cases()
         self.settings = {
             "patches": patches, "epochs": epochs, "noise": NOISE, "distortion": DISTORTION,
+            "repeat": REPEAT,
         }  # fmt: skip
         self.path = folder / "results.json"
         self.runs: list[Record] = []

@@ -103,14 +103,17 @@ class Experiment:
         beta: phyvae.LinearBeta,
         classes: int,
         steps: int = 1400,
+        repeat: float = 1.0,
     ) -> None:
+        """Start a model on the grid; `repeat` is the pattern's period, in lattice constants."""
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
         self.steps_per_epoch = math.ceil((470 if arguments.quick else steps) / epochs)
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
-            self.model |= {"dx_prior": 0.3}
+            self.model |= {"dx_prior": 0.3 * repeat}
+            self.reach = round(repeat * (3 * min(grid.patch_shape) // 8))
         else:  # spectra that differ little say too little to a Bernoulli decoder
             self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
         pixels = min(1.0, 144 / math.prod(grid.patch_shape))
@@ -124,7 +127,7 @@ class Experiment:
         model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
         if len(self.grid.patch_shape) == 2:
             print("aligning the model with the lattice ...", flush=True)
-            found = phyvae.align(model, self.grid, seed=self.model["seed"])
+            found = phyvae.align(model, self.grid, reach=self.reach, seed=self.model["seed"])
             clear = ", ".join(f"{rho:.2f}" for rho in found.autocorrelations[:4])
             print(f"{found.share:.0%} of neighbouring windows have the shifts they should have")
             print(f"autocorrelation of the first factors: {clear}")

@@ -31,8 +31,10 @@ classes = arguments.classes or (3 if truth is None else 4)
 
 epochs = 50 if arguments.quick else 200
 beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
+# The superlattice repeats after √3 lattice constants, and the shift must reach as far. With the
+# lattice's own period the content latents would say which of three cells a patch shows.
 study = experiment.Experiment(
-    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800
+    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800, repeat=3**0.5
 )
 objectives = {
     "sh-VAE": None,

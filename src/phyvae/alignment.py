@@ -100,9 +100,12 @@ def align(
     pairs
         Pairs of windows in a step, >= 1.
     reach
-        Largest displacement along either axis, px, >= 1. The default is three eighths of the
-        patch, three quarters of a lattice constant in patches of two: with less, the half cell is
-        sometimes taken for the cell. The tolerance c is a third of it.
+        Largest displacement along either axis, px, >= 1. Three quarters of the period of the
+        pattern are right: with less, the half cell is sometimes taken for the cell, with more,
+        few pairs agree. The default is three eighths of the patch, right for patches of two
+        lattice constants. A superlattice has its own, longer period, and needs a `dx_prior` of
+        the model as much wider; else a content latent says which of its cells a patch shows. The
+        tolerance c is a third of `reach`.
     lr
         Learning rate, > 0; it falls to nothing over the second half of the steps.
     seed
