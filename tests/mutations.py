@@ -290,6 +290,18 @@ BREAKS = [
         "test_refinement.py::TestValues",
     ),
     Break(
+        "latent_descent.py",
+        "if fall < _SETTLED or problem.is_quadratic:",
+        "if fall < _SETTLED:",
+        "test_refinement.py::TestLaws",
+    ),
+    Break(
+        "mixture.py",
+        "found[outside] = kinds[cdist(features[outside], centres).argmin(axis=1)]",
+        "found[outside] = kinds[0]",
+        "test_segmentation.py::test_cells_astride_a_wall_go_to_the_domain_that_has_more_of_them",
+    ),
+    Break(
         "encoder_likelihood.py",
         "variance = spread.var(0).mean(0).expand_as(mean)",
         "variance = spread.square().mean((0, 1)).expand_as(mean)",

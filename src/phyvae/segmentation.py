@@ -75,7 +75,8 @@ def segment(
     method
         - ``"gmm"``: Gaussian mixture on all channels, each standardised. Every component has a
           covariance of its own, drawn towards one that all share: else a very flat domain has so
-          narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one.
+          narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one. A
+          cell that lies outside all components, as those astride a wall do, goes to the nearest.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
         - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
           through every cell of a raster, so it takes no map with empty ones, and no graph.

@@ -1,11 +1,12 @@
-"""What a classifier finds that is told the true domains: how much of them is in the patches.
+"""A yardstick for the benchmark: what a classifier finds that is told the true domains.
 
-``python examples/benchmark_ceiling.py --phantoms 'graphene-random-*' --seeds 5``. A support vector
-machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each patch, and
-on lattice sites its pixels, too. It learns from the true labels of both scans of three quarters of
-the map, in blocks of 6 x 6 patches, and tells the last quarter. No clustering is told as much, so
-what it misses is hidden by noise, or lies within a patch astride a wall. At any phase of the
-lattice it does not know the shift, so of variants that differ in nothing else it is no ceiling.
+``python examples/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``. A support
+vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
+patch, and on lattice sites its pixels, too. It learns from the true labels of both scans of three
+quarters of the map, in blocks of 6 x 6 patches, and tells the last quarter. What it misses at low
+noise mostly lies in patches astride a wall. It is no bound: it has seen two thousand noisy
+patches, and at high noise an encoder that has seen every window of the image tells more; and it
+does not know the shift, so at any phase of the lattice it cannot tell variants of one lattice.
 """
 
 import argparse
