@@ -1,4 +1,6 @@
-"""Judge what finds domains on real images, by what is known of them.
+"""
+Real images, judged by what is known of them
+============================================
 
 ``python examples/real_images.py --data FOLDER`` reads, from a folder of ``.npz`` files, an oxide
 film on its substrate, a tilt boundary of iron, a single-phase perovskite, a striped film seen by
@@ -197,7 +199,7 @@ def drawn(scene: Scene, found: dict[str, Maps], labels: dict[str, np.ndarray], p
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("PHYVAE_REAL_DATA"))
     parser.add_argument("--folder", type=Path, default=Path("real_images"))
     parser.add_argument("--only", nargs="+", help="names of scenes")
