@@ -21,19 +21,18 @@ from sklearn.svm import SVC
 import phyvae
 from benchmark_domains import matching
 from benchmark_phantoms import Case, all_cases
+from phyvae.autocorrelation import features as without_phase
 
 BLOCK, FOLDS = 6, 4
 
 
 def features(grid: phyvae.PatchGrid, *, pixels: bool) -> np.ndarray:
     """Return what the classifier sees of each patch, one row each."""
-    patches = grid.patches.double().numpy().reshape(-1, *grid.patch_shape)
-    # The border of a Hann window is zero, and is left out.
-    rows, cols = (np.hanning(n + 2)[1:-1] for n in grid.patch_shape)
-    mean = patches.mean((1, 2), keepdims=True)
-    waves = np.abs(np.fft.rfft2((patches - mean) * np.outer(rows, cols)))
-    seen = [waves, mean, patches.std((1, 2), keepdims=True)] + [patches] * pixels
-    return np.concatenate([block.reshape(len(patches), -1) for block in seen], axis=1)
+    patches = grid.patches.double().reshape(-1, *grid.patch_shape)
+    _, waves = without_phase(patches, patches)
+    flat = patches.flatten(1).numpy()
+    seen = [waves.numpy(), flat.mean(1)[:, None], flat.std(1)[:, None]] + [flat] * pixels
+    return np.concatenate(seen, axis=1)
 
 
 def told(case: Case, seed: int, patches: int = 36) -> tuple[np.ndarray, np.ndarray]:

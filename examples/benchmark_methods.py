@@ -13,7 +13,7 @@ from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
-from benchmark_phantoms import SIZE
+from experiment import reach_of
 
 Maps = np.ndarray  # (channels, rows, cols)
 
@@ -117,7 +117,7 @@ class Trained:
         }  # fmt: skip
         steps = teaches[self.start]
         if steps is not None and aligned is None:
-            reach = round(repeat * (3 * SIZE // 8))  # for a repeat of 1, that of align itself
+            reach = reach_of(grid, repeat)
             phyvae.align(model, scan or grid, reach=reach, seed=seed, progress=False, **steps)
         if self.epochs == 0:
             return model

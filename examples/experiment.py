@@ -84,6 +84,11 @@ def flattened(image: np.ndarray) -> np.ndarray:
     return image - ndimage.gaussian_filter(image.astype(float), width)
 
 
+def reach_of(grid: phyvae.PatchGrid, repeat: float) -> int:
+    """Return align's own reach, px, times the pattern's period in lattice constants."""
+    return round(repeat * (3 * min(grid.patch_shape) // 8))
+
+
 def noise_of(grid: phyvae.PatchGrid) -> float:
     """Return the standard deviation of the noise of scaled spectra, from second differences."""
     curvature = grid.image.diff(n=2, dim=-1).abs()
@@ -113,7 +118,7 @@ class Experiment:
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
             self.model |= {"dx_prior": 0.3 * repeat}
-            self.reach = round(repeat * (3 * min(grid.patch_shape) // 8))
+            self.reach = reach_of(grid, repeat)
         else:  # spectra that differ little say too little to a Bernoulli decoder
             self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
         pixels = min(1.0, 144 / math.prod(grid.patch_shape))

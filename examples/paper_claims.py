@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 
 import phyvae
-from experiment import flattened
+from benchmark_phantoms import REPEAT
+from experiment import flattened, reach_of
 
 parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
 parser.add_argument("--seeds", type=int, default=3, help="phantoms and models of each material")
@@ -83,11 +84,11 @@ def trained(material: str, seed: int) -> tuple[phyvae.Sweep, np.ndarray]:
     image = flattened(phantom.image) if is_stm else phantom.image
     tails = (1.0, 99.0) if is_stm else (0.1, 99.9)
     grid = phyvae.PatchGrid(image, size=24, step=12, percentiles=tails)
-    repeat = 3**0.5 if is_stm else 1.0  # period of the pattern, in lattice constants
+    repeat = REPEAT.get(material, 1.0)
 
     def started(seed: int) -> phyvae.ShiftVAE:
         model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3 * repeat, seed=seed)
-        phyvae.align(model, grid, reach=round(9 * repeat), seed=seed)
+        phyvae.align(model, grid, reach=reach_of(grid, repeat), seed=seed)
         return model
 
     sweep = phyvae.sweep(
