@@ -4,7 +4,9 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import numpy as np
 import pytest
+import torch
 
 import phyvae
 
@@ -67,3 +69,24 @@ def test_types_are_shipped():
     from importlib.resources import files
 
     assert files("phyvae").joinpath("py.typed").is_file()
+
+
+def test_results_print_on_one_line():
+    losses = np.array([9.5, 7.25])
+    maps, steps = torch.zeros(2, 40, 40), torch.tensor([3.0, 2.5])
+    history = phyvae.History(*[losses] * 9)
+    alignment = phyvae.Alignment(0.38, np.linspace(0.9, 0.1, 9))
+    refined = phyvae.Refined(maps, maps, maps, 0.125, steps, steps, steps, steps)
+    phantom = phyvae.phantoms.nio_lsmo((160, 172), seed=0)
+    assert repr(history) == "History(2 epochs, loss 9.5 to 7.25)"
+    assert repr(alignment) == (
+        "Alignment(share=0.38, autocorrelations=[0.90, 0.80, 0.70, 0.60, 0.50, 0.40, ...])"
+    )
+    assert repr(refined) == (
+        "Refined(maps (2, 40, 40), weight=0.125, energy 3 to 2.5 nats per patch)"
+    )
+    assert repr(phantom) == (
+        "Phantom(160 x 172 px, lattice=12.6 px, domains: " + ", ".join(phantom.names) + ")"
+    )
+    nothing = phyvae.History(*[losses[:0]] * 9)
+    assert repr(nothing) == "History(0 epochs)"

@@ -22,7 +22,7 @@ from .windows import Corners, Windows, at, beside, drawn, inside
 __all__ = ["Alignment", "align"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Alignment:
     """What was found of an image before training.
 
@@ -42,6 +42,11 @@ class Alignment:
 
     share: float
     autocorrelations: Float[np.ndarray, " factors"]
+
+    def __repr__(self) -> str:
+        clear = [f"{rho:.2f}" for rho in self.autocorrelations[:6]]
+        more = ["..."] * (len(self.autocorrelations) > 6)
+        return f"Alignment(share={self.share:.2f}, autocorrelations=[{', '.join(clear + more)}])"
 
 
 def align(

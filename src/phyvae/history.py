@@ -8,7 +8,7 @@ from jaxtyping import Float
 __all__ = ["History"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class History:
     """Means over each epoch of the objective's parts, one value an epoch.
 
@@ -34,3 +34,7 @@ class History:
 
     def __len__(self) -> int:
         return len(self.epoch)
+
+    def __repr__(self) -> str:
+        losses = f", loss {self.loss[0]:.4g} to {self.loss[-1]:.4g}" if len(self) else ""
+        return f"History({len(self)} epochs{losses})"

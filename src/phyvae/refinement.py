@@ -26,7 +26,7 @@ Likelihood = Literal["encoder", "decoder"]
 """What tells the latents of a patch from its pixels."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Refined:
     """Refined latent maps, on the CPU.
 
@@ -58,6 +58,12 @@ class Refined:
     reconstruction: Float[Tensor, " steps"]
     prior: Float[Tensor, " steps"]
     psi: Float[Tensor, " steps"]
+
+    def __repr__(self) -> str:
+        return (
+            f"Refined(maps {tuple(self.maps.shape)}, weight={self.weight:.3g}, "
+            f"energy {self.energy[0]:.4g} to {self.energy[-1]:.4g} nats per patch)"
+        )
 
 
 def refine(

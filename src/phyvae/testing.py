@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
+from ._given import check_takes
 from .physics import PhysicsLoss
 
 __all__ = ["LAWS", "check_physics_loss"]
@@ -114,7 +115,21 @@ def _noise_costs_more_than_one_wall(loss: Loss) -> str | None:
     return None
 
 
+def _takes_no_mask(loss: Loss) -> str | None:
+    form = loss.forward if isinstance(loss, PhysicsLoss) else loss
+    try:
+        check_takes(form, (None, None), "loss", "")
+    except TypeError:
+        return (
+            "it takes no mask, so it serves grids without empty cells alone; define it as "
+            "loss(maps, mask=None), with a mask that is true where a cell holds a patch"
+        )
+    return None
+
+
 def _mask_of_everything_is_no_mask(loss: Loss) -> str | None:
+    if complaint := _takes_no_mask(loss):
+        return complaint
     maps = _noise()
     whole = torch.ones(maps.shape[1:], dtype=torch.bool)
     without, with_mask = loss(maps).item(), loss(maps, whole).item()
@@ -124,6 +139,8 @@ def _mask_of_everything_is_no_mask(loss: Loss) -> str | None:
 
 
 def _masked_out_cells_do_not_matter(loss: Loss) -> str | None:
+    if complaint := _takes_no_mask(loss):
+        return complaint
     maps = _noise()
     mask = torch.ones(maps.shape[1:], dtype=torch.bool)
     mask[3:6, 2:5] = False

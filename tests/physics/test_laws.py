@@ -16,6 +16,11 @@ class Smoothness(phyvae.PhysicsLoss):
         return z.diff(dim=-1).square().mean() + z.diff(dim=-2).square().mean()
 
 
+class Maskless(phyvae.PhysicsLoss):
+    def forward(self, maps):
+        return phyvae.standardise(maps).diff(dim=-1).square().mean()
+
+
 class OnSquare(phyvae.PhysicsLoss):
     """A loss of the upper left square of the map."""
 
@@ -232,6 +237,9 @@ LAWBREAKERS = [
         lambda maps, mask=None: maps.mean() * (1 if mask is None else 2),
         "with a mask that is true everywhere",
     ),
+    ("a mask of everything is no mask", lambda maps: maps.mean(), r"mask=None\)"),
+    ("a mask of everything is no mask", Maskless(), r"mask=None\)"),
+    ("masked-out cells do not matter", Maskless(), r"mask=None\)"),
     ("masked-out cells do not matter", squares, "only cells outside the mask changed, to 99"),
     (
         "masked-out cells do not matter",

@@ -19,7 +19,7 @@ _LINE_JITTER = 0.05  # of the drift
 _MOST = 1e9  # electrons; NumPy draws no more, and no detector counts them
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Phantom:
     """An image and the truth about it.
 
@@ -47,6 +47,13 @@ class Phantom:
     sites: Float[np.ndarray, "sites 2"]
     lattice: float
     names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape
+        return (
+            f"Phantom({height} x {width} px, lattice={self.lattice:g} px, "
+            f"domains: {', '.join(self.names)})"
+        )
 
 
 class Scan:

@@ -23,7 +23,8 @@ def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
     """Plot -ELBO, reconstruction, KL divergence, physics loss and KL weight against the epoch.
 
     `history` is the History of a training, or a mapping from name to History, compared in one
-    figure with a legend. A training without physics has no curve of the physics loss.
+    figure with a legend. A training without physics has no curve of the physics loss. Different
+    losses share its axis, so compare only the curves of one loss there.
 
     Examples
     --------
