@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from benchmark_domains import Benchmark
 
 DIGITS = {"ari": 3, "iou": 3, "walls": 2, "grains": 1, "neg_elbo": 2, "seconds": 1, "domains": 1}
+TITLES = {
+    "pca": "PCA",
+    "nmf": "NMF",
+    "fft": "FFT magnitude",
+    "sh-vae": "sh-VAE",
+    "pyroved": "pyroVED's trainer",
+    "align": "`align` alone",
+    "balanced-sl1-w0.1-s0.3": "SL1",
+    "balanced-sl2-w0.1-s0.3": "SL2",
+}
+AFTER = {"smooth": "smoothed", "refine": "refined", "refine-decoder": "refined by the decoder"}
+DEFAULT = "balanced-sl1-w0.1-s0.3+refine"  # what README and the guides recommend
 COLOURS = {"low": "#4477aa", "medium": "#ccbb44", "high": "#cc3311"}
 
 
@@ -66,6 +78,8 @@ class Table:
             "",
             *self._overview(),
         ]
+        for title, table in self.summaries().items():
+            lines += [f"## {title}", "", *table, ""]
         for group in self.groups():
             control = MATERIALS[group[0]] == 1
             for measure in ("domains", "largest", "neg_elbo", "seconds") if control else DIGITS:
@@ -99,6 +113,36 @@ class Table:
             cells.append(f"{seconds.mean():.1f}")
             lines.append(_line([row, *cells]))
         return [*lines, ""]
+
+    def summaries(self) -> dict[str, list[str]]:
+        """Return by its title, for each material, phase and scan, a table of all noises."""
+        found = {}
+        for group in self.groups():
+            for distorted in (False, True):
+                columns = [c for c in self.columns(group) if c.distorted == distorted]
+                if columns:
+                    what = "one domain found" if columns[0].is_control else "mean ARI (worst seed)"
+                    scan = "distorted" if distorted else "straight"
+                    found[f"{', '.join(group)}, {scan}: {what}"] = self._summary(columns)
+        return found
+
+    def _summary(self, columns: list[Case]) -> list[str]:
+        lines = _head(["method", *(c.noise for c in columns), "seconds"])
+        for row in self.rows:
+            spent = np.concatenate([self.values(row, c, "seconds") for c in columns])
+            if len(spent):
+                cells = [self._brief(row, c) for c in columns]
+                seconds = f"{spent.mean():.{int(spent.mean() < 10)}f}"
+                lines.append(_line([titled(row), *cells, seconds]))
+        return lines
+
+    def _brief(self, row: str, case: Case) -> str:
+        values = self.values(row, case, "domains" if case.is_control else "ari")
+        if not len(values):
+            return "–"
+        if case.is_control:
+            return f"{(values == 1).sum()} of {len(values)}"
+        return f"{values.mean():.3f} ({values.min():.3f})".replace("-", "−")
 
     def _table(self, group: tuple[str, str], measure: str) -> list[str]:
         columns = self.columns(group)
@@ -175,6 +219,13 @@ class Table:
             ax.plot(values, np.full(len(values), y), marker, color=colour, markersize=2.5)
             ax.plot(values.mean(), y, "|", color="0.2", markersize=5)
             ax.plot(values.min(), y, "x", color="0.2", markersize=4, markeredgewidth=0.8)
+
+
+def titled(row: str) -> str:
+    """Return a row's name as the documents write it."""
+    name, _, after = row.partition("+")
+    title = TITLES.get(name, name) + (f", {AFTER[after]}" if after else "")
+    return f"**{title}**" if row == DEFAULT else title
 
 
 def cell(values: np.ndarray, measure: str, right: float | None) -> str:

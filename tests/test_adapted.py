@@ -468,6 +468,37 @@ class TestAdapt:
         assert columns["content"] == slice(4, None)
         assert ShiftVAE((SIZE, SIZE)).columns == {"shift": slice(0, 2), "content": slice(2, 4)}
 
+    @pytest.mark.parametrize("invariances", [["t"], ["r", "t"], ["t", "s"], ["r", "t", "s"]])
+    @pytest.mark.parametrize("shape", [(SIZE, SIZE), (SIZE, SIZE + 4)])
+    def test_shifts_and_angles_say_where_and_how_the_content_lies(self, invariances, shape):
+        grid = PatchGrid(IMAGE.image, shape, 4, percentiles=None)
+        priors = {"sc_prior": 0.3, "dx_prior": 0.4, "dy_prior": 0.2}
+        model = adapt(made(lambda: iVAE(shape, 2, invariances, **SMALL, **priors)))
+        latents = model.posterior(grid.data(grid.indices, model.like)).mean.detach()
+        # Where the decoder draws each pixel is linear in where the pixel is.
+        drawn_at = model.coordinates(latents).numpy()
+        pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 2)
+        design = np.column_stack([pixels, np.ones(len(pixels))])
+        shifts, turned = model.shifts(grid).flatten(1).T, []
+        for at, shift in zip(drawn_at, shifts.numpy(), strict=True):
+            affine = np.linalg.lstsq(design, at, rcond=None)[0]
+            middle = np.linalg.solve(affine[:2].T, -affine[2])
+            np.testing.assert_allclose(shift, middle - (np.array(shape) - 1) / 2, atol=1e-3)
+            down, right = np.linalg.solve(affine[:2].T, (0.0, -1.0))  # to the right is -1
+            turned.append(np.arctan2(-down * (shape[1] - 1), right * (shape[0] - 1)))
+        if "r" in invariances:
+            angles = model.angles(grid).flatten().numpy()
+            assert np.ptp(angles) > 0.05
+            np.testing.assert_allclose(np.angle(np.exp(1j * (angles - turned))), 0, atol=1e-4)
+
+    def test_models_without_shifts_or_angles_say_so(self):
+        with pytest.raises(
+            ValueError, match=r"knows of no angles; its latents are shift, content"
+        ):
+            ShiftVAE((SIZE, SIZE)).angles(IMAGE)
+        with pytest.raises(ValueError, match=r"no shifts.*invariances=\['t'\]"):
+            adapt(made(ivae(["r"]))).shifts(IMAGE)
+
     def test_leaves_phyvaes_own_models_as_they_are(self):
         model = ShiftVAE((SIZE, SIZE))
         assert adapt(model) is model

@@ -57,6 +57,12 @@ class TestARun:
             assert f"\n| {row} | 0." in table
         assert "bfo, centred: ARI (truth: 1)" in table
         assert "scikit-learn" in table
+        (summary,) = benchmark_report.Table(small(finished)).summaries().values()
+        assert "\n".join(summary) in table
+        assert summary[0] == "| method | low | seconds |"
+        assert [line.split(" | ")[0] for line in summary[2:]] == [
+            "| PCA", "| PCA, smoothed", "| sh-VAE"
+        ]  # fmt: skip
         assert (finished / "figure.png").stat().st_size > 10_000
 
     def test_does_nothing_twice(self, finished, monkeypatch):

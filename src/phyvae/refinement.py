@@ -38,7 +38,7 @@ class Refined:
         How far the noise of the image spreads each value of `maps`: a standard deviation over
         simulated noise, same shape.
     shifts
-        The refined shifts, px, laid out as `ShiftVAE.shifts`, shape (axes, rows, cols).
+        The refined shifts, px, laid out as `PatchModel.shifts`, shape (axes, rows, cols).
     weight
         λ, the price of Ψ in nats per patch.
     energy
@@ -276,11 +276,10 @@ def _laid_out(
     history: Float[Tensor, "4 steps"],
 ) -> Refined:
     """Return the columns of the posterior as maps, with the energy on the way there."""
-    shifts = means[:, model.columns.get("shift", slice(0, 0))] * model.shift_scale
     return Refined(
         maps=layout.shown(means[:, model.content]),
         stds=layout.shown(stds[:, model.content]),
-        shifts=layout.shown(shifts),
+        shifts=layout.shown(model.displacements(means)),
         weight=weight,
         energy=history[0],
         reconstruction=history[1],

@@ -111,6 +111,21 @@ class Adapted(PatchModel):
             return super().shift_scale
         return px_per_shift(self.vae.t_prior, self.patch_shape)
 
+    def displacements(self, moves: Float[Tensor, "n moves"]) -> Float[Tensor, "n axes"]:
+        """Return how far each patch's content lies from where it is drawn, px; see `shifts`."""
+        # The decoder draws at s R p + t, so content lies at -R^T t / s: along the patch's axes.
+        places, columns = super().displacements(moves), self.latent_columns
+        if places.shape[1] and "scale" in columns:
+            prior = self.vae.sc_prior.to(moves)
+            places = places / (1 + prior * moves[:, columns["scale"]])
+        if places.shape[1] == 2 and "angle" in columns:
+            angle = moves[:, columns["angle"].start]
+            cos, sin = angle.cos(), angle.sin()
+            half = places.new_tensor([(n - 1) / 2 for n in self.patch_shape])
+            y, x = (places / half).unbind(-1)
+            places = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1) * half
+        return places
+
     def coordinates(self, latents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n pixels axes"]:
         """Return the coordinates at which each patch is drawn: turned, scaled, then shifted."""
         vae, columns = self.vae, self.latent_columns

@@ -141,6 +141,14 @@ class PatchModel(nn.Module, abc.ABC):
         """
         return self.like.new_empty(0)
 
+    def displacements(self, moves: Float[Tensor, "n moves"]) -> Float[Tensor, "n axes"]:
+        """Return how far each patch's content lies from where it is drawn, px; see `shifts`.
+
+        `moves` are the columns of latents that come before the content.
+        """
+        shift: Tensor = moves[:, self.columns.get("shift", slice(0, 0))]
+        return shift * self.shift_scale.to(shift)
+
     def check(self, grid: PatchGrid) -> None:
         """Raise an error if the model cannot learn from the grid's intensities or known values."""
 
@@ -193,6 +201,52 @@ class PatchModel(nn.Module, abc.ABC):
     ) -> Float[Tensor, "channels rows cols"]:
         """Return the encoder's standard deviations of the content, laid out as `latent_maps`."""
         return self._map(grid, "std", self.content, batch_size, progress)
+
+    def shifts(
+        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
+    ) -> Float[Tensor, "axes rows cols"]:
+        """Return by how much each patch is displaced from the content the decoder draws, px.
+
+        Shape (2, rows, cols), down and to the right positive; (1, rows, cols) in spectral points
+        for spectra. Known up to one constant for all patches, and a lattice has many equivalent
+        shifts.
+
+        Raises
+        ------
+        ValueError
+            If the model knows of no shifts.
+        """
+        moves = self._moves(grid, "shift", batch_size, progress)
+        return self.displacements(moves.flatten(1).T).T.reshape(-1, *grid.shape)
+
+    def angles(
+        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
+    ) -> Float[Tensor, "rows cols"]:
+        """Return by how much each patch is turned from the content the decoder draws, radians.
+
+        Shape (rows, cols), counter-clockwise positive where rows go down, as images are shown.
+        Known up to one constant for all patches of the same content, and up to its symmetry; not
+        wrapped to one turn. Patches should be square, as pyroVED turns an oblong one in units of
+        its sides.
+
+        Raises
+        ------
+        ValueError
+            If the model knows of no rotations.
+        """
+        return self._moves(grid, "angle", batch_size, progress)[self.columns["angle"].start]
+
+    def _moves(
+        self, grid: PatchGrid, name: str, batch_size: int, progress: bool
+    ) -> Float[Tensor, "moves rows cols"]:
+        """Return maps of all that comes before the content, if `name` is part of it."""
+        if name not in self.columns:
+            raise ValueError(
+                f"this {type(self).__name__} knows of no {name}s; its latents are "
+                f"{', '.join(self.columns)}. Of pyroVED's models, those made with "
+                f"invariances=[{'r' if name == 'angle' else 't'!r}] do."
+            )
+        return self._map(grid, "mean", slice(0, self.content.start), batch_size, progress)
 
     @torch.no_grad()
     def signal(self, grid: PatchGrid, *, batch_size: int = 4096) -> Float[Tensor, " channels"]:

@@ -483,18 +483,6 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         z[..., 1] = torch.linspace(low2, high2, d)
         return self.decode(z[..., : self.latent_dim].reshape(d * d, -1))
 
-    def shifts(
-        self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
-    ) -> Float[Tensor, "axes rows cols"]:
-        """Return by how much each patch is displaced from the content the decoder draws, px.
-
-        Shape (2, rows, cols), down and to the right positive; (1, rows, cols) in spectral points
-        for spectra. Known up to one constant for all patches, and a lattice has many equivalent
-        shifts.
-        """
-        latents = self._map(grid, "mean", slice(0, self.coord), batch_size, progress)
-        return latents * self.shift_scale.to(latents)[:, None, None]
-
     @property
     def shift_scale(self) -> Float[Tensor, " axes"]:
         """Displacement in px, down and to the right positive, of one unit of each shift latent."""
