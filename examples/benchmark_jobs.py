@@ -44,14 +44,15 @@ class Job:
         records = []
         for method in self.methods:
             started = self.clock()
-            mine = maps
+            mine, signal = maps, None
             if isinstance(method, Smoothed):
                 mine = method.after(maps)
             elif isinstance(method, Refined):
-                mine = method.after(model, data.grid)
+                # Neighbours make flat levels even of a map that says nothing: tell which does.
+                mine, signal = method.after(model, data.grid), model.signal(data.grid).numpy()
             record = {"method": method.name, "phantom": self.case.name, "seed": self.seed}
             record["seconds"] = seconds + self.clock() - started
-            record |= score(mine, data)
+            record |= score(mine, data, signal)
             if self.seed < TUNING:
                 record |= score_free(mine)
             if method is self.start and model is not None:

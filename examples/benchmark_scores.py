@@ -19,11 +19,13 @@ COLUMNS = {
 }
 
 
-def score(maps: np.ndarray, data: Data) -> dict[str, float | None]:
+def score(
+    maps: np.ndarray, data: Data, signal: np.ndarray | None = None
+) -> dict[str, float | None]:
     """Return the agreement with the truth; None where the truth is one domain, without a wall."""
     if data.classes == 1:
         return dict.fromkeys(("ari", "iou", "walls", "grains"))
-    labels = phyvae.segment(maps, data.classes)
+    labels = phyvae.segment(maps, data.classes, signal=signal)
     return {
         "ari": phyvae.adjusted_rand_index(labels, data.truth),
         "iou": phyvae.mean_iou(labels, data.truth),

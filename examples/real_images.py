@@ -122,8 +122,8 @@ def by_components(grid: phyvae.PatchGrid) -> Maps:
     return values.T.reshape(-1, *grid.shape)
 
 
-def found_in(grid: phyvae.PatchGrid) -> dict[str, Maps]:
-    """Return the maps of each method."""
+def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndarray]]:
+    """Return the maps of each method, and how much they tell of a patch where it must be told."""
     flat = len(grid.patch_shape) == 1
     settings = {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)} if flat else {}
 
@@ -153,7 +153,8 @@ def found_in(grid: phyvae.PatchGrid) -> dict[str, Maps]:
         found[name] = swept.maps[name].numpy()
     smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
     refined = phyvae.refine(swept.models["phy-VAE"], grid, smooth, progress=False)
-    return found | {"phy-VAE, refined": refined.maps.numpy()}
+    name, signal = "phy-VAE, refined", swept.models["phy-VAE"].signal(grid)
+    return found | {name: refined.maps.numpy()}, {name: signal.numpy()}
 
 
 # -- The table and the figures -----------------------------------------------------------------
@@ -212,8 +213,11 @@ def main() -> None:
     for scene in scenes(Path(given.data)):
         if given.only and scene.name not in given.only:
             continue
-        found = found_in(scene.grid)
-        labels = {m: phyvae.segment(maps, scene.classes) for m, maps in found.items()}
+        found, signals = found_in(scene.grid)
+        labels = {
+            m: phyvae.segment(maps, scene.classes, signal=signals.get(m))
+            for m, maps in found.items()
+        }
         for method, maps in found.items():
             print(row(scene, method, maps, labels[method]), flush=True)
         stem = given.folder / scene.name.replace(" ", "_")

@@ -99,7 +99,7 @@ def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.PhysicsTrainer:
 trainers = {"rVAE": trained(None), "phy-rVAE": trained(phyvae.TotalVariation())}
 maps = {name: trainer.model.latent_maps(grid) for name, trainer in trainers.items()}
 kinds = {
-    name: phyvae.match_labels(phyvae.segment(z, classes=2), truth[None])
+    name: phyvae.match_labels(phyvae.segment(z, classes=2, graph=grid.graph), truth[None])
     for name, z in maps.items()
 }
 for name, found in kinds.items():

@@ -302,10 +302,22 @@ BREAKS = [
         "test_refinement.py::TestLaws",
     ),
     Break(
+        "astride.py",
+        "return np.where(astride, kinds[votes.argmax(axis=0)], labels)",
+        "return labels",
+        "test_segmentation.py::TestCellsAstrideAWall",
+    ),
+    Break(
+        "astride.py",
+        "votes = np.stack([_neighbours((labels == kind) & ~astride, graph) for kind in kinds])",
+        "votes = np.stack([_neighbours(labels == kind, graph) for kind in kinds])",
+        "test_segmentation.py::TestCellsAstrideAWall",
+    ),
+    Break(
         "mixture.py",
-        "found[outside] = kinds[cdist(features[outside], centres).argmin(axis=1)]",
-        "found[outside] = kinds[0]",
-        "test_segmentation.py::test_cells_astride_a_wall_go_to_the_domain_that_has_more_of_them",
+        "few = few + np.sqrt(noise) * np.random.default_rng(seed).normal(size=few.shape)",
+        "few = few + 0 * noise",
+        "test_segmentation.py::TestSignal",
     ),
     Break(
         "encoder_likelihood.py",

@@ -7,8 +7,10 @@ import kornia
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from phyvae import SiteGraph, denoising
+from phyvae.astride import told_by_neighbours
 from phyvae.metrics import adjusted_rand_index, match_labels
 from phyvae.segmentation import segment
 
@@ -313,30 +315,74 @@ def test_the_outliers_of_a_very_flat_domain_stay_in_it():
     assert (labels == truth).mean() > 0.98
 
 
-def test_cells_astride_a_wall_go_to_the_domain_that_has_more_of_them():
-    # Each pair of three domains has a wall, and cells of which it crosses 20, 42, 58 and 80 %. No
-    # Gaussian holds them, and the broadest of the three would take those of every wall.
-    centres = np.array([[-1.7, 0.75], [0.9, 0.75], [0.0, -1.4]])
-    truth = np.repeat([0, 1, 2], [252, 432, 500])
-    cells, truth = [*centres[truth]], [*truth]
-    for first, second in ((0, 1), (0, 2), (1, 2)):
-        for part in (0.2, 0.42, 0.58, 0.8):
-            mean = (1 - part) * centres[first] + part * centres[second]
-            cells += [mean] * 28
-            truth += [first if part < 0.5 else second] * 28
-    noise = 0.04 * np.random.default_rng(0).normal(size=(len(cells), 2))
-    maps, truth = (cells + noise).T.reshape(2, 20, -1), np.reshape(truth, (20, -1))
-    np.testing.assert_array_equal(match_labels(segment(maps, 3), truth), truth)
+class TestCellsAstrideAWall:
+    """Patches that a wall crosses show two domains, and no component holds them."""
+
+    def three(self):
+        """Domain 0 left, 1 and 2, the broadest, right; cells astride the walls; the truth."""
+        rng = np.random.default_rng(0)
+        truth = np.zeros((30, 30), dtype=int)
+        truth[:15, 12:], truth[15:, 12:] = 1, 2
+        centres = np.array([[-1.7, 0.75], [0.9, 0.75], [0.0, -1.4]])
+        maps = centres[truth] + np.array([0.03, 0.03, 0.2])[truth, None] * rng.normal(
+            size=(30, 30, 2)
+        )
+        crossed = np.zeros(truth.shape, dtype=bool)
+        crossed[:, 12] = True
+        # Of the column, as much of one domain as of the other; 0.3 from the straight line.
+        maps[:, 12] = (maps[:, 11] + maps[:, 13]) / 2 + 0.3
+        return maps.transpose(2, 0, 1), truth, crossed
+
+    def test_they_never_go_to_a_third_domain(self):
+        maps, truth, crossed = self.three()
+        labels = match_labels(segment(maps, 3), truth)
+        np.testing.assert_array_equal(labels[~crossed], truth[~crossed])
+        for row in (*range(14), *range(17, 30)):
+            assert labels[row, 12] in (truth[row, 11], truth[row, 13])
+
+    @pytest.mark.parametrize(("power", "least"), [(1, 0.99), (2, 0.88)])  # else 0.98 and 0.85
+    def test_a_curved_wall_is_where_it_is(self, power, least):
+        y, x = np.mgrid[:40, :46]
+        disc = (np.hypot(y - 18, x - 20) < 14).astype(int)
+        share = ndimage.uniform_filter(disc.astype(float), 3)  # of the disc, in a patch
+        labels = segment(noisy(share**power, 0.01, seed=1))  # latents need not be proportional
+        assert adjusted_rand_index(labels, disc) > least
+
+    def test_most_neighbours_tell(self):
+        labels = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [0, 1, 1, 1], [-1, 0, 0, -1]])
+        astride = np.zeros(labels.shape, dtype=bool)
+        astride[1, 1:3] = True
+        found = told_by_neighbours(labels, astride, None)
+        expected = labels.copy()
+        expected[1, 1], expected[1, 2] = 0, 1  # 4 of 0 to 3 of 1; 1 of 0 to 6 of 1
+        np.testing.assert_array_equal(found, expected)
+        assert labels[1, 1] == 2  # what was given is left alone
+
+    def test_a_tie_and_a_cell_without_neighbours_keep_their_label(self):
+        labels = np.array([[0, 0, 0], [0, 1, 1], [1, 1, 1]])
+        astride = np.zeros((3, 3), dtype=bool)
+        astride[1, 1] = True
+        np.testing.assert_array_equal(told_by_neighbours(labels, astride, None), labels)
+        np.testing.assert_array_equal(
+            told_by_neighbours(labels, np.ones((3, 3), bool), None), labels
+        )
+
+    def test_a_row_has_neighbours_by_its_graph_alone(self):
+        sites = np.array([[0, 0], [0, 9], [9, 0], [9, 9], [4, 5]], dtype=float)
+        labels, astride = np.array([[0, 0, 1, 0, 1]]), np.array([[False] * 4 + [True]])
+        graph = SiteGraph.delaunay(sites)
+        np.testing.assert_array_equal(told_by_neighbours(labels, astride, None), labels)
+        assert told_by_neighbours(labels, astride, graph).tolist() == [[0, 0, 1, 0, 0]]
 
 
 class TestSignal:
-    def maps(self):
+    def maps(self, noise=0.1, seed=0):
         """Two particles in three tell what they are; the second map is their neighbours' word."""
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(seed)
         regions = np.repeat([[0, 1]], 15, axis=1).repeat(30, axis=0)
         truth = np.where(rng.random(regions.shape) < 0.1, 1 - regions, regions)
         flat = 0.02 * regions + 1e-4 * rng.normal(size=truth.shape)
-        return truth, np.stack([truth + 0.1 * rng.normal(size=truth.shape), flat])
+        return truth, np.stack([truth + noise * rng.normal(size=truth.shape), flat])
 
     def test_a_map_that_says_nothing_has_no_say(self):
         truth, maps = self.maps()
@@ -345,6 +391,18 @@ class TestSignal:
         np.testing.assert_array_equal(labels, segment(maps[0]))
         assert adjusted_rand_index(labels, truth) == 1
         np.testing.assert_array_equal(segment(maps, signal=torch.tensor([0.96, 0.0])), labels)
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_the_word_of_a_map_counts_by_what_it_says(self, seed):
+        truth, maps = self.maps(noise=0.25, seed=seed)
+        alone, both = segment(maps[0]), segment(maps, signal=[0.96, 0.3])
+        assert adjusted_rand_index(segment(maps), truth) < 0.7
+        assert adjusted_rand_index(both, truth) > adjusted_rand_index(alone, truth)
+
+    def test_signals_nearly_alike_change_nothing(self, thirds):
+        truth, maps = thirds
+        for signal in ([0.976, 0.974], [0.95, 0.97]):
+            assert adjusted_rand_index(segment(maps, 3, signal=signal), truth) == 1
 
     def test_maps_that_say_all_are_what_they_are_without_it(self, thirds):
         _, maps = thirds

@@ -5,12 +5,13 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.segmentation import chan_vese
 from torch import Tensor
 
 from ._given import as_array, as_maps, as_seed, brief, is_integer, is_positive
+from .astride import told_by_neighbours
 from .denoising import denoised
 from .graph import SiteGraph
 from .mixture import mixture_labels
@@ -76,7 +77,8 @@ def segment(
         - ``"gmm"``: Gaussian mixture on all channels, each standardised. Every component has a
           covariance of its own, drawn towards one that all share: else a very flat domain has so
           narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one. A
-          cell that lies outside all components, as those astride a wall do, goes to the nearest.
+          cell that lies outside all components, as those astride a wall do, has the label that
+          most of its neighbours have.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
         - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
           through every cell of a raster, so it takes no map with empty ones, and no graph.
@@ -92,12 +94,12 @@ def segment(
         takes it from the NaN of `maps`. Of a list of maps, a list.
     graph
         Of sites without a lattice, where they are: ``grid.graph``. The maps are then a row of
-        sites, shape (channels, 1, sites). Only `denoise` looks at places. Of a list of maps, a
-        list.
+        sites, shape (channels, 1, sites). Without it, cells of a single row have no neighbours
+        that could tell their label. Of a list of maps, a list.
     signal
         For "gmm": which part of each channel's variance tells patches apart, 0 to 1, shape
         (channels,), such as ``model.signal(grid)``. The rest is noise; what a channel has of it
-        beyond the clearest one is added to every component, so that it counts by what it says.
+        beyond the clearest one is added to its values, so that it counts by what it says.
         The default takes all as exact, and then a channel of noise counts as much as any other.
 
     Returns
@@ -170,11 +172,10 @@ def _segmented(
     signal: Float[np.ndarray, " channels"],
 ) -> list[Int[np.ndarray, "rows cols"]]:
     """Return the labels of each of some maps, segmented as one."""
-    labels = [np.where(patches, 0, -1) for _, patches in given]
     values = _values(given)
     kept = (np.ptp(values, axis=1) > _FLAT) & (signal > _FLAT)
     if classes == 1 or not kept.any():
-        return labels
+        return [np.where(patches, 0, -1) for _, patches in given]
     low, high = values[kept].min(axis=1), values[kept].max(axis=1)
     smooth: Given = []
     for (channels, patches), graph in zip(given, graphs, strict=True):
@@ -183,22 +184,36 @@ def _segmented(
         if denoise is not None:
             maps = denoised(maps, denoise, patches, graph)
         smooth.append((maps, patches))
+    astride = np.zeros(values.shape[1], dtype=bool)
     if method == "chan_vese":
         found = _chan_vese(smooth[0][0][0]).ravel()
     elif method == "otsu":
         found = _otsu(_values(smooth)[0], classes)
     else:
-        found = mixture_labels(_values(smooth), classes, seed, signal[kept])
-    found = _ordered(found, by=values[kept][0])
-    ends = np.cumsum([patches.sum() for _, patches in given])[:-1]
-    for one, (_, patches), part in zip(labels, given, np.split(found, ends), strict=True):
-        one[patches] = part
-    return labels
+        found, astride = mixture_labels(_values(smooth), classes, seed, signal[kept])
+    between = _laid_out(astride, given, False)
+    told = [
+        told_by_neighbours(*one)
+        for one in zip(_laid_out(found, given, -1), between, graphs, strict=True)
+    ]
+    seen = [one[patches] for one, (_, patches) in zip(told, given, strict=True)]
+    return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, -1)
 
 
 def _values(given: Given) -> Float[np.ndarray, "channels n"]:
     """Return the values of all maps where there are patches."""
     return np.concatenate([channels[:, patches] for channels, patches in given], axis=1)
+
+
+def _laid_out(
+    cells: Shaped[np.ndarray, " n"], given: Given, elsewhere: int
+) -> list[Shaped[np.ndarray, "rows cols"]]:
+    """Return values of all cells that hold a patch, laid out on each of the maps."""
+    laid = [np.full(patches.shape, elsewhere, dtype=cells.dtype) for _, patches in given]
+    parts = np.split(cells, np.cumsum([patches.sum() for _, patches in given])[:-1])
+    for one, (_, patches), part in zip(laid, given, parts, strict=True):
+        one[patches] = part
+    return laid
 
 
 def _otsu(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray, " n"]:

@@ -151,7 +151,8 @@ class Sweep:
     def _labelled(
         self, maps: Mapping[str, Tensor], classes: int, truth: np.ndarray | None
     ) -> dict[str, np.ndarray]:
-        found = {name: segment(z, classes) for name, z in maps.items()}
+        graph = self.grid.graph
+        found = {name: segment(z, classes, graph=graph) for name, z in maps.items()}
         reference = next(iter(found.values())) if truth is None else truth
         return {name: match_labels(labels, reference) for name, labels in found.items()}
 
