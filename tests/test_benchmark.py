@@ -216,3 +216,13 @@ class TestTheRows:
     def test_a_name_that_matches_nothing_is_refused(self):
         with pytest.raises(SystemExit, match=r"--methods 'tsne' matches none of: pca"):
             benchmark_domains.main(["--methods", "tsne"])
+
+
+def test_the_tables_of_the_results_are_those_of_the_numbers_kept():
+    docs = Path(__file__).parents[1] / "docs"
+    kept = Benchmark(docs / "measured", patches=36, epochs=50)
+    text = (docs / "results.md").read_text(encoding="utf-8")
+    tables = benchmark_report.Table(kept).summaries()
+    assert len(tables) >= 4
+    for title, table in tables.items():
+        assert "\n".join(table) in text, title
