@@ -255,8 +255,8 @@ BREAKS = [
     ),
     Break(
         "segmentation.py",
-        "labels = [np.where(patches, 0, -1) for _, patches in given]",
-        "labels = [np.where(patches, 0, 0) for _, patches in given]",
+        "return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, -1)",
+        "return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, 0)",
         "test_empty_cells.py::TestSegment",
     ),
     Break(
