@@ -226,3 +226,4 @@ def test_the_tables_of_the_results_are_those_of_the_numbers_kept():
     assert len(tables) >= 4
     for title, table in tables.items():
         assert "\n".join(table) in text, title
+        assert "–" not in "".join(table)  # as where a tie of settings is decided anew

@@ -50,11 +50,11 @@ def _core(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and covariance of most of the values, whatever the rest is."""
     few = values[:: 1 + len(values) // _CORED]
-    # Many values may be equal, as those of a map that is free of noise.
-    few = few + np.sqrt(noise) * np.random.default_rng(0).normal(size=few.shape)
     if len(few) < _ENOUGH * few.shape[1]:
         away = few - few.mean(axis=0)
         return few.mean(axis=0), away.T @ away / len(few) + np.diag(noise)
+    # Noise in the values, as many may be equal: those of a map that is free of it.
+    few = few + np.sqrt(noise) * np.random.default_rng(0).normal(size=few.shape)
     found = MinCovDet(support_fraction=_CORE, random_state=0).fit(few)
     return found.location_, found.covariance_
 
