@@ -48,11 +48,12 @@ class Job:
             if isinstance(method, Smoothed):
                 mine = method.after(maps)
             elif isinstance(method, Refined):
-                mine = method.after(model, data.grid)
+                refined = method.after(model, data.grid)
+                mine = refined.maps.numpy()
                 # Neighbours make flat levels even of a map that says nothing: tell which does.
                 # An encoder that is not trained further does not know how sure it is.
                 if method.of.epochs > 0:
-                    signal = model.signal(data.grid).numpy()
+                    signal = refined.signal.numpy()
             record = {"method": method.name, "phantom": self.case.name, "seed": self.seed}
             record["seconds"] = seconds + self.clock() - started
             record |= score(mine, data, signal)

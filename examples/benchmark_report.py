@@ -18,6 +18,7 @@ TITLES = {
     "pca": "PCA",
     "nmf": "NMF",
     "fft": "FFT magnitude",
+    "fft-around": "FFT magnitude, 25 windows",
     "sh-vae": "sh-VAE",
     "pyroved": "pyroVED's trainer",
     "align": "`align` alone",

@@ -153,8 +153,8 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
         found[name] = swept.maps[name].numpy()
     smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
     refined = phyvae.refine(swept.models["phy-VAE"], grid, smooth, progress=False)
-    name, signal = "phy-VAE, refined", swept.models["phy-VAE"].signal(grid)
-    return found | {name: refined.maps.numpy()}, {name: signal.numpy()}
+    name = "phy-VAE, refined"
+    return found | {name: refined.maps.numpy()}, {name: refined.signal.numpy()}
 
 
 # -- The table and the figures -----------------------------------------------------------------

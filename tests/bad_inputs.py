@@ -317,6 +317,7 @@ SETTINGS = {
             "grid": (None, IMAGE, [1], phyvae.PatchGrid(IMAGE, 7)),
             "objective": (3, phyvae.EdgeLoss()),
             "likelihood": ("pixels", "", 1, True, ["encoder"]),
+            "around": COUNT[1:],
             "strength": (*NOT_NEGATIVE, None),
             "beta": POSITIVE,
             "iterations": (*COUNT, None),

@@ -1,5 +1,6 @@
 """The benchmark of examples/benchmark_domains.py, on maps small enough for a test."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -190,11 +191,19 @@ class TestTheRows:
             if isinstance(method, Trained):
                 assert isinstance(method.objective, phyvae.PhysicsObjective)
 
+    def test_look_at_25_windows_around_a_patch(self):
+        image = np.random.default_rng(0).random((44, 48))
+        grid = phyvae.PatchGrid(image, size=16, step=4, percentiles=None)
+        waves = Components("fft", 4, around=4)._waves(grid)
+        places = itertools.product((4, 6, 8, 10, 12), (12, 14, 16, 18, 20))
+        windows = [image[y : y + 16, x : x + 16] for y, x in places]
+        assert_allclose(waves[2, 4], np.abs(np.fft.rfft2(windows)).mean(0), rtol=1e-4)
+
     def test_of_a_model_are_refined_by_either_network(self, monkeypatch):
         asked = []
 
-        def refine(*_, likelihood, **__):
-            asked.append(likelihood)
+        def refine(*_, likelihood, around, **__):
+            asked.append((likelihood, around))
             return SimpleNamespace(maps=torch.zeros(2, 3, 3))
 
         monkeypatch.setattr(phyvae, "refine", refine)
@@ -203,8 +212,10 @@ class TestTheRows:
         for row in ("sh-vae+refine", "sh-vae+refine-decoder"):
             (refined,) = rows[row]
             assert isinstance(refined, Refined)
-            assert_array_equal(refined.after(None, None), np.zeros((2, 3, 3)))
-        assert asked == ["encoder", "decoder"]
+            for step in (4, 8):  # windows between patches that touch may show what never was
+                grid = phyvae.PatchGrid(np.eye(24), size=8, step=step)
+                assert_array_equal(refined.after(None, grid).maps, np.zeros((2, 3, 3)))
+        assert asked == [("encoder", None), ("encoder", 0), ("decoder", 0), ("decoder", 0)]
 
     def test_train_pyroved_with_its_own_trainer(self):
         grid = Case("bfo", "random", "low", False).data(0, 13).grid

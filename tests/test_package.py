@@ -76,7 +76,7 @@ def test_results_print_on_one_line():
     maps, steps = torch.zeros(2, 40, 40), torch.tensor([3.0, 2.5])
     history = phyvae.History(*[losses] * 9)
     alignment = phyvae.Alignment(0.38, np.linspace(0.9, 0.1, 9))
-    refined = phyvae.Refined(maps, maps, maps, 0.125, steps, steps, steps, steps)
+    refined = phyvae.Refined(maps, maps, maps, torch.ones(2), 0.125, steps, steps, steps, steps)
     phantom = phyvae.phantoms.nio_lsmo((160, 172), seed=0)
     assert repr(history) == "History(2 epochs, loss 9.5 to 7.25)"
     assert repr(alignment) == (

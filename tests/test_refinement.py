@@ -73,6 +73,17 @@ def encoders_noise(model, grid, samples, seed=0):
         return torch.stack(answers).var(0).mean(0).sqrt()[1:]
 
 
+def widths(model):
+    """Return the encoder's own mean variance of each map."""
+    return model.latent_stds(grid_of(model)).square().mean((1, 2))
+
+
+def share(maps, noise):
+    """Return the share of noise-free variance, for each map."""
+    between = maps.var((1, 2), correction=0)
+    return between / (between + noise)
+
+
 def error(maps):
     """Return the RMS error; an offset of a whole map is no error."""
     return float((maps - truth()).flatten(1).std(1).square().mean().sqrt())
@@ -145,6 +156,19 @@ class TestLaws:
         for side in (slice(None, WALL), slice(WALL, None)):
             one, other = (found.maps[1, :, side] for found in (refined, alone))
             assert one.std() < 0.1 * other.std()
+
+    def test_without_physics_a_map_says_as_much_as_the_encoder(self, model, alone):
+        assert_close(alone.signal, share(alone.maps, widths(model)), rtol=0.03, atol=0)
+
+    def test_neighbours_make_a_map_say_more(self, alone, refined):
+        assert 1 - refined.signal[0] < 0.3 * (1 - alone.signal[0])
+
+    def test_a_map_that_has_collapsed_still_says_next_to_nothing(self, model, likelihood):
+        collapsed = copy.deepcopy(model)
+        with torch.no_grad():  # the encoder says that it does not know the second latent
+            collapsed.encoder_z.fc12.bias[model.content][1] = 30.0
+        found = refine(collapsed, grid_of(model), likelihood=likelihood)
+        assert found.signal[1] < 0.1 < 0.9 < found.signal[0]
 
     def test_a_clean_map_stays(self, model):
         # The decoder's word: this encoder says of clean spectra what it has learnt of noisy ones.
@@ -231,6 +255,14 @@ class TestValues:
         refined = refine(model, grid, strength=0.0, likelihood="encoder")
         assert torch.equal(refined.maps, model.latent_maps(grid))
         assert torch.equal(refined.shifts, model.shifts(grid))
+
+    def test_signal_is_the_models_with_the_noise_that_neighbours_have_left(self, model):
+        grid = grid_of(model)
+        found = refine(model, grid, likelihood="encoder")
+        before = encoders_noise(model, grid, samples=FAST["samples"]).square()
+        left = found.stds.square().mean((1, 2)) / before
+        expected = share(found.maps, widths(model) * left)
+        assert_close(found.signal, expected, rtol=1e-4, atol=1e-5)
 
     def test_a_quadratic_loss_has_the_minimum_of_a_linear_system(self, model):
         """The encoder's energy with Dirichlet's is quadratic: solved by NumPy."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     Bar = tqdm  # an old one takes no parameter
 
-__all__ = ["EXACT", "Inner", "Point", "Problem", "descend", "signs_of", "spread"]
+__all__ = ["EXACT", "Inner", "Point", "Problem", "coins", "descend", "signs_of", "spread"]
 
 _SETTLED = 1e-3  # nats per patch; a smaller fall of the energy ends the descent
 _TOLERATED = 0.05  # nats; an expansion that misleads by less is left alone
@@ -205,6 +205,21 @@ class Problem:
             schedule.step()
         return back(v.detach())
 
+    def noise_alone(self, point: Point, samples: int, seed: int) -> Float[Tensor, "n z_dim"]:
+        """Return the variance that the image's noise gives latents of the patch alone.
+
+        `point` is the minimum without Ψ, which has no weight yet.
+        """
+        none = torch.zeros_like(point.reconstruction)
+        steps = [self.step(point, none, push) for push in self.pushes(point, samples, seed)]
+        return torch.stack(steps).var(0)
+
+    @torch.no_grad()
+    def widths(self) -> Float[Tensor, "n z_dim"]:
+        """Return the encoder's own variances."""
+        each = [self.model.posterior(patches).std for _, patches in self.batches()]
+        return torch.cat(each).square()
+
     def pushes(self, point: Point, samples: int, seed: int) -> list[Float[Tensor, "n z_dim"]]:
         """Return forces on the latents by other noises: what the pixels say, with random signs."""
         generator = torch.Generator().manual_seed(seed)
@@ -263,18 +278,19 @@ def signs_of(
 ) -> Callable[[slice, Tensor], Float[Tensor, "n pixels"]]:
     """Return random signs of the noise: of each pixel of the image, or each value to be drawn."""
     grid = problem.grid
-    image = _coins(grid.image.shape, generator)
+    image = coins(grid.image.shape, generator)
     if problem.model.draws_patches:
         signed = grid.of(image)
         return lambda rows, index: signed.gather(index).flatten(1)
     assert grid.known is not None
-    values = _coins((grid.count, grid.known.shape[1]), generator)
+    values = coins((grid.count, grid.known.shape[1]), generator)
     return lambda rows, index: values[rows]
 
 
-def _coins(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    coins = torch.randint(0, 2, tuple(shape), generator=generator, dtype=torch.int8)
-    return coins.mul_(2).sub_(1).half()
+def coins(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Return random signs, on the CPU."""
+    signs = torch.randint(0, 2, tuple(shape), generator=generator, dtype=torch.int8)
+    return signs.mul_(2).sub_(1).half()
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from .objective import PhysicsObjective
 from .parallel import rank
 from .patches import PatchGrid
 from .physics import TotalVariation
+from .posterior import Posterior
 
 __all__ = ["Likelihood", "Refined", "refine"]
 
@@ -39,6 +40,10 @@ class Refined:
         simulated noise, same shape.
     shifts
         The refined shifts, px, laid out as `PatchModel.shifts`, shape (axes, rows, cols).
+    signal
+        How much each map of `maps` says, 0 to 1, shape (channels,), for `phyvae.segment`: the part
+        of its variance that is not noise. It is `PatchModel.signal` with what the refinement has
+        left of a map's variance and of its noise, so that neighbours count, too.
     weight
         λ, the price of Ψ in nats per patch.
     energy
@@ -53,6 +58,7 @@ class Refined:
     maps: Float[Tensor, "channels rows cols"]
     stds: Float[Tensor, "channels rows cols"]
     shifts: Float[Tensor, "axes rows cols"]
+    signal: Float[Tensor, " channels"]
     weight: float
     energy: Float[Tensor, " steps"]
     reconstruction: Float[Tensor, " steps"]
@@ -72,6 +78,7 @@ def refine(
     objective: PhysicsObjective | None = None,
     *,
     likelihood: Likelihood | None = None,
+    around: int | None = None,
     strength: float = 2.0,
     beta: float | None = None,
     iterations: int = 6,
@@ -115,6 +122,13 @@ def refine(
         so it helps where the encoder is bad, of a model that was trained without `align` for
         example, and follows their noise. The default is the encoder; for classes and properties,
         of which it does not say how sure it is, the decoder.
+    around
+        With ``"encoder"``: how far around a patch the encoder looks, px, >= 0. Its word for the
+        content is then the mean over 25 windows, up to so many px away along either axis. They
+        show nearly the same of the specimen, and other places of the lattice in the window. The
+        default is a sixth of the patch, for a model with shifts on a raster of an image. It is 0,
+        the patch alone, for other models, for spectra, and for patches on sites: an encoder that
+        was trained on centred patches alone need not know of others.
     strength
         Sets λ, >= 0: the force of Ψ on a site, in units of the force by which the noise of the
         image pulls at its content (root mean squares over sites and channels, both at the most
@@ -174,8 +188,9 @@ def refine(
     the model, and where a property is known, it stays.
 
     A map that says little, see `PatchModel.signal`, becomes what its neighbours say, however well
-    another map tells each patch apart. Segment with ``signal=model.signal(grid)``, or leave it
-    out of `channels` and of the segmentation.
+    another map tells each patch apart. Segment with ``signal=refined.signal``, or leave it out of
+    `channels` and of the segmentation. For that, the encoder's own variance of each patch is
+    taken to shrink by refinement as the spread under simulated noise does.
 
     Examples
     --------
@@ -192,6 +207,8 @@ def refine(
         objective = PhysicsObjective(TotalVariation("none"))
     decodes = _decodes(model, likelihood, beta)
     beta = 1.0 if beta is None else beta
+    check_patches(model, grid)
+    around = _around(model, grid, around, decodes)
     if batch_size is None:
         batch_size = 8 if decodes and model.like.device.type == "cpu" else 256
     _check(
@@ -200,7 +217,6 @@ def refine(
         {"iterations": iterations, "samples": samples, "batch_size": batch_size},
     )
     as_seed(seed)
-    check_patches(model, grid)
     objective.check(model)
     with at_rest(model):
         if model.classes is not None:
@@ -210,13 +226,14 @@ def refine(
         layout = Layout.of(grid).to(model.like.device)
         problem = Problem(model, grid, layout, objective, beta, batch_size)
         if not decodes:
-            said = said_by_encoder(problem, samples, seed)
+            said = said_by_encoder(problem, samples, seed, around)
             problem = EncoderProblem(**vars(problem), said=said)
         most = 2 * iterations + samples
         with tqdm(
             total=most, disable=not progress or rank() > 0, unit="step", desc="refine"
         ) as bar:
             path = descend(problem, problem.at(problem.encoded()), iterations, bar)
+            alone = problem.noise_alone(path[-1], samples, seed).mean(0)
             problem = problem.with_physics(path[-1], strength)
             path = [*path[:1], *path[-1:]] if len(path) > 1 else path
             # Both ends count from here on; Ψ may well prefer the encoder's map.
@@ -227,7 +244,9 @@ def refine(
             bar.set_description("refine, uncertainty")
             stds = spread(problem, path[-1], samples, seed, bar)
         history = torch.stack([problem.parts(point) for point in path], dim=1).cpu()
-        return _laid_out(model, layout, path[-1].z, stds, problem.weight, history)
+        z, left = path[-1].z, stds.square().mean(0) / torch.where(alone > 0, alone, 1.0)
+        noise = (problem.widths().mean(0) * left).sqrt().expand_as(z)
+        return _laid_out(model, layout, z, stds, Posterior(z, noise), problem.weight, history)
 
 
 def _refined_classes(
@@ -264,7 +283,7 @@ def _refined_classes(
     mean = torch.cat([mean[:, before], found.to(mean)], dim=1)
     std = torch.cat([std[:, before], (found * (1 - found)).sqrt().to(std)], dim=1)
     layout = Layout.of(grid).to(mean.device)
-    return _laid_out(model, layout, mean, std, field.weight, history)
+    return _laid_out(model, layout, mean, std, Posterior(mean, std), field.weight, history)
 
 
 def _laid_out(
@@ -272,14 +291,19 @@ def _laid_out(
     layout: Layout,
     means: Float[Tensor, "n columns"],
     stds: Float[Tensor, "n columns"],
+    told: Posterior,
     weight: float,
     history: Float[Tensor, "4 steps"],
 ) -> Refined:
-    """Return the columns of the posterior as maps, with the energy on the way there."""
+    """Return the columns of the posterior as maps, with the energy on the way there.
+
+    `told` is what signal and noise of the maps are told by.
+    """
     return Refined(
         maps=layout.shown(means[:, model.content]),
         stds=layout.shown(stds[:, model.content]),
         shifts=layout.shown(model.displacements(means)),
+        signal=told.signal()[model.content].cpu(),
         weight=weight,
         energy=history[0],
         reconstruction=history[1],
@@ -306,6 +330,26 @@ def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
             "What the encoder says has the prior in it; leave beta out."
         )
     return decodes
+
+
+def _around(model: PatchModel, grid: PatchGrid, around: int | None, decodes: bool) -> int:
+    """Return how far around a patch the encoder looks, px."""
+    is_image = len(grid.patch_shape) == 2
+    if around is None:
+        looks = is_image and grid.is_raster and "shift" in model.columns and not decodes
+        return min(grid.patch_shape) // 6 if looks else 0
+    as_integer(around, "around", 0)
+    if around and decodes:
+        raise ValueError(
+            f"around={around} px is how far the encoder looks, but here the decoder tells the "
+            "latents; leave around out."
+        )
+    if around and not (is_image and model.draws_patches):
+        raise ValueError(
+            f"around={around} px, but spectra, and what is drawn from patches, have no windows "
+            "around them; leave around out."
+        )
+    return around
 
 
 def _check(objective: object, numbers: dict[str, float], counts: dict[str, int | None]) -> None:
