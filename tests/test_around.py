@@ -71,13 +71,13 @@ class TestLaws:
             alone(model, grid, around=AROUND).maps, model.latent_maps(grid), rtol=0, atol=1e-4
         )
 
-    def test_a_transposed_image_has_windows_on_the_same_sides(self, model):
-        """Of a model that does not tell rows from columns, which only its pixels do."""
+    def test_an_image_turned_by_half_has_the_map_turned_by_half(self, model):
+        """Of an encoder of patches turned by half: windows on both sides count alike."""
         image = image_of()
         turned = alone(model, grid_of(image[::-1, ::-1].copy()), around=AROUND)
         encoder = ShiftVAE((SIZE, SIZE), 2, seed=0)
         encoder.load_state_dict(model.state_dict())
-        with torch.no_grad():  # the same encoder, of patches turned by half
+        with torch.no_grad():
             first = encoder.encoder_z.fc_layers[0].weight
             first.copy_(first.flip(1))
         found = alone(encoder, grid_of(image), around=AROUND)

@@ -46,21 +46,23 @@ def said_around(
 
 @torch.no_grad()
 def other_noises(
-    problem: Problem, samples: int, generator: torch.Generator
+    problem: Problem,
+    latents: Float[Tensor, "n z_dim"],
+    samples: int,
+    generator: torch.Generator,
 ) -> Iterator[Float[Tensor, "height width"]]:
     """Yield the image with other noises: what the decoder leaves of each pixel, random in sign.
 
-    Where patches overlap, the decoder says the mean of what it draws in each. Pixels in no patch
-    stay as they are.
+    It draws each patch from its latents. Where patches overlap, the decoder says the mean of what
+    it draws in each. Pixels in no patch stay as they are.
     """
     grid, image = problem.grid, problem.grid.image
     number = torch.arange(image.numel(), device=image.device, dtype=torch.float64)
     numbered = grid.of(number.reshape(image.shape))
     drawn, count = torch.zeros_like(image.flatten()), torch.zeros_like(image.flatten())
     for rows, data in problem.batches():
-        latents = problem.model.posterior(data).mean
         pixels = numbered.gather(grid.indices[rows]).flatten().long()
-        means = problem.model.pixel_means(latents, data).flatten().to(drawn)
+        means = problem.model.pixel_means(latents[rows], data).flatten().to(drawn)
         drawn.index_add_(0, pixels, means)
         count.index_add_(0, pixels, torch.ones_like(means))
     clean = (drawn / count.clamp(min=1)).reshape(image.shape)

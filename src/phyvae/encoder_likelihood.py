@@ -89,7 +89,7 @@ def said_by_encoder(problem: Problem, samples: int, seed: int, around: int) -> S
         mean, own = said_around(problem, problem.grid.image, around)
         again = [
             said_around(problem, image, around)
-            for image in other_noises(problem, samples, generator)
+            for image in other_noises(problem, own, samples, generator)
         ]
         moves, alone = [one - mean for one, _ in again], [one - own for _, one in again]
     else:

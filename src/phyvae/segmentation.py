@@ -98,8 +98,9 @@ def segment(
         that could tell their label. Of a list of maps, a list.
     signal
         For "gmm": which part of each channel's variance tells patches apart, 0 to 1, shape
-        (channels,), such as ``model.signal(grid)``. The rest is noise; what a channel has of it
-        beyond the clearest one is added to its values, so that it counts by what it says.
+        (channels,), such as ``model.signal(grid)``, or ``refined.signal`` of refined maps. The
+        rest is noise; what a channel has of it beyond the clearest one is added to its values, so
+        that it counts by what it says.
         The default takes all as exact, and then a channel of noise counts as much as any other.
 
     Returns
