@@ -1,6 +1,7 @@
 """Score what finds domains, against phantoms whose domains are known.
 
-``python examples/benchmark_domains.py --quick`` takes minutes. The whole table takes some nine
+``python examples/benchmark_domains.py --quick`` takes some eight minutes of one core: low noise,
+small maps, and ten epochs, which are too few to judge by. The whole table takes some nine
 days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second. So
 take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are shell
 patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``: the same
@@ -21,6 +22,7 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +34,14 @@ from benchmark_methods import Method, Trained, all_rows, root
 from benchmark_phantoms import DISTORTION, NOISE, REPEAT, Case, all_cases
 
 QUICK = {
-    "methods": ["pca", "pca+smooth", "sh-vae", "balanced-sl1-w0.1-s0.3"],
+    "methods": [
+        "pca",
+        "pca+smooth",
+        "registered",
+        "sh-vae",
+        "balanced-sl1-w0.1-s0.3",
+        "balanced-sl1-w0.1-s0.3+refine",
+    ],
     "phantoms": ["bfo-*-low-straight", "perovskite-random-low-straight"],
 }
 
@@ -168,6 +177,7 @@ class Benchmark:
 def _about() -> Record:
     packages = ("phyvae", "torch", "pyroved", "numpy", "scikit-learn", "scipy")
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "command": " ".join(["python examples/benchmark_domains.py", *sys.argv[1:]]),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,10 @@ class Job:
             _, aligned, before = replace(self, start=ALIGN)._first(grid, scan, repeat)
         started = self.clock()
         if isinstance(self.start, Trained):
-            model = self.start.train(grid, self.seed, self.device, scan, aligned, repeat)
+            with warnings.catch_warnings():
+                if self.case.is_control:  # its maps have nothing to tell
+                    warnings.simplefilter("ignore", phyvae.CollapsedMapsWarning)
+                model = self.start.train(grid, self.seed, self.device, scan, aligned, repeat)
             maps = model.latent_maps(grid).numpy()
         else:
             maps = self.start.maps(grid, self.seed)

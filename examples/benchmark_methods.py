@@ -13,6 +13,7 @@ from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
+from benchmark_registration import Registered
 from experiment import reach_of
 
 Maps = np.ndarray  # (channels, rows, cols)
@@ -241,6 +242,7 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
         "fft-around": tuple(
             Components("fft", n, window, around=4) for n in (4, 8) for window in (False, True)
         ),
+        "registered": tuple(Registered(n, d) for n in (2, 3) for d in (False, True)),
         "pyroved": tuple(
             Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)
         ),

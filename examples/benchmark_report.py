@@ -19,14 +19,24 @@ TITLES = {
     "nmf": "NMF",
     "fft": "FFT magnitude",
     "fft-around": "FFT magnitude, 25 windows",
+    "registered": "PCA, registered",
     "sh-vae": "sh-VAE",
     "pyroved": "pyroVED's trainer",
     "align": "`align` alone",
     "balanced-sl1-w0.1-s0.3": "SL1",
+    "balanced-sl1-w0.1-s1": "SL1, strength 1",
     "balanced-sl2-w0.1-s0.3": "SL2",
 }
 AFTER = {"smooth": "smoothed", "refine": "refined", "refine-decoder": "refined by the decoder"}
 DEFAULT = "balanced-sl1-w0.1-s0.3+refine"  # what README and the guides recommend
+PAIRS = (  # rows whose difference is asked for, seed by seed
+    ("balanced-sl1-w0.1-s0.3", "sh-vae"),
+    ("balanced-sl1-w0.1-s1", "sh-vae"),
+    ("balanced-sl1-w0.1-s0.3+refine", "balanced-sl1-w0.1-s0.3"),
+    ("balanced-sl1-w0.1-s0.3+refine", "sh-vae+refine"),
+    ("balanced-sl1-w0.1-s0.3+refine", "align+refine"),
+    ("balanced-sl1-w0.1-s0.3+refine", "registered+smooth"),
+)
 COLOURS = {"low": "#4477aa", "medium": "#ccbb44", "high": "#cc3311"}
 
 
@@ -70,8 +80,10 @@ class Table:
         lines = [
             "# Domains found in phantoms",
             "",
-            f"Mean ± standard deviation (worst) over {'–'.join(map(str, counts))} seeds of data "
-            f"and weights; more than {MOST} domains are not looked for. "
+            "Mean (worst), or mean ± standard deviation (worst), over "
+            f"{'–'.join(map(str, counts))} seeds of data and weights. "
+            "Centred: patches on lattice sites; random: at any phase of the lattice. "
+            f"More than {MOST} domains are not looked for. "
             f"Maps of {self.benchmark.patches} × {self.benchmark.patches} patches of {SIZE} px at "
             f"steps of {STEP} px; lattice constants {LATTICE} px; distortion {DISTORTION:g} px; "
             f"{self.benchmark.settings['epochs']} epochs.",
@@ -79,7 +91,7 @@ class Table:
             "",
             *self._overview(),
         ]
-        for title, table in self.summaries().items():
+        for title, table in (self.summaries() | self.differences()).items():
             lines += [f"## {title}", "", *table, ""]
         for group in self.groups():
             control = MATERIALS[group[0]] == 1
@@ -126,6 +138,38 @@ class Table:
                     scan = "distorted" if distorted else "straight"
                     found[f"{', '.join(group)}, {scan}: {what}"] = self._summary(columns)
         return found
+
+    def differences(self) -> dict[str, list[str]]:
+        """Return by its title, for each material, phase and scan, how `PAIRS` differ in ARI."""
+        found = {}
+        for group in self.groups():
+            for distorted in (False, True):
+                columns = [
+                    c for c in self.columns(group) if c.distorted == distorted and not c.is_control
+                ]
+                rows = [
+                    _line([f"{titled(a).strip('*')} − {titled(b)}", *cells])
+                    for a, b in PAIRS
+                    if "–" not in (cells := [self._difference(a, b, c) for c in columns])
+                ]
+                if columns and rows:
+                    scan = "distorted" if distorted else "straight"
+                    title = f"{', '.join(group)}, {scan}: difference of ARI ± its standard error"
+                    found[title] = _head(["difference", *(c.noise for c in columns)]) + rows
+        return found
+
+    def _difference(self, first: str, second: str, case: Case) -> str:
+        """Return by how much the ARI of two rows differs in the mean, and the standard error."""
+        one, other = (
+            {record["seed"]: record["ari"] for record in self.cells.get((row, case), [])}
+            for row in (first, second)
+        )
+        seeds = sorted(one.keys() & other.keys())
+        if len(seeds) < 2:
+            return "–"
+        by = np.array([one[seed] - other[seed] for seed in seeds])
+        error = by.std(ddof=1) / len(by) ** 0.5
+        return f"{by.mean():+.3f} ± {error:.3f}".replace("-", "−")
 
     def _summary(self, columns: list[Case]) -> list[str]:
         lines = _head(["method", *(c.noise for c in columns), "seconds"])
@@ -184,29 +228,36 @@ class Table:
             measure = "largest" if control else "ari"
             for position, row in enumerate(self.rows):
                 self._lanes(ax, position, row, group, measure)
-            ax.set_title(f"{group[0]}\n{group[1]}", fontsize=9)
+            where = {"centred": "on lattice sites", "random": "any phase"}[group[1]]
+            ax.set_title(f"{group[0]}\n{where}", fontsize=9)
             ax.set_xlabel("largest share\n(one domain: 1)" if control else "ARI\n ", fontsize=8)
             ax.set_xlim(-0.06, 1.06)
             ax.set_ylim(len(self.rows) - 0.5, -0.5)
             ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
             ax.grid(axis="x", alpha=0.4, linewidth=0.6)
             ax.hlines(np.arange(len(self.rows)) - 0.5, -0.06, 1.06, color="0.85", linewidth=0.6)
-        axes[0, 0].set_yticks(range(len(self.rows)), self.rows, fontsize=8)
+        names = [titled(row).strip("*").replace("`", "") for row in self.rows]
+        axes[0, 0].set_yticks(range(len(self.rows)), names, fontsize=8)
+        fig.legend(
+            handles=self._legend(), ncols=7, fontsize=8, loc="outside lower center", frameon=False
+        )
+        return fig
+
+    def _legend(self) -> list[plt.Line2D]:
+        """Return what explains the markers that are there."""
+        noises = {case.noise for case in self.cases}
         handles = [
             plt.Line2D([], [], color=c, marker="o", markersize=4, linestyle="", label=f"{n} noise")
             for n, c in COLOURS.items()
+            if n in noises
         ]
-        for marker, label in (
-            ("o", "straight"),
-            ("^", "distorted"),
-            ("|", "mean"),
-            ("x", "worst"),
-        ):
+        scans = {case.distorted: ("distorted", "^") if case.distorted else ("straight", "o")
+                 for case in self.cases}  # fmt: skip
+        for label, marker in (*scans.values(), ("mean", "|"), ("worst", "x")):
             handles.append(
                 plt.Line2D([], [], color="0.3", marker=marker, linestyle="", label=label)
             )
-        fig.legend(handles=handles, ncols=7, fontsize=8, loc="outside lower center", frameon=False)
-        return fig
+        return handles
 
     def _lanes(self, ax: Any, position: int, row: str, group: Any, measure: str) -> None:
         columns = self.columns(group)
@@ -217,9 +268,9 @@ class Table:
             y = position - 0.36 + 0.72 * (lane + 0.5) / len(columns)
             colour, marker = COLOURS[case.noise], "^" if case.distorted else "o"
             ax.plot([values.min(), values.max()], [y, y], color=colour, linewidth=0.8)
+            ax.plot(values.min(), y, "x", color="0.2", markersize=5, markeredgewidth=0.8)
             ax.plot(values, np.full(len(values), y), marker, color=colour, markersize=2.5)
-            ax.plot(values.mean(), y, "|", color="0.2", markersize=5)
-            ax.plot(values.min(), y, "x", color="0.2", markersize=4, markeredgewidth=0.8)
+            ax.plot(values.mean(), y, "|", color="0.2", markersize=6, markeredgewidth=1.2)
 
 
 def titled(row: str) -> str:

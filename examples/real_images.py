@@ -4,8 +4,9 @@ Real images, judged by what is known of them
 
 ``python examples/real_images.py --data FOLDER`` reads, from a folder of ``.npz`` files, an oxide
 film on its substrate, a tilt boundary of iron, a single-phase perovskite, a striped film seen by
-piezoresponse, and hysteresis loops of another: whichever are there. It takes half an hour on two
-cores, prints a table, draws maps and domains of each image side by side, and keeps the maps.
+piezoresponse, and hysteresis loops of another: whichever are there. :doc:`/results` says where
+they are from. It takes an hour of one core, prints a table, draws maps and domains of each image
+side by side, and keeps the maps.
 
 Nobody knows the true domains of these images, but something of each is known: where the one wall
 lies, that there is none, which way the stripes run. Every method has the same patches and the same
@@ -14,7 +15,7 @@ clustering; the models have the benchmark's fixed settings.
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,17 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import PCA
 
 import phyvae
+from benchmark_registration import Registered
 from experiment import noise_of
 
 STEPS, EPOCHS = 1400, 50
+FILES = {  # of each scene
+    "film and substrate": "oxide_film_substrate_interface_stem.npz",
+    "tilt boundary": "fe_bcc_tilt_boundary_stem.npz",
+    "one phase": "perovskite_adf_stem.npz",
+    "striped film": "pzt_pfm.npz",
+    "hysteresis loops": "ferroelectric_beps_loops_60x60.npz",
+}
 Maps = np.ndarray  # (channels, rows, cols)
 
 
@@ -74,35 +83,37 @@ def stripes(grid: phyvae.PatchGrid) -> np.ndarray:
     return grid.sample((rows > cols).astype(int))
 
 
-def scenes(folder: Path) -> Iterator[Scene]:
-    """Yield what the folder holds."""
+def scenes(folder: Path, wanted: Collection[str]) -> Iterator[Scene]:
+    """Yield what is wanted of what the folder holds."""
 
     def read(name: str, key: str = "image") -> np.ndarray | None:
-        path = folder / f"{name}.npz"
-        return np.load(path)[key].astype(np.float64) if path.is_file() else None
+        path = folder / FILES[name]
+        if name not in wanted or not path.is_file():
+            return None
+        return np.load(path)[key].astype(np.float64)
 
-    image = read("oxide_film_substrate_interface_stem")
+    image = read("film and substrate")
     if image is not None:
         grid = phyvae.PatchGrid(image, 40, 20)
         known = (grid.centers[..., 0] > 680).astype(int)
         yield Scene("film and substrate", grid, 2, known, wall_at(grid, 680, 27))
-    image = read("fe_bcc_tilt_boundary_stem")
+    image = read("tilt boundary")
     if image is not None:
         grid = phyvae.PatchGrid(image, 40, 12)
         known = (grid.centers[..., 0] > 248).astype(int)
         yield Scene("tilt boundary", grid, 2, known, wall_at(grid, 248, 23))
-    image = read("perovskite_adf_stem")
+    image = read("one phase")
     if image is not None:
         grid = phyvae.PatchGrid(image, 60, 12)
         yield Scene("one phase", grid, 1, np.zeros(grid.shape, dtype=int), count)
-    image = read("pzt_pfm")
+    image = read("striped film")
     if image is not None:
         # The contrast of the scan drifts from left to right; the stripes are what matters.
         local = image - ndimage.gaussian_filter(image, 8)
         local /= ndimage.gaussian_filter(np.abs(local), 16)
         grid = phyvae.PatchGrid(local, 20, 6, percentiles=(1.0, 99.0))
         yield Scene("striped film", grid, 2, stripes(grid), count)
-    cube = read("ferroelectric_beps_loops_60x60", "cube")
+    cube = read("hysteresis loops", "cube")
     if cube is not None:
         grid = phyvae.PatchGrid.from_spectra(cube, percentiles=(0.1, 99.9))
         before = cube[:, :, 0]  # the response before any voltage
@@ -138,7 +149,7 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
         grid,
         {
             "sh-VAE": phyvae.Setting(None, seed=0),
-            "phy-VAE": phyvae.Setting(phyvae.PhysicsObjective(phyvae.EdgeLoss()), seed=0),
+            "phy-VAE (SL1)": phyvae.Setting(phyvae.PhysicsObjective(phyvae.EdgeLoss()), seed=0),
         },
         EPOCHS,
         model=lambda seed: start(),
@@ -149,11 +160,13 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
         progress=False,
     )
     found = {"PCA" if flat else "FFT magnitude": by_components(grid)}
-    for name in ("sh-VAE", "phy-VAE"):
+    if not flat:
+        found["PCA, registered"] = Registered(3, diagonals=False).maps(grid, 0)
+    for name in ("sh-VAE", "phy-VAE (SL1)"):
         found[name] = swept.maps[name].numpy()
     smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
-    refined = phyvae.refine(swept.models["phy-VAE"], grid, smooth, progress=False)
-    name = "phy-VAE, refined"
+    refined = phyvae.refine(swept.models["phy-VAE (SL1)"], grid, smooth, progress=False)
+    name = "phy-VAE (SL1), refined"
     return found | {name: refined.maps.numpy()}, {name: refined.signal.numpy()}
 
 
@@ -201,18 +214,18 @@ def drawn(scene: Scene, found: dict[str, Maps], labels: dict[str, np.ndarray], p
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("PHYVAE_REAL_DATA"))
+    data = os.environ.get("PHYVAE_REAL_DATA")
+    parser.add_argument("--data", type=Path, default=data and Path(data))
     parser.add_argument("--folder", type=Path, default=Path("real_images"))
-    parser.add_argument("--only", nargs="+", help="names of scenes")
+    parser.add_argument("--only", nargs="+", choices=FILES, default=list(FILES), metavar="SCENE")
     given = parser.parse_args()
-    if given.data is None or not Path(given.data).is_dir():
-        raise SystemExit(f"--data {given.data}: give the folder of the .npz files.")
+    if given.data is None or not any((given.data / FILES[name]).is_file() for name in given.only):
+        names = ", ".join(FILES[name] for name in given.only)
+        raise SystemExit(f"--data {given.data} must be a folder that holds any of: {names}.")
     given.folder.mkdir(parents=True, exist_ok=True)
-    print("| image | method | ARI | domains, not given | wall, or regions |", flush=True)
+    print("| image | method | ARI | domains counted | wall, or regions |", flush=True)
     print("| --- | --- | --- | --- | --- |", flush=True)
-    for scene in scenes(Path(given.data)):
-        if given.only and scene.name not in given.only:
-            continue
+    for scene in scenes(given.data, given.only):
         found, signals = found_in(scene.grid)
         labels = {
             m: phyvae.segment(maps, scene.classes, signal=signals.get(m))
