@@ -78,7 +78,7 @@ def test_an_stm_image_trains():
 
 def test_what_is_known_of_real_images_agrees_with_itself():
     """The comparison of examples/real_images.py, given what is known as what was found."""
-    scenes = {scene.name: scene for scene in real_images.scenes(FOLDER)}
+    scenes = {scene.name: scene for scene in real_images.scenes(FOLDER, real_images.FILES)}
     if not scenes:
         pytest.skip("there are no real images on this machine")
     for scene in scenes.values():
