@@ -1,5 +1,7 @@
 """A cell without a patch is NaN in maps and -1 in labels, and counts nowhere."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -208,6 +210,20 @@ class TestFigures:
         assert len(walls.get_segments()) > 10
         assert np.concatenate(walls.get_segments()).max() < 100
         assert axes[0].get_xlim() == (-0.25, 99.75)
+
+    def test_walls_are_drawn_once_and_go_straight_on(self):
+        """A line for each side of a cell would show as dots where their ends overlap."""
+        labels = np.random.default_rng(0).integers(-1, 2, (12, 9))
+        _, axes = plotting.plot_latent_maps(np.zeros((1, 12, 9)), labels)
+        (walls,) = axes[0].collections
+        lines = [line - line[0] for line in walls.get_segments()]
+        assert all((line == 0).all(axis=0).any() for line in lines)
+        sides = [(a, b) for rows in (labels, labels.T) for a, b in pairwise(rows)]
+        unequal = sum(int(((a != b) & (a >= 0) & (b >= 0)).sum()) for a, b in sides)
+        assert sum(np.abs(line[-1]).sum() for line in lines) == pytest.approx(unequal)
+        assert len(lines) < unequal
+        _, axes = plotting.plot_latent_maps(np.zeros((1, 4, 6)), np.arange(24).reshape(4, 6) % 2)
+        assert len(axes[0].collections[0].get_segments()) == 5
 
     def test_walls_lie_between_the_domains(self, phantom, scattered):
         labels = (scattered.sites[..., 0] > 100).astype(int)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._cells import draw_cell_walls, draw_cells, on_sites
+from ._cells import draw_cell_walls, draw_cells, draw_lines, on_sites, wall_lines
 from ._given import Extent, checked_width
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
@@ -110,22 +110,13 @@ def _draw_walls(
     ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
 ) -> None:
     """Draw the edges between cells of unequal labels, exactly; empty cells have no wall."""
-    from matplotlib.collections import LineCollection
-
     if on_sites(grid):
         draw_cell_walls(ax, grid, labels, colour, pixel_size)
         return
     left, right, bottom, top = extent
-    x = np.linspace(left, right, labels.shape[1] + 1)
     y = np.linspace(top, bottom, labels.shape[0] + 1)
-    there = labels >= 0
-    i, j = np.nonzero((labels[1:] != labels[:-1]) & there[1:] & there[:-1])
-    across = np.array([[x[j], y[i + 1]], [x[j + 1], y[i + 1]]])
-    i, j = np.nonzero((labels[:, 1:] != labels[:, :-1]) & there[:, 1:] & there[:, :-1])
-    down = np.array([[x[j + 1], y[i]], [x[j + 1], y[i + 1]]])
-    walls = np.concatenate([across, down], axis=2).transpose(2, 0, 1)
-    lines = LineCollection(list(walls), colors=colour, linewidths=0.7, capstyle="projecting")
-    ax.add_collection(lines, autolim=False)
+    x = np.linspace(left, right, labels.shape[1] + 1)
+    draw_lines(ax, wall_lines(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1), labels), colour)
 
 
 def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
