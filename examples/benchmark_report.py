@@ -34,6 +34,7 @@ PAIRS = (  # rows whose difference is asked for, seed by seed
     ("balanced-sl1-w0.1-s1", "sh-vae"),
     ("balanced-sl1-w0.1-s0.3+refine", "balanced-sl1-w0.1-s0.3"),
     ("balanced-sl1-w0.1-s0.3+refine", "sh-vae+refine"),
+    ("balanced-sl1-w0.1-s1+refine", "sh-vae+refine"),
     ("balanced-sl1-w0.1-s0.3+refine", "align+refine"),
     ("balanced-sl1-w0.1-s0.3+refine", "registered+smooth"),
 )

@@ -32,12 +32,21 @@ def options(description: str, folder: str) -> argparse.Namespace:
     parser.add_argument(
         "--step", type=int, help="distance of patches, px (default: half their size)"
     )
+    parser.add_argument(
+        "--repeat",
+        type=float,
+        help="period of the pattern, in lattice constants: how far shifts go (default: 1; √3 for "
+        "graphene's phantom)",
+    )
     parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, some two minutes")
     parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")
     parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
     parser.add_argument("--folder", type=Path, default=Path(folder), help="where figures go")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.repeat is not None and not 0 < given.repeat < math.inf:
+        parser.error(f"--repeat {given.repeat:g} must be a number of lattice constants > 0.")
+    return given
 
 
 def read(path: Path) -> np.ndarray:
@@ -110,7 +119,11 @@ class Experiment:
         steps: int = 1400,
         repeat: float = 1.0,
     ) -> None:
-        """Start a model on the grid; `repeat` is the pattern's period, in lattice constants."""
+        """Start a model on the grid; `repeat` is the pattern's period, in lattice constants.
+
+        That of the command line goes first.
+        """
+        repeat = repeat if arguments.repeat is None else arguments.repeat
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.

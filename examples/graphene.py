@@ -31,10 +31,13 @@ classes = arguments.classes or (3 if truth is None else 4)
 
 epochs = 50 if arguments.quick else 200
 beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
-# The superlattice repeats after √3 lattice constants, and the shift must reach as far. With the
-# lattice's own period the content latents would say which of three cells a patch shows.
+# The phantom's superlattice repeats after √3 lattice constants, and the shift must reach as far;
+# else the content latents say which of three cells a patch shows. In the real scan that was tried
+# the lattice is the stronger pattern, so an image of your own starts with its period. Try
+# ``--repeat 1.73``, too, and keep the run whose first factors stand out more.
+repeat = 1.0 if truth is None else 3**0.5
 study = experiment.Experiment(
-    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800, repeat=3**0.5
+    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800, repeat=repeat
 )
 objectives = {
     "sh-VAE": None,
