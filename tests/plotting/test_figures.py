@@ -176,7 +176,7 @@ class TestLatentMaps:
         _, axes = plotting.plot_latent_maps(MAPS, LABELS)
         for ax in axes:
             walls = walls_of(ax)
-            assert walls.shape == (40, 2, 2)
+            assert walls.shape == (2, 21, 2)  # two lines, through the corners of 20 cells
             assert set(walls[..., 1].flat) == {9.5, 19.5}
             assert (walls[..., 0].min(), walls[..., 0].max()) == (-0.5, 19.5)
 
