@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..patches import PatchGrid
 
-__all__ = ["draw_cell_walls", "draw_cells", "draw_lines", "on_sites", "wall_lines"]
+__all__ = ["corners_of", "draw_cells", "on_sites"]
 
 
 def on_sites(grid: PatchGrid | None) -> bool:
@@ -25,7 +25,7 @@ def draw_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any)
         disc = grid.step[0] / 2 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
         polygons = grid.sites[..., None, :] + disc
     else:
-        corners = _corners(grid)
+        corners = corners_of(grid)
         around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
         polygons = np.stack(around, axis=2)
     cells = PolyCollection(
@@ -40,44 +40,7 @@ def draw_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any)
     return cells
 
 
-def draw_cell_walls(ax: Any, grid: Any, labels: Any, colour: str, pixel_size: float) -> None:
-    """Draw the sides between cells of unequal labels; without lattice, lines half way."""
-    if grid.vectors is None:
-        first, second = grid.graph.edges[grid.graph.weights > 0].cpu().numpy().T
-        middle = (grid.sites[0, first] + grid.sites[0, second]) / 2
-        half = 0.3 * (grid.sites[0, second] - grid.sites[0, first])[:, ::-1] * (-1, 1)
-        wall = _unequal(labels[0, first], labels[0, second])
-        lines = list(np.stack([middle - half, middle + half], axis=1)[wall])
-    else:
-        lines = wall_lines(_corners(grid), labels)
-    draw_lines(ax, [pixel_size * line for line in lines], colour)
-
-
-def wall_lines(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
-    """Return the lines between cells of unequal labels, each as far as it goes straight on.
-
-    One line for each side of a cell would show their ends, which overlap, as dots.
-    """
-    lines = []
-    for sides, cells in ((corners, labels), (corners.swapaxes(0, 1), labels.T)):
-        wall = _unequal(cells[1:], cells[:-1])
-        begins_or_ends = np.diff(np.pad(wall, ((0, 0), (1, 1))).astype(int), axis=1)
-        row, begin = np.nonzero(begins_or_ends == 1)
-        end = np.nonzero(begins_or_ends == -1)[1]
-        lines += [sides[i + 1, j : k + 1] for i, j, k in zip(row, begin, end, strict=True)]
-    return lines
-
-
-def draw_lines(ax: Any, lines: list[npt.NDArray[Any]], colour: str) -> None:
-    """Draw lines through points (y, x)."""
-    from matplotlib.collections import LineCollection
-
-    drawn = [line[:, ::-1] for line in lines]
-    walls = LineCollection(drawn, colors=colour, linewidths=0.7, capstyle="projecting")
-    ax.add_collection(walls, autolim=False)
-
-
-def _corners(grid: Any) -> npt.NDArray[Any]:
+def corners_of(grid: Any) -> npt.NDArray[Any]:
     """Return the corners of all cells, (rows + 1, cols + 1, 2): the mean of what sites expect.
 
     Cells that share them leave no gap where the lattice bends.
@@ -91,8 +54,3 @@ def _corners(grid: Any) -> npt.NDArray[Any]:
         count[i : rows + i, j : cols + j][there] += 1
     corners: npt.NDArray[Any] = total / np.maximum(count, 1)
     return corners
-
-
-def _unequal(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    unequal: npt.NDArray[Any] = (a != b) & (a >= 0) & (b >= 0)
-    return unequal

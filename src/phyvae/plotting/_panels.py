@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._cells import draw_cell_walls, draw_cells, draw_lines, on_sites, wall_lines
+from ._cells import draw_cells, on_sites
 from ._given import Extent, checked_width
+from ._walls import draw_walls
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
     import matplotlib.figure
@@ -61,7 +62,7 @@ def draw_row(
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
-            _draw_walls(ax, labels, extent, "white", grid, pixel_size)
+            draw_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
         draw_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
         axes[-1].set_title("labels")
@@ -81,7 +82,7 @@ def draw_labels(
     colours, low, high, ticks = label_colours(domains.compressed())
     style = {"cmap": colours, "alpha": alpha, "clim": (low, high)}
     shown = _draw_map(ax, domains, extent, grid, pixel_size, **style)
-    _draw_walls(ax, labels, extent, "black", grid, pixel_size)
+    draw_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
@@ -104,19 +105,6 @@ def _draw_map(
     drawn = draw_cells(ax, grid, values, pixel_size, **style)
     ax.set(xlim=extent[:2], ylim=extent[2:])
     return drawn
-
-
-def _draw_walls(
-    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
-) -> None:
-    """Draw the edges between cells of unequal labels, exactly; empty cells have no wall."""
-    if on_sites(grid):
-        draw_cell_walls(ax, grid, labels, colour, pixel_size)
-        return
-    left, right, bottom, top = extent
-    y = np.linspace(top, bottom, labels.shape[0] + 1)
-    x = np.linspace(left, right, labels.shape[1] + 1)
-    draw_lines(ax, wall_lines(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1), labels), colour)
 
 
 def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
