@@ -1,6 +1,7 @@
 """The benchmark's report: tables in Markdown, and a figure that shows the worst seed."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,33 +132,37 @@ class Table:
     def summaries(self) -> dict[str, list[str]]:
         """Return by its title, for each material, phase and scan, a table of all noises."""
         found = {}
-        for group in self.groups():
-            for distorted in (False, True):
-                columns = [c for c in self.columns(group) if c.distorted == distorted]
-                if columns:
-                    what = "one domain found" if columns[0].is_control else "mean ARI (worst seed)"
-                    scan = "distorted" if distorted else "straight"
-                    found[f"{', '.join(group)}, {scan}: {what}"] = self._summary(columns)
+        for scan, columns in self._scans():
+            what = "one domain found" if columns[0].is_control else "mean ARI (worst seed)"
+            found[f"{scan}: {what}"] = self._summary(columns)
         return found
 
     def differences(self) -> dict[str, list[str]]:
         """Return by its title, for each material, phase and scan, how `PAIRS` differ in ARI."""
         found = {}
+        for scan, columns in self._scans():
+            if columns[0].is_control:
+                continue
+            rows = [
+                _line([f"{titled(a).strip('*')} − {titled(b)}", *cells])
+                for a, b in PAIRS
+                if "–" not in (cells := [self._difference(a, b, c) for c in columns])
+            ]
+            if rows:
+                head = _head(["difference", *(c.noise for c in columns)])
+                found[f"{scan}: difference of ARI ± its standard error"] = head + rows
+        return found
+
+    def _scans(self) -> Iterator[tuple[str, list[Case]]]:
+        """Yield for each material, phase and scan its title, and its columns, one per noise."""
         for group in self.groups():
             for distorted in (False, True):
-                columns = [
-                    c for c in self.columns(group) if c.distorted == distorted and not c.is_control
-                ]
-                rows = [
-                    _line([f"{titled(a).strip('*')} − {titled(b)}", *cells])
-                    for a, b in PAIRS
-                    if "–" not in (cells := [self._difference(a, b, c) for c in columns])
-                ]
-                if columns and rows:
-                    scan = "distorted" if distorted else "straight"
-                    title = f"{', '.join(group)}, {scan}: difference of ARI ± its standard error"
-                    found[title] = _head(["difference", *(c.noise for c in columns)]) + rows
-        return found
+                columns = [c for c in self.columns(group) if c.distorted == distorted]
+                if columns:
+                    yield (
+                        f"{', '.join(group)}, {'distorted' if distorted else 'straight'}",
+                        columns,
+                    )
 
     def _difference(self, first: str, second: str, case: Case) -> str:
         """Return by how much the ARI of two rows differs in the mean, and the standard error."""

@@ -27,8 +27,9 @@ device = phyvae.init_distributed(arguments.device)
 
 grid, truth = experiment.prepare(arguments, phyvae.phantoms.bfo)
 seed = arguments.seed
-model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=seed, device=device)
-phyvae.align(model, grid, seed=seed)
+dx_prior, reach = 0.3 * arguments.repeat, experiment.reach_of(grid, arguments.repeat)
+model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=dx_prior, seed=seed, device=device)
+phyvae.align(model, grid, reach=reach, seed=seed)
 
 # %%
 # Training

@@ -15,8 +15,11 @@ import phyvae
 from phyvae.phantoms import Phantom
 
 
-def options(description: str, folder: str) -> argparse.Namespace:
-    """Read the command line: which image, how long, where to."""
+def options(description: str, folder: str, repeat: float = 1.0) -> argparse.Namespace:
+    """Read the command line: which image, how long, where to.
+
+    `repeat` is the period of the phantom's pattern, in lattice constants.
+    """
     parser = argparse.ArgumentParser(description=description.strip().partition("\n")[0])
     parser.add_argument(
         "--image",
@@ -35,8 +38,8 @@ def options(description: str, folder: str) -> argparse.Namespace:
     parser.add_argument(
         "--repeat",
         type=float,
-        help="period of the pattern, in lattice constants: how far shifts go (default: 1; √3 for "
-        "graphene's phantom)",
+        help="period of the pattern, in lattice constants: how far shifts go (default: "
+        f"{repeat:.3g}; of your image, 1)",
     )
     parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, some two minutes")
@@ -44,7 +47,9 @@ def options(description: str, folder: str) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
     parser.add_argument("--folder", type=Path, default=Path(folder), help="where figures go")
     given = parser.parse_args()
-    if given.repeat is not None and not 0 < given.repeat < math.inf:
+    if given.repeat is None:
+        given.repeat = repeat if given.image is None else 1.0
+    if not 0 < given.repeat < math.inf:
         parser.error(f"--repeat {given.repeat:g} must be a number of lattice constants > 0.")
     return given
 
@@ -117,21 +122,18 @@ class Experiment:
         beta: phyvae.LinearBeta,
         classes: int,
         steps: int = 1400,
-        repeat: float = 1.0,
     ) -> None:
-        """Start a model on the grid; `repeat` is the pattern's period, in lattice constants.
-
-        That of the command line goes first.
-        """
-        repeat = repeat if arguments.repeat is None else arguments.repeat
+        """Start a model on the grid."""
         self.grid, self.truth, self.folder = grid, truth, arguments.folder
         self.epochs, self.beta, self.classes = epochs, beta, classes
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
         self.steps_per_epoch = math.ceil((470 if arguments.quick else steps) / epochs)
         self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
         if len(grid.patch_shape) == 2:
-            self.model |= {"dx_prior": 0.3 * repeat}
-            self.reach = reach_of(grid, repeat)
+            self.model |= {"dx_prior": 0.3 * arguments.repeat}
+            self.reach = reach_of(grid, arguments.repeat)
+        elif arguments.repeat != 1:
+            raise SystemExit("--repeat is for images: spectra have no lattice; leave it out.")
         else:  # spectra that differ little say too little to a Bernoulli decoder
             self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
         pixels = min(1.0, 144 / math.prod(grid.patch_shape))

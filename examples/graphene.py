@@ -17,7 +17,11 @@ Run it as ``python examples/graphene.py``, on your own image with ``--image PATH
 import experiment
 import phyvae
 
-arguments = experiment.options(__doc__, folder="graphene_figures")
+# The phantom's superlattice repeats after √3 lattice constants, and the shift must reach as far;
+# else the content latents say which of three cells a patch shows. In the real scan that was tried
+# the lattice is the stronger pattern, so an image of your own starts with its period. Try
+# ``--repeat 1.73``, too, and keep the run whose first factors stand out more.
+arguments = experiment.options(__doc__, folder="graphene_figures", repeat=3**0.5)
 # What changes slowly in an STM scan (tilt, drift, ripples) is subtracted, and its few extreme
 # pixels are saturated. The lattice then takes up most of the range.
 grid, truth = experiment.prepare(
@@ -31,13 +35,8 @@ classes = arguments.classes or (3 if truth is None else 4)
 
 epochs = 50 if arguments.quick else 200
 beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
-# The phantom's superlattice repeats after √3 lattice constants, and the shift must reach as far;
-# else the content latents say which of three cells a patch shows. In the real scan that was tried
-# the lattice is the stronger pattern, so an image of your own starts with its period. Try
-# ``--repeat 1.73``, too, and keep the run whose first factors stand out more.
-repeat = 1.0 if truth is None else 3**0.5
 study = experiment.Experiment(
-    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800, repeat=repeat
+    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800
 )
 objectives = {
     "sh-VAE": None,

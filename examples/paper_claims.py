@@ -32,23 +32,21 @@ import phyvae
 from benchmark_phantoms import REPEAT
 from experiment import flattened, reach_of
 
-parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
-parser.add_argument("--seeds", type=int, default=3, help="phantoms and models of each material")
-parser.add_argument("--quick", action="store_true", help="one seed of a smaller image")
-parser.add_argument(
-    "--materials", nargs="+", default=["nio_lsmo", "bfo", "graphene"],
-    choices=["nio_lsmo", "bfo", "graphene"],
-)  # fmt: skip
-parser.add_argument("--folder", type=Path, default=Path("paper_claims"))
-arguments = parser.parse_args()
-arguments.folder.mkdir(parents=True, exist_ok=True)
-SEEDS = range(1 if arguments.quick else arguments.seeds)
-SIDE, EPOCHS, STEPS = (324, 10, 470) if arguments.quick else (456, 50, 1400)
 NOISE = {
     "nio_lsmo": {"dose": 20.0, "noise": 0.1},
     "bfo": {"dose": 20.0, "noise": 0.1},
     "graphene": {"noise": 0.15},
 }
+
+parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
+parser.add_argument("--seeds", type=int, default=3, help="phantoms and models of each material")
+parser.add_argument("--quick", action="store_true", help="one seed of a smaller image")
+parser.add_argument("--materials", nargs="+", default=list(NOISE), choices=NOISE)
+parser.add_argument("--folder", type=Path, default=Path("paper_claims"))
+arguments = parser.parse_args()
+arguments.folder.mkdir(parents=True, exist_ok=True)
+SEEDS = range(1 if arguments.quick else arguments.seeds)
+SIDE, EPOCHS, STEPS = (324, 10, 470) if arguments.quick else (456, 50, 1400)
 PLAIN, GRAIN = "sh-VAE", 8  # patches, of the largest that still is a small grain
 
 

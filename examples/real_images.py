@@ -31,6 +31,7 @@ from benchmark_registration import Registered
 from experiment import noise_of
 
 STEPS, EPOCHS = 1400, 50
+SL1 = "phy-VAE (SL1)"
 FILES = {  # of each scene
     "film and substrate": "oxide_film_substrate_interface_stem.npz",
     "tilt boundary": "fe_bcc_tilt_boundary_stem.npz",
@@ -149,7 +150,7 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
         grid,
         {
             "sh-VAE": phyvae.Setting(None, seed=0),
-            "phy-VAE (SL1)": phyvae.Setting(phyvae.PhysicsObjective(phyvae.EdgeLoss()), seed=0),
+            SL1: phyvae.Setting(phyvae.PhysicsObjective(phyvae.EdgeLoss()), seed=0),
         },
         EPOCHS,
         model=lambda seed: start(),
@@ -162,11 +163,11 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
     found = {"PCA" if flat else "FFT magnitude": by_components(grid)}
     if not flat:
         found["PCA, registered"] = Registered(3, diagonals=False).maps(grid, 0)
-    for name in ("sh-VAE", "phy-VAE (SL1)"):
+    for name in ("sh-VAE", SL1):
         found[name] = swept.maps[name].numpy()
     smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
-    refined = phyvae.refine(swept.models["phy-VAE (SL1)"], grid, smooth, progress=False)
-    name = "phy-VAE (SL1), refined"
+    refined = phyvae.refine(swept.models[SL1], grid, smooth, progress=False)
+    name = f"{SL1}, refined"
     return found | {name: refined.maps.numpy()}, {name: refined.signal.numpy()}
 
 
