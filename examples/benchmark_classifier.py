@@ -21,7 +21,7 @@ from sklearn.svm import SVC
 import phyvae
 from benchmark_domains import matching
 from benchmark_phantoms import Case, all_cases
-from phyvae.autocorrelation import features as without_phase
+from phyvae.alignment.factors import features as without_phase
 
 BLOCK, FOLDS = 6, 4
 

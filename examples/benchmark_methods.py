@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -203,7 +203,7 @@ class Refined:
     """A trained model's maps, improved by their neighbours after training."""
 
     of: Trained
-    likelihood: phyvae.refinement.Likelihood = "encoder"
+    likelihood: Literal["encoder", "decoder"] = "encoder"
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 import phyvae
-from phyvae.precision import has_bfloat16
+from phyvae.compute.precision import has_bfloat16
 
 SIDE = 48  # patches along either side of the grid
 LR = 1e-3  # pyroVED's default
@@ -34,13 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "sh-VAE": {},
     "phy-VAE, SL1": {"physics": phyvae.EdgeLoss},
     "phy-VAE, SL2": {"physics": phyvae.FourierLoss},
-    "phy-VAE, SL1, compiled": {"physics": phyvae.EdgeLoss, "compile": True},
     "phy-VAE, SL1, every pixel": {"physics": phyvae.EdgeLoss, "pixels": 1.0},
-    "phy-VAE, SL1, every pixel, compiled": {
-        "physics": phyvae.EdgeLoss,
-        "pixels": 1.0,
-        "compile": True,
-    },
     "phy-VAE, SL1, every pixel, float32": {
         "physics": phyvae.EdgeLoss,
         "pixels": 1.0,
@@ -49,7 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 PYROVED = "pyroVED, sh-VAE"
 METHODS = [PYROVED, *SETTINGS]
-CONVERGE = [PYROVED, "sh-VAE", "phy-VAE, SL1", "phy-VAE, SL1, compiled"]
+CONVERGE = [PYROVED, "sh-VAE", "phy-VAE, SL1"]
 
 
 def patches_of(size: int) -> phyvae.PatchGrid:
@@ -194,11 +188,15 @@ def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
             "peak_memory_mb": memory(name, size, arguments),
         }
         if isinstance(one, Ours):
-            flop = flop_per_patch(grid, one.trainer.pixels)
-            if one.objective.needs_map and one.trainer.sites < len(grid):
-                share = len(grid) / batch, one.trainer.sites / batch
-                flop = flop_per_patch(grid, one.trainer.pixels, *share)
-            row["share_of_peak"] = rate * flop / statistics.median(peaks[one.trainer._dtype])
+            flop = flop_per_patch(grid, one.trainer.options.pixels)
+            if one.objective.needs_map and one.trainer.options.sites < len(grid):
+                share = len(grid) / batch, one.trainer.options.sites / batch
+                flop = flop_per_patch(grid, one.trainer.options.pixels, *share)
+            row["share_of_peak"] = (
+                rate
+                * flop
+                / statistics.median(peaks[one.trainer.options.dtype(one.trainer.model)])
+            )
             if one.objective.needs_map:
                 row["share_in_psi"] = one.seconds_in_psi() * rate / batch
         else:

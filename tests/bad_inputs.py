@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 import phyvae
-from phyvae._given import brief
+from phyvae._checks import brief
 
 NAN, INF = float("nan"), float("inf")
 RANDOM = np.random.default_rng(0)
@@ -259,7 +259,6 @@ SETTINGS = {
             "warmup": (-1, 2.5, "3", True, None),
             "pixels": (0, -1, 1.5, NAN, "a", [1], 1j, True),
             "precision": CHOICE,
-            "compile": FLAG,
             "deterministic": FLAG,
             "seed": (*SEED, None),
             "device": DEVICE,

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import phyvae
-from phyvae import sealed
+from phyvae.saving import sealed
 
 EPOCHS = 6
 

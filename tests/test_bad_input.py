@@ -192,10 +192,10 @@ class SharpRegression(phyvae.PatchModel):
     content = slice(0, 2)
 
     def posterior(self, patches, dtype=None):
-        mean = self.net(patches.flatten(1))
-        return phyvae.models.shift.Posterior(mean, torch.ones_like(mean))
+        mean = self.net(patches.flat)
+        return phyvae.Posterior(mean, torch.ones_like(mean))
 
-    def terms(self, patches, posterior, beta, **_):
+    def terms(self, patches, posterior, beta, decoding=None):
         return posterior.mean.square().mean() - 50, posterior.kl().mean()
 
     def floor(self, patches, pixels=None):

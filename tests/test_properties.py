@@ -9,8 +9,8 @@ from torch.testing import assert_close
 
 import phyvae
 from phyvae import PatchGrid, ShiftVAE
-from phyvae.layout import Layout
-from phyvae.tiles import TileSampler, sampler_of
+from phyvae.patches.layout import Layout
+from phyvae.training.tiles import TileSampler, sampler_of
 
 quick = settings(max_examples=15, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**31)

@@ -1,4 +1,4 @@
-"""What two processes do, for tests/test_parallel.py: each writes what it saw to a file.
+"""What two processes do, for tests/compute/test_processes.py: each writes what it saw to a file.
 
     torchrun --nproc-per-node 2 tests/two_processes.py FOLDER
 
@@ -24,9 +24,11 @@ from phyvae import (
     PhysicsLoss,
     PhysicsObjective,
     PhysicsTrainer,
-    parallel,
 )
-from phyvae.history import History
+from phyvae.compute import processes as parallel
+from phyvae.patches.known import Patches
+from phyvae.training import checkpoints
+from phyvae.training.history import History
 
 
 class Counting(PhysicsLoss):
@@ -84,9 +86,9 @@ def share_the_work(see, folder):
     trainer, decoded, epochs = small_trainer(), [], []
     backward = trainer.objective.backward
 
-    def watched(model, tile, shape, batch, **settings):
-        decoded.append(tile[batch].clone())
-        return backward(model, tile, shape, batch, **settings)
+    def watched(model, batch, beta):
+        decoded.append(batch.tile[batch.decoded].pixels.clone())
+        return backward(model, batch, beta)
 
     trainer.objective.backward = watched
     errors, output = io.StringIO(), io.StringIO()
@@ -109,7 +111,7 @@ def average(see):
     start = small_trainer().model
     patches = small_grid().patches.reshape(-1, 6, 6)
     own = patches.tensor_split(2)[parallel.rank()]
-    start.posterior(own).kl().mean().backward()
+    start.posterior(Patches(own)).kl().mean().backward()
     see["own"] = {
         name: p.grad.clone() for name, p in start.named_parameters() if p.grad is not None
     }
@@ -176,9 +178,9 @@ def fail(see, folder):
     def full(*_):
         raise OSError("disk full")
 
-    save, phyvae.trainer.save_trainer = phyvae.trainer.save_trainer, full
+    save, checkpoints.save_training = checkpoints.save_training, full
     see["disk full"] = error_of(lambda: fit(small_trainer(), checkpoint=folder / "full.phyvae"))
-    phyvae.trainer.save_trainer = save
+    checkpoints.save_training = save
 
 
 def main(folder):

@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
-    from .alignment import Alignment as Alignment
-    from .alignment import align as align
-    from .checkpoint import CheckpointError as CheckpointError
-    from .checkpoint import load_model as load_model
-    from .checkpoint import load_trainer as load_trainer
-    from .collapse import CollapsedMapsWarning as CollapsedMapsWarning
-    from .compiling import CompileWarning as CompileWarning
-    from .counting import count_domains as count_domains
-    from .graph import SiteGraph as SiteGraph
-    from .history import History as History
-    from .lattice import lattice_spacing as lattice_spacing
-    from .metrics import adjusted_rand_index as adjusted_rand_index
-    from .metrics import match_labels as match_labels
-    from .metrics import mean_iou as mean_iou
+    from .alignment.start import Alignment as Alignment
+    from .alignment.start import align as align
+    from .compute.processes import init_distributed as init_distributed
+    from .compute.processes import rank as rank
+    from .domains.counting import count_domains as count_domains
+    from .domains.metrics import adjusted_rand_index as adjusted_rand_index
+    from .domains.metrics import match_labels as match_labels
+    from .domains.metrics import mean_iou as mean_iou
+    from .domains.segmentation import segment as segment
+    from .domains.walls import boundaries as boundaries
+    from .domains.walls import boundary_length as boundary_length
+    from .domains.walls import grains as grains
+    from .domains.walls import wall_length_ratio as wall_length_ratio
     from .models import PatchModel as PatchModel
+    from .models import Posterior as Posterior
     from .models import ShiftVAE as ShiftVAE
     from .models import adapt as adapt
-    from .objective import ObjectiveParts as ObjectiveParts
-    from .objective import PhysicsObjective as PhysicsObjective
-    from .parallel import init_distributed as init_distributed
-    from .parallel import rank as rank
-    from .patches import PatchGrid as PatchGrid
+    from .models import load_model as load_model
+    from .patches.finding import find_sites as find_sites
+    from .patches.graph import SiteGraph as SiteGraph
+    from .patches.grid import PatchGrid as PatchGrid
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
     from .physics import AreaFractions as AreaFractions
@@ -55,6 +54,11 @@ if TYPE_CHECKING:
     from .physics import TotalVariation as TotalVariation
     from .physics import Vorticity as Vorticity
     from .physics import standardise as standardise
+    from .pipeline.sweeping import Setting as Setting
+    from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
+    from .pipeline.sweeping import Sweep as Sweep
+    from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
+    from .pipeline.sweeping import sweep as sweep
     from .plotting import DrawMaps as DrawMaps
     from .plotting import plot_comparison as plot_comparison
     from .plotting import plot_distribution as plot_distribution
@@ -64,40 +68,37 @@ if TYPE_CHECKING:
     from .plotting import plot_patches as plot_patches
     from .plotting import plot_segmentation as plot_segmentation
     from .plotting import plot_sites as plot_sites
-    from .refinement import Refined as Refined
-    from .refinement import refine as refine
-    from .schedules import LinearBeta as LinearBeta
-    from .segmentation import segment as segment
-    from .sites import find_sites as find_sites
-    from .sweeping import Setting as Setting
-    from .sweeping import StoppedSettingWarning as StoppedSettingWarning
-    from .sweeping import Sweep as Sweep
-    from .sweeping import SweepInterrupted as SweepInterrupted
-    from .sweeping import sweep as sweep
-    from .trainer import NonFiniteLossError as NonFiniteLossError
-    from .trainer import PhysicsTrainer as PhysicsTrainer
-    from .walls import boundaries as boundaries
-    from .walls import boundary_length as boundary_length
-    from .walls import grains as grains
-    from .walls import wall_length_ratio as wall_length_ratio
+    from .refinement.refining import Refined as Refined
+    from .refinement.refining import refine as refine
+    from .saving.sealed import CheckpointError as CheckpointError
+    from .scans.spacing import lattice_spacing as lattice_spacing
+    from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
+    from .training.history import History as History
+    from .training.loading import load_trainer as load_trainer
+    from .training.objective import PhysicsObjective as PhysicsObjective
+    from .training.parts import ObjectiveParts as ObjectiveParts
+    from .training.refusals import NonFiniteLossError as NonFiniteLossError
+    from .training.schedules import LinearBeta as LinearBeta
+    from .training.trainer import PhysicsTrainer as PhysicsTrainer
 
 __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
-    "alignment": ["Alignment", "align"],
-    "checkpoint": ["CheckpointError", "load_model", "load_trainer"],
-    "collapse": ["CollapsedMapsWarning"],
-    "compiling": ["CompileWarning"],
-    "counting": ["count_domains"],
-    "graph": ["SiteGraph"],
-    "history": ["History"],
-    "lattice": ["lattice_spacing"],
-    "metrics": ["adjusted_rand_index", "match_labels", "mean_iou"],
-    "models": ["PatchModel", "ShiftVAE", "adapt"],
-    "objective": ["ObjectiveParts", "PhysicsObjective"],
-    "parallel": ["init_distributed", "rank"],
-    "patches": ["PatchGrid"],
+    "alignment.start": ["Alignment", "align"],
+    "saving.sealed": ["CheckpointError"],
+    "training.loading": ["load_trainer"],
+    "training.collapse": ["CollapsedMapsWarning"],
+    "domains.counting": ["count_domains"],
+    "patches.graph": ["SiteGraph"],
+    "training.history": ["History"],
+    "scans.spacing": ["lattice_spacing"],
+    "domains.metrics": ["adjusted_rand_index", "match_labels", "mean_iou"],
+    "models": ["PatchModel", "Posterior", "ShiftVAE", "adapt", "load_model"],
+    "training.objective": ["PhysicsObjective"],
+    "training.parts": ["ObjectiveParts"],
+    "compute.processes": ["init_distributed", "rank"],
+    "patches.grid": ["PatchGrid"],
     "phantoms": [],
     "physics": [
         "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",
@@ -110,14 +111,17 @@ _HOME = {
         "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",
         "plot_manifold", "plot_patches", "plot_segmentation", "plot_sites",
     ],
-    "refinement": ["Refined", "refine"],
-    "schedules": ["LinearBeta"],
-    "segmentation": ["segment"],
-    "sites": ["find_sites"],
-    "sweeping": ["Setting", "StoppedSettingWarning", "Sweep", "SweepInterrupted", "sweep"],
+    "refinement.refining": ["Refined", "refine"],
+    "training.schedules": ["LinearBeta"],
+    "domains.segmentation": ["segment"],
+    "patches.finding": ["find_sites"],
+    "pipeline.sweeping": [
+        "Setting", "StoppedSettingWarning", "Sweep", "SweepInterrupted", "sweep",
+    ],
     "testing": [],
-    "trainer": ["NonFiniteLossError", "PhysicsTrainer"],
-    "walls": ["boundaries", "boundary_length", "grains", "wall_length_ratio"],
+    "training.refusals": ["NonFiniteLossError"],
+    "training.trainer": ["PhysicsTrainer"],
+    "domains.walls": ["boundaries", "boundary_length", "grains", "wall_length_ratio"],
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
-from ._given import check_takes
+from ._checks import check_takes
 from .physics import PhysicsLoss
 
 __all__ = ["LAWS", "check_physics_loss"]

@@ -12,7 +12,6 @@ from phyvae import (
     Maximize,
     OnChannels,
     Scheduled,
-    sweeping,
 )
 
 
@@ -120,9 +119,7 @@ def test_the_trainer_names_each_epoch_once_and_counts_on():
     assert one.objective.physics.terms[1].loss.seen == [0, 1, 2]
 
 
-@pytest.mark.parametrize("stacked", [False, True])
-def test_models_that_train_side_by_side_have_their_epochs_too(stacked, monkeypatch):
-    monkeypatch.setattr(sweeping, "_stacks", lambda device: stacked)
+def test_models_that_train_side_by_side_have_their_epochs_too():
     _, grid = trainer(None)
     found = phyvae.sweep(
         grid,

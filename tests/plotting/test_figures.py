@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from torch.testing import assert_close
 
 from phyvae import ShiftVAE, plotting
-from phyvae.patches import PatchGrid
+from phyvae.patches.grid import PatchGrid
 from phyvae.plotting._panels import COLOURS
 from phyvae.plotting.history import CURVES
 

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
-from .._given import brief, is_integer
-from ..known import Data
-from ..patches import PatchGrid
+from .._checks import brief, is_integer
+from ..patches.grid import PatchGrid
+from ..patches.known import Patches
 from .interface import PatchModel, at_rest, px_per_shift
 from .likelihood import Sampler, check_range, chosen, lowest
 
@@ -99,7 +99,7 @@ class Adapted(PatchModel):
         likelihood = {"sampler_d": self.sampler_name, "decoder_sig": self.decoder_sig}
         return {"patch_shape": self.patch_shape, **own, **likelihood}
 
-    def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
+    def floor(self, patches: Patches, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest reconstruction that any decoder could reach, nats per patch."""
         data, scale = chosen(self.targets(patches), pixels)
         return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)

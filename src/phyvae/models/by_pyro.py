@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._given import as_number
-from ..known import Data, KnownPatches, pixels_of
-from ..patches import PatchGrid
-from ..posterior import Posterior
+from .._checks import as_number
+from ..patches.grid import PatchGrid
+from ..patches.known import Patches
 from .adapted import (
     Adapted,
     as_input,
@@ -24,6 +23,8 @@ from .adapted import (
 )
 from .interface import at_rest
 from .likelihood import check_range
+from .options import Decoding
+from .posterior import Posterior
 from .pyro_elbo import Answers, Arguments, negative_elbo, pyro_terms
 
 __all__ = [
@@ -48,14 +49,10 @@ class _ByPyro(Adapted):
 
     def terms(
         self,
-        patches: Data,
+        patches: Patches,
         posterior: Posterior,
         beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
+        decoding: Decoding = Decoding(),
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 
@@ -65,7 +62,7 @@ class _ByPyro(Adapted):
         """
         shares, parts = self.like.new_tensor(self.shares), []
         for data, answers in self._batches(patches, posterior):
-            seed = torch.randint(2**62, (), generator=generator, device=self.device)
+            seed = torch.randint(2**62, (), generator=decoding.generator, device=self.device)
             loss = negative_elbo(
                 self.vae, data, enumerates=self.enumerates, labelled=self._labelled(data)
             )
@@ -74,7 +71,9 @@ class _ByPyro(Adapted):
         return reconstruction, kl
 
     @abc.abstractmethod
-    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+    def _batches(
+        self, patches: Patches, posterior: Posterior
+    ) -> Iterator[tuple[Arguments, Answers]]:
         """Yield the arguments of Pyro's model and guide, and what the encoder says of them."""
 
     def _labelled(self, data: Arguments) -> bool:
@@ -82,7 +81,7 @@ class _ByPyro(Adapted):
         return False
 
     def _pixels_by_class(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data, k: int, count: int
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches, k: int, count: int
     ) -> Float[Tensor, "n pixels"]:
         """Return each pixel's negative log-likelihood if the patches are of class k."""
         beside = torch.eye(count).to(latents)[k].expand(len(latents), -1)
@@ -134,27 +133,29 @@ class AdaptedJoint(_ByPyro):
         return slice(self.vae.z_dim, None)
 
     def class_losses(
-        self, patches: Data, posterior: Posterior
+        self, patches: Patches, posterior: Posterior
     ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
         """Return each pixel's loss by class; the other latents do not depend on it."""
         latents, count = posterior.mean[:, : self.vae.z_dim], self.vae.discrete_dim
         each = [self._pixels_by_class(latents, patches, k, count) for k in range(count)]
         return torch.stack(each, dim=1), posterior.mean.new_zeros(len(latents), count)
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians, then its classes."""
         encoder = self.vae.encoder_z
-        mean, std, probabilities = encoder(as_input(encoder, pixels_of(patches)))
+        mean, std, probabilities = encoder(as_input(encoder, patches.pixels))
         classes = _classes(probabilities)
         return Posterior(
             torch.cat([mean, classes.mean], dim=1), torch.cat([std, classes.std], dim=1)
         )
 
-    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+    def _batches(
+        self, patches: Patches, posterior: Posterior
+    ) -> Iterator[tuple[Arguments, Answers]]:
         encoder, z = self.vae.encoder_z, self.vae.z_dim
         mean, std = posterior.mean, posterior.std
         answers: Answers = {encoder: (mean[:, :z], std[:, :z], mean[:, z:])}
-        yield [as_input(encoder, pixels_of(patches))], answers
+        yield [as_input(encoder, patches.pixels)], answers
 
 
 class _Partly(_ByPyro):
@@ -163,12 +164,14 @@ class _Partly(_ByPyro):
     knows_its_noise = False
     told: str
 
-    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+    def _batches(
+        self, patches: Patches, posterior: Posterior
+    ) -> Iterator[tuple[Arguments, Answers]]:
         # Images with a channel axis are what all of pyroVED's networks take here.
-        shown = pixels_of(patches)
+        shown = patches.pixels
         shown = shown[:, None] if shown.ndim == 3 else shown
         told = torch.zeros(len(shown), dtype=torch.bool, device=shown.device)
-        if isinstance(patches, KnownPatches):
+        if patches.known is not None:
             told = ~patches.known.isnan().any(1)
         for labelled in (False, True):
             (rows,) = torch.nonzero(told == labelled, as_tuple=True)
@@ -176,7 +179,7 @@ class _Partly(_ByPyro):
                 continue
             data = [shown[rows]]
             if labelled:
-                assert isinstance(patches, KnownPatches)
+                assert patches.known is not None
                 data.append(self._values(patches.known[rows]))
             yield data, {self.vae.encoder_y: posterior.mean[rows]}
 
@@ -204,10 +207,10 @@ class _Partly(_ByPyro):
         """What the columns of the posterior's mean are: what the model says of each patch."""
         return {"content": slice(0, None)}
 
-    def _said(self, patches: Data) -> Tensor:
+    def _said(self, patches: Patches) -> Tensor:
         """Return what the model says of each patch, told or not."""
         network = self.vae.encoder_y
-        said: Tensor = network(as_input(network, pixels_of(patches)))
+        said: Tensor = network(as_input(network, patches.pixels))
         return said
 
     def _values(self, known: Float[Tensor, "n values"]) -> Tensor:
@@ -226,7 +229,7 @@ class AdaptedSemiSupervised(_Partly):
         """Titles of the latent maps."""
         return _class_names(self.beside)
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the classifier's classes."""
         return _classes(self._said(patches))
 
@@ -241,13 +244,13 @@ class AdaptedSemiSupervised(_Partly):
         return slice(0, None)
 
     def class_losses(
-        self, patches: Data, posterior: Posterior
+        self, patches: Patches, posterior: Posterior
     ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
         """Return each pixel's loss by class, and the KL of what the encoder says given it.
 
         What is known of a patch counts as if the other classes could not draw it.
         """
-        count, shown = self.vae.num_classes, pixels_of(patches).flatten(1)
+        count, shown = self.vae.num_classes, patches.flat
         pixels, rest = [], []
         for k in range(count):
             beside = torch.eye(count).to(shown)[k].expand(len(shown), -1)
@@ -255,7 +258,7 @@ class AdaptedSemiSupervised(_Partly):
             pixels.append(self._pixels_by_class(latents.mean, patches, k, count))
             rest.append(latents.kl())
         others = torch.stack(rest, dim=1)
-        if isinstance(patches, KnownPatches):
+        if patches.known is not None:
             told = patches.known[:, :1]
             of_others = (torch.arange(count).to(told) != told) & ~told.isnan()
             others = others + torch.where(of_others, _CERTAIN, 0.0)
@@ -279,25 +282,25 @@ class AdaptedRegression(_Partly):
         """Titles of the latent maps, counted as the properties are in `PatchGrid.with_known`."""
         return [f"property {k}" for k in range(self.beside)]
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the properties, with the deviation that the model gives them."""
         said = self._said(patches)
         return Posterior(said, torch.full_like(said, float(self.vae.reg_sig)))
 
-    def prior(self, patches: Data, posterior: Posterior) -> Posterior:
+    def prior(self, patches: Patches, posterior: Posterior) -> Posterior:
         """Return the properties' own prior; and where they are known, that they are these."""
         mean, std = torch.zeros_like(posterior.mean), posterior.std
-        if isinstance(patches, KnownPatches):
+        if patches.known is not None:
             told = ~patches.known.isnan()
             mean = torch.where(told, patches.known, mean)
             std = torch.where(told, _SURE * std, std)
         return Posterior(mean, std)
 
     def pixel_means(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches
     ) -> Float[Tensor, "n pixels"]:
         """Return what is drawn at these properties, all else as the encoder says given them."""
-        rest, _ = self.vae.encoder_z([pixels_of(patches).flatten(1), latents])
+        rest, _ = self.vae.encoder_z([patches.flat, latents])
         return self.drawn(rest, latents)
 
     @property
@@ -314,25 +317,27 @@ class AdaptedEncoderDecoder(_ByPyro):
 
     draws_patches = False
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians."""
         encoder = self.vae.encoder_z
-        return Posterior(*encoder(as_input(encoder, pixels_of(patches))))
+        return Posterior(*encoder(as_input(encoder, patches.pixels)))
 
-    def _batches(self, patches: Data, posterior: Posterior) -> Iterator[tuple[Arguments, Answers]]:
+    def _batches(
+        self, patches: Patches, posterior: Posterior
+    ) -> Iterator[tuple[Arguments, Answers]]:
         encoder = self.vae.encoder_z
-        data = [as_input(encoder, pixels_of(patches)), self.targets(patches)]
+        data = [as_input(encoder, patches.pixels), self.targets(patches)]
         yield data, {encoder: (posterior.mean, posterior.std)}
 
     def pixel_means(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches
     ) -> Float[Tensor, "n pixels"]:
         """Return the spectra that the decoder predicts."""
         return self.drawn(latents)
 
-    def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
+    def targets(self, patches: Patches) -> Float[Tensor, "n pixels"]:
         """Return what is to be predicted."""
-        return self._told_of(patches.known if isinstance(patches, KnownPatches) else None)
+        return self._told_of(patches.known)
 
     def check_training(self, grids: Sequence[PatchGrid]) -> None:
         """Raise an error unless it is known of all grids what is to be predicted."""

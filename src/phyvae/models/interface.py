@@ -3,23 +3,23 @@
 import abc
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from .._given import as_integer
-from ..known import Data, pixels_of
-from ..patches import PatchGrid
-from ..posterior import Posterior
+from .._checks import as_integer
+from ..patches.grid import PatchGrid
+from ..patches.known import Patches
+from ..saving.contents import AnyPath
+from .description import save_model
 from .likelihood import Sampler
+from .options import Decoding
+from .posterior import Posterior
 
-if TYPE_CHECKING:
-    from ..checkpoint import AnyPath
-
-__all__ = ["PatchModel", "at_rest", "check_patches", "px_per_shift"]
+__all__ = ["PatchModel", "at_rest", "check_patches", "listed", "px_per_shift"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -36,7 +36,7 @@ class PatchModel(nn.Module, abc.ABC):
     decodes_pixels : bool
         Whether `terms` and `floor` can do with a part of a patch's pixels.
     has_fast_path : bool
-        Whether `posterior` and `terms` can run their hidden layers in bfloat16, and compiled.
+        Whether `posterior` and `terms` can run their hidden layers in bfloat16.
     trains_in_threads : bool
         Whether several such models can be trained in threads of one process.
     draws_patches : bool
@@ -71,7 +71,7 @@ class PatchModel(nn.Module, abc.ABC):
         """Columns of the posterior's mean that make the latent maps."""
 
     @abc.abstractmethod
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return what the encoder says of each patch, one row each.
 
         With `dtype`, as in training: the hidden layers run in it.
@@ -80,14 +80,10 @@ class PatchModel(nn.Module, abc.ABC):
     @abc.abstractmethod
     def terms(
         self,
-        patches: Data,
+        patches: Patches,
         posterior: Posterior,
         beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
+        decoding: Decoding = Decoding(),
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 
@@ -96,11 +92,11 @@ class PatchModel(nn.Module, abc.ABC):
         """
 
     @abc.abstractmethod
-    def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
+    def floor(self, patches: Patches, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest reconstruction that any decoder could reach, nats per patch."""
 
     def pixel_means(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches
     ) -> Float[Tensor, "n pixels"]:
         """Return the mean of each pixel of patches that have these latents, for `phyvae.refine`.
 
@@ -111,7 +107,7 @@ class PatchModel(nn.Module, abc.ABC):
             "what it draws from them, so its maps cannot be refined."
         )
 
-    def prior(self, patches: Data, posterior: Posterior) -> Posterior:
+    def prior(self, patches: Patches, posterior: Posterior) -> Posterior:
         """Return what is held of the latents before the pixels are seen, for `phyvae.refine`."""
         return Posterior(torch.zeros_like(posterior.mean), torch.ones_like(posterior.mean))
 
@@ -121,7 +117,7 @@ class PatchModel(nn.Module, abc.ABC):
         return None
 
     def class_losses(
-        self, patches: Data, posterior: Posterior
+        self, patches: Patches, posterior: Posterior
     ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
         """Return each pixel's negative log-likelihood by class, and the KL of the other latents.
 
@@ -129,9 +125,9 @@ class PatchModel(nn.Module, abc.ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no classes.")
 
-    def targets(self, patches: Data) -> Float[Tensor, "n pixels"]:
+    def targets(self, patches: Patches) -> Float[Tensor, "n pixels"]:
         """Return what the decoder is to draw: the patches themselves."""
-        return pixels_of(patches).flatten(1)
+        return patches.flat
 
     @property
     def shift_scale(self) -> Float[Tensor, " axes"]:
@@ -165,15 +161,13 @@ class PatchModel(nn.Module, abc.ABC):
         """A tensor with the device and type of the model's weights."""
         return next(self.parameters()).detach()
 
-    def save(self, path: "AnyPath") -> None:
+    def save(self, path: AnyPath) -> None:
         """Write the model to a file that `phyvae.load_model` reads, at once or not at all.
 
         The file is a safetensors file with the weights under their own names. A file that is
         there is replaced. Of a model other than `ShiftVAE` it holds the weights, and you make the
         model that they are loaded into.
         """
-        from ..checkpoint import save_model
-
         save_model(self, path)
 
     def latent_maps(
@@ -183,7 +177,7 @@ class PatchModel(nn.Module, abc.ABC):
 
         Streams over the grid, so memory does not grow with the number of patches. Where patches
         overlap much, a `ShiftVAE` computes its first layer as a correlation with the image, see
-        `phyvae.sliding`, and no patch is copied. Cells that hold no patch are NaN.
+        `phyvae.models.sliding`, and no patch is copied. Cells that hold no patch are NaN.
 
         Parameters
         ----------
@@ -326,6 +320,14 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             "size=model.patch_shape."
         )
     model.check(grid)
+
+
+def listed(grid: object) -> list[Any]:
+    """Return the grids, one or several, as a list."""
+    grids = list(grid) if isinstance(grid, list | tuple) else [grid]
+    if not grids:
+        raise ValueError("grid is an empty list; pass at least one PatchGrid.")
+    return grids
 
 
 def px_per_shift(

@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..known import Data, KnownPatches, pixels_of
-from ..posterior import Posterior
+from ..patches.known import Patches
 from .adapted import (
     Adapted,
     as_input,
@@ -16,6 +15,8 @@ from .adapted import (
 )
 from .backend import sDecoderNet
 from .likelihood import chosen
+from .options import Decoding
+from .posterior import Posterior
 
 __all__ = ["AdaptedInvariant"]
 
@@ -28,33 +29,29 @@ class AdaptedInvariant(Adapted):
         """Whether the decoder draws pixel by pixel; a network of the user's draws patches."""
         return type(self.vae.decoder) is sDecoderNet
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians."""
         given = self._given(patches)
-        shown = as_input(self.vae.encoder_z, pixels_of(patches))
+        shown = as_input(self.vae.encoder_z, patches.pixels)
         answer = self.vae.encoder_z(shown if given is None else [shown.flatten(1), given])
         return Posterior(*answer)
 
     def terms(
         self,
-        patches: Data,
+        patches: Patches,
         posterior: Posterior,
         beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
+        decoding: Decoding = Decoding(),
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch."""
-        latents = posterior.draw(generator)
-        mean = self.decoded(latents, self._given(patches), pixels)
-        data, scale = chosen(self.targets(patches), pixels)
+        latents = posterior.draw(decoding.generator)
+        mean = self.decoded(latents, self._given(patches), decoding.pixels)
+        data, scale = chosen(self.targets(patches), decoding.pixels)
         log_likelihood: Tensor = self.vae.sampler_d(mean).log_prob(data).sum(-1)
         return -scale * log_likelihood.mean(), posterior.kl().mean()
 
     def pixel_means(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches
     ) -> Float[Tensor, "n pixels"]:
         """Return the mean of each pixel of patches that have these latents."""
         return self.decoded(latents, self._given(patches))
@@ -79,9 +76,9 @@ class AdaptedInvariant(Adapted):
         """Number of values that the decoder takes beside the latents."""
         return int(self.vae.c_dim)
 
-    def _given(self, patches: Data) -> Tensor | None:
+    def _given(self, patches: Patches) -> Tensor | None:
         """Return what the networks are conditioned on: properties, or a class as a unit vector."""
-        if not isinstance(patches, KnownPatches):
+        if not patches.known is not None:
             return None
         return unit_vectors(patches.known, self.vae.c_dim)
 

@@ -9,15 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._given import as_device, as_integer, as_number, as_seed, brief, is_integer
-from ..decoding import after_first, dense_tanh, is_dense_tanh, total_loss
-from ..known import Data, pixels_of
-from ..patches import PatchGrid
-from ..posterior import Posterior
-from ..sliding import first_layer, pays
+from .._checks import as_device, as_integer, as_number, as_seed, brief, is_integer
+from ..patches.grid import PatchGrid
+from ..patches.known import Patches
 from .backend import fcEncoderNet, iVAE, no_global_effects
+from .decoding import after_first, dense_tanh, is_dense_tanh, total_loss
 from .interface import PatchModel, px_per_shift
 from .likelihood import check_range, chosen, lowest
+from .options import Decoding
+from .posterior import Posterior
+from .sliding import first_layer, pays
 
 __all__ = ["ShiftVAE"]
 
@@ -206,21 +207,21 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         low, high = float(grid.image.min()), float(grid.image.max())
         check_range(low, high, self.sampler_name, sigmoid=self.sigmoid_d)
 
-    def posterior(self, patches: Data, dtype: torch.dtype | None = None) -> Posterior:
+    def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
         """Return the encoder's Gaussians for patches of shape (n, *patch_shape).
 
         With `dtype`, as in training: pyroVED's encoder with tanh runs its hidden layers in it.
         """
-        patches = pixels_of(patches).contiguous()  # pyroVED's encoder takes no other strides
-        if tuple(patches.shape[1:]) != self.patch_shape:
+        pixels = patches.pixels.contiguous()  # pyroVED's encoder takes no other strides
+        if tuple(pixels.shape[1:]) != self.patch_shape:
             raise ValueError(
-                f"patches have shape {tuple(patches.shape[1:])}, but this model was made for "
+                f"patches have shape {tuple(pixels.shape[1:])}, but this model was made for "
                 f"{self.patch_shape}; use one patch size for both."
             )
         encoder = self.encoder_z
         if dtype is None or not is_dense_tanh(getattr(encoder, "fc_layers", None)):
-            return Posterior(*encoder(patches))
-        hidden = dense_tanh(encoder.fc_layers, patches.flatten(1), dtype)
+            return Posterior(*encoder(pixels))
+        hidden = dense_tanh(encoder.fc_layers, pixels.flatten(1), dtype)
         return Posterior(encoder.fc11(hidden), encoder.activation_out(encoder.fc12(hidden)))
 
     def reconstruction(
@@ -248,10 +249,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         self,
         patches: Float[Tensor, "n *patch"],
         latents: Float[Tensor, "n z_dim"],
-        pixels: Tensor | None = None,
-        *,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
+        decoding: Decoding = Decoding(),
     ) -> Float[Tensor, ""]:
         """Return the mean of `reconstruction`, by the fast way that training takes.
 
@@ -260,42 +258,34 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
 
         Parameters
         ----------
-        patches, latents, pixels
+        patches, latents
             As for `reconstruction`.
-        dtype
-            Of the hidden layers; ``None`` is that of the patches, in which the decoder's output
-            and the loss are in any case.
-        compiled
-            Whether torch.compile translates the hidden layers.
+        decoding
+            Pixels to decode, and type of the hidden layers. The decoder's output and the loss
+            are in that of the patches in any case.
         """
-        net = self.decoder
+        net, pixels = self.decoder, decoding.pixels
         if not is_dense_tanh(net.fc_layers):
-            half = dtype == torch.bfloat16
+            half = decoding.dtype == torch.bfloat16
             with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                 return self.reconstruction(patches, latents, pixels).mean()
         data, scale = chosen(patches.flatten(1), pixels)
         parts = self._first_layer(latents, pixels)
-        dtype = data.dtype if dtype is None else dtype
+        dtype = decoding.dtype or data.dtype
         layers = (net.fc_layers, net.out)
-        total = total_loss(self._pixel_loss, data, *parts, *layers, dtype, compiled)
+        total = total_loss(self._pixel_loss, data, *parts, *layers, dtype)
         return scale / len(patches) * total
 
     def terms(
         self,
-        patches: Data,
+        patches: Patches,
         posterior: Posterior,
         beta: float,
-        *,
-        generator: torch.Generator | None = None,
-        pixels: Tensor | None = None,
-        dtype: torch.dtype | None = None,
-        compiled: bool = False,
+        decoding: Decoding = Decoding(),
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch; see `PatchModel.terms`."""
-        latents = posterior.draw(generator)
-        reconstruction = self.mean_reconstruction(
-            pixels_of(patches), latents, pixels, dtype=dtype, compiled=compiled
-        )
+        latents = posterior.draw(decoding.generator)
+        reconstruction = self.mean_reconstruction(patches.pixels, latents, decoding)
         return reconstruction, posterior.kl().mean()
 
     def _pixel_loss(
@@ -308,12 +298,12 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         mean = output.sigmoid() if self.sigmoid_d else output
         return 0.5 * ((data - mean) / self.decoder_sig) ** 2 + self._gaussian_constant
 
-    def floor(self, patches: Data, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
+    def floor(self, patches: Patches, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
         """Return the lowest negative log-likelihood that any decoder could reach, nats per patch.
 
         Bernoulli: the entropy of grey pixels. Gaussian: the constant of the normal distribution.
         """
-        data, scale = chosen(pixels_of(patches).flatten(1), pixels)
+        data, scale = chosen(patches.flat, pixels)
         return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
 
     def neg_elbo(
@@ -347,7 +337,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         check_range(low, high, self.sampler_name, what="batch")
         if not 0 <= as_number(beta, "beta") < math.inf:
             raise ValueError(f"beta={beta} must be finite and >= 0.")
-        posterior = self.posterior(batch)
+        posterior = self.posterior(Patches(batch))
         if noise is None:
             latents = posterior.draw(generator)
         else:
@@ -392,7 +382,9 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         As pyroVED's `encode`, but it runs on the model's device and draws nothing.
         """
         as_integer(batch_size, "batch_size", 1, " patch")
-        parts = [self.posterior(part) for part in self._checked(patches).split(batch_size)]
+        parts = [
+            self.posterior(Patches(part)) for part in self._checked(patches).split(batch_size)
+        ]
         return torch.cat([p.mean.cpu() for p in parts]), torch.cat([p.std.cpu() for p in parts])
 
     def _checked(self, patches: object) -> Tensor:
@@ -442,7 +434,7 @@ class ShiftVAE(PatchModel, iVAE):  # type: ignore[misc]  # pyroVED is untyped
         return torch.cat(parts).reshape(-1, *self.patch_shape)
 
     def pixel_means(
-        self, latents: Float[Tensor, "n z_dim"], patches: Data | None = None
+        self, latents: Float[Tensor, "n z_dim"], patches: Patches | None = None
     ) -> Float[Tensor, "n pixels"]:
         """Return the mean of each pixel of patches that have these latents, shifts first."""
         output = self._decoder_output(latents)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from .._given import as_number, as_seed, brief, is_integer
+from .._checks import as_number, as_seed, brief, is_integer
 
 __all__ = ["Array", "Domain", "Phantom", "Scan"]
 

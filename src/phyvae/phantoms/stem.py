@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._given import as_number
+from .._checks import as_number
 from ._scan import Array, Phantom, Scan
 
 __all__ = ["bfo", "nio_lsmo", "perovskite"]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, brief
+from .._checks import as_number, brief
 from .base import PhysicsLoss, check_maps, standardise
 from .gradients import counted
 

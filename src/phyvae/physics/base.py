@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .._given import as_number, brief, refuse_channels_last
-from ..graph import SiteGraph
+from .._checks import as_number, brief, refuse_channels_last
+from ..patches.graph import SiteGraph
 
 __all__ = [
     "Maximize",

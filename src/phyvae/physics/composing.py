@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, check_takes, is_integer
-from ..graph import SiteGraph
+from .._checks import as_number, check_takes, is_integer
+from ..patches.graph import SiteGraph
 from .base import PhysicsLoss, check_loss, check_maps
 
 __all__ = ["OnChannels", "Scheduled"]

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, brief
-from ..graph import SiteGraph
+from .._checks import as_number, brief
+from ..patches.graph import SiteGraph
 from .base import PhysicsLoss, check_maps, check_scaling, check_values, length, standardise
 
 __all__ = ["SL1", "EdgeLoss", "bilateral", "scharr"]

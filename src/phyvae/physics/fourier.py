@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number
+from .._checks import as_number
 from .base import PhysicsLoss, check_maps, check_scaling, standardise
 
 __all__ = ["SL2", "FourierLoss"]

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, brief
-from ..graph import SiteGraph
+from .._checks import as_number, brief
+from ..patches.graph import SiteGraph
 from .base import (
     PhysicsLoss,
     check_channels,

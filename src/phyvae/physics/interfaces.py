@@ -6,8 +6,8 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._given import as_number, brief, is_integer
-from ..graph import SiteGraph
+from .._checks import as_number, brief, is_integer
+from ..patches.graph import SiteGraph
 from .base import PhysicsLoss, check_maps, check_scaling, root, standardise, standardise_values
 from .gradients import corner_steps, counted
 

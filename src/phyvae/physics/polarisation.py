@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..graph import SiteGraph
+from ..patches.graph import SiteGraph
 from .base import PhysicsLoss, check_channels, check_maps, check_neighbours, check_values
 from .gradients import counted, mean_over, scharr_gradient
 

@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..graph import SiteGraph
+from ..patches.graph import SiteGraph
 from .base import (
     PhysicsLoss,
     check_maps,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..patches import PatchGrid
+from ..patches.grid import PatchGrid
 
 __all__ = ["corners_of", "draw_cells", "on_sites"]
 

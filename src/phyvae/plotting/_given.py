@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from .._given import as_integer, as_number, brief, refuse_channels_last
-from ..patches import PatchGrid
+from .._checks import as_integer, as_number, brief, refuse_channels_last
+from ..patches.grid import PatchGrid
 
 __all__ = [
     "Array",

@@ -1,7 +1,7 @@
 """Domains, laid over the image they were found in."""
 
-from .._given import as_number
-from ..patches import PatchGrid
+from .._checks import as_number
+from ..patches.grid import PatchGrid
 from ._given import Array, as_labels, as_picture, extent_of, in_unit, refuse_no_grid
 from ._panels import Drawn, draw_labels, finished, label_outer, new_panels, show
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._given import as_integer, brief
-from ..parallel import rank
-from ..patches import PatchGrid
+from .._checks import as_integer, brief
+from ..compute.processes import rank
+from ..patches.grid import PatchGrid
 from ._given import refuse_no_grid
 from .maps import plot_latent_maps
 
 if TYPE_CHECKING:  # it brings pyro along
-    from ..trainer import PhysicsTrainer
+    from ..training.trainer import PhysicsTrainer
 
 __all__ = ["DrawMaps"]
 
@@ -103,7 +103,7 @@ class DrawMaps:
             plt.close(fig)
 
     def _segmented(self, maps: np.ndarray) -> np.ndarray:
-        from ..segmentation import segment  # scikit-learn takes a second
+        from ..domains.segmentation import segment  # scikit-learn takes a second
 
         return segment(
             maps, self.classes, method=self.method, denoise=self.denoise, mask=self.grid.mask

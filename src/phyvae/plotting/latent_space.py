@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from .._given import as_integer
+from .._checks import as_integer
 from ._given import (
     Array,
     as_array,

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..patches import PatchGrid
+from ..patches.grid import PatchGrid
 from ._given import (
     Array,
     Extent,

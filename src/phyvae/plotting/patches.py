@@ -5,8 +5,8 @@ import math
 import numpy as np
 import torch
 
-from .._given import as_integer, as_seed
-from ..patches import PatchGrid
+from .._checks import as_integer, as_seed
+from ..patches.grid import PatchGrid
 from ._given import as_array, as_picture, checked_width, refuse_no_grid
 from ._panels import COLOURS, Drawn, finished, show
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from .._given import brief
-from ..patches import PatchGrid
+from .._checks import brief
+from ..patches.grid import PatchGrid
 from ._given import Array, as_array, as_picture, extent_of, in_unit
 from ._panels import (
     COLOURS,

@@ -1,0 +1,288 @@
+"""Walls and grains of labelled maps: where domains meet, how long that is, what is an island.
+
+A cell labelled -1 holds no patch: no wall runs along it. On a raster, neighbours are the cells
+above, below, left and right; with a graph, the sites whose Voronoi cells share a face.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.measure import label as connected_pieces
+from torch import Tensor
+
+from .._checks import as_label_map, as_labels, is_integer, is_positive
+from ..patches.graph import SiteGraph
+
+__all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio"]
+
+
+def boundaries(
+    labels: npt.ArrayLike | Tensor, *, graph: SiteGraph | None = None
+) -> Bool[np.ndarray, "rows cols"]:
+    """Mark the cells at a wall: those with another label above, below, left or right.
+
+    Both sides of a wall are marked (scikit-image's "thick" mode), as no label is background.
+    The border of the map is no wall, nor is the rim of cells without a patch, labelled -1.
+
+    Parameters
+    ----------
+    labels
+        Domains, shape (rows, cols), whole numbers; -1: no patch.
+    graph
+        Of sites without a lattice, which are neighbours: ``grid.graph``. The map is then a row
+        of sites, shape (1, sites), in which cells side by side need not be.
+
+    Returns
+    -------
+    walls
+        The shape of `labels`, True at a wall.
+
+    Raises
+    ------
+    ValueError
+        If `labels` has other axes, values that are not whole numbers, or not the graph's sites.
+
+    Examples
+    --------
+    >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
+    array([[0, 0, 1, 1, 0]])
+    """
+    if graph is not None:
+        domains, pairs = _on_graph(labels, graph)
+        at_wall = np.zeros(domains.size, dtype=bool)
+        at_wall[pairs[_unequal(*domains.ravel()[pairs.T])]] = True
+        return at_wall.reshape(domains.shape)
+    domains = as_label_map(labels)
+    walls = np.zeros(domains.shape, dtype=bool)
+    for axis in (0, 1):
+        unequal = _unequal(domains.swapaxes(0, axis)[1:], domains.swapaxes(0, axis)[:-1])
+        walls.swapaxes(0, axis)[1:] |= unequal
+        walls.swapaxes(0, axis)[:-1] |= unequal
+    return walls
+
+
+def grains(
+    labels: npt.ArrayLike | Tensor, max_size: int, *, graph: SiteGraph | None = None
+) -> Int[np.ndarray, "rows cols"]:
+    """Number the grains: connected pieces of one label, of at most `max_size` cells.
+
+    Cells are connected through their edges, not their corners; those without a patch, labelled
+    -1, belong to no grain. In the paper, grains are small
+    spurious islands within a domain, which the physics makes vanish.
+
+    Parameters
+    ----------
+    labels
+        Domains, shape (rows, cols), whole numbers.
+    max_size
+        Area of the largest piece that still is a grain, cells, >= 1.
+    graph
+        Of sites without a lattice, which are neighbours: ``grid.graph``. A cell is then a site.
+
+    Returns
+    -------
+    numbers
+        The shape of `labels`: 1 to n at the n grains, in reading order, and 0 elsewhere;
+        ``.max()`` is the number of grains.
+
+    Raises
+    ------
+    ValueError
+        If `labels` has other axes, values that are not whole numbers, or not the graph's sites;
+        if `max_size` is not an integer >= 1.
+
+    References
+    ----------
+    Biswas, Ziatdinov & Kalinin (2023), https://arxiv.org/abs/2302.04216
+
+    Examples
+    --------
+    >>> grains([[0, 0, 1, 0], [0, 0, 0, 2]], max_size=2)
+    array([[0, 0, 1, 2],
+           [0, 0, 0, 3]])
+    """
+    if not is_integer(max_size) or max_size < 1:
+        raise ValueError(
+            f"max_size={max_size!r} cells must be an integer >= 1, the largest area of a grain."
+        )
+    if graph is None:
+        domains = as_label_map(labels)
+        # No label is background: every domain is cut into its pieces, numbered from 1.
+        pieces = connected_pieces(domains, background=domains.min() - 1, connectivity=1)
+    else:
+        domains, pairs = _on_graph(labels, graph)
+        pieces = _connected_sites(domains.ravel(), pairs).reshape(domains.shape)
+    small = np.bincount(pieces.ravel(), minlength=1) <= max_size
+    small[0] = False
+    small[np.unique(pieces[domains == -1])] = False
+    numbers: np.ndarray = np.where(small, np.cumsum(small), 0)[pieces]
+    return numbers
+
+
+def boundary_length(
+    labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0, graph: SiteGraph | None = None
+) -> float:
+    r"""Return the total length of the walls between labels, by the Cauchy-Crofton formula.
+
+    A curve's length is half the number of its crossings with all straight lines. Of these we take
+    the rows, columns and both diagonals of the map, :math:`\pi/4` apart, spaced by 1 and by
+    :math:`1/\sqrt 2` cells:
+
+    .. math:: L = \frac{\pi}{8} \Big( n_\mathrm{row} + n_\mathrm{col}
+        + \frac{n_\mathrm{diagonal} + n_\mathrm{antidiagonal}}{\sqrt 2} \Big),
+
+    where each n counts the pairs of unequal neighbours along that direction. On a graph, the
+    lines are the edges, which the faces of the sites' Voronoi cells stand on:
+
+    .. math:: L = \frac{\pi}{4} \sum_{ij} w_{ij} d_{ij},
+
+    the sum of the lengths of all faces between unequal sites, less what a straight wall gains
+    by its zigzag along faces, on average over all directions.
+
+    Parameters
+    ----------
+    labels
+        Domains, shape (rows, cols), whole numbers.
+    pixel_size
+        Edge of a map cell in physical units, e.g. the step of the patch grid in px (or nm: times
+        the image's pixel size). With a graph, the image's pixel size.
+    graph
+        Of sites without a lattice, which are neighbours, and where: ``grid.graph``. Its weights
+        must be those of `SiteGraph.delaunay`.
+
+    Returns
+    -------
+    length
+        In the unit of `pixel_size`, >= 0; with a graph and without one, px. The border of the
+        map is no wall. A straight wall reads
+        5.2 % short along rows, columns and diagonals, up to 2.6 % long in between; the
+        average over all directions is exact, as is, nearly, a circle. A wall that runs into cells
+        without a patch, -1, reads short by up to a cell. Among scattered
+        sites, walls some 50 spacings long read right within 10 %, on average within 3 %, and
+        short by a spacing at the border; along a row of a square lattice, 21 % short.
+
+    Raises
+    ------
+    ValueError
+        If `labels` has other axes, values that are not whole numbers, or not the graph's sites;
+        if `pixel_size` is not a positive number.
+
+    References
+    ----------
+    Boykov & Kolmogorov (2003), Computing geodesics and minimal surfaces via graph cuts, ICCV,
+    26-33 (the weights of the four directions). At the border we differ: the map goes on as its
+    mirror image, so that a wall that runs into the border keeps its full length.
+
+    Examples
+    --------
+    >>> halves = np.repeat([[0, 0, 1, 1]], 10, axis=0)  # one wall, 10 cells long
+    >>> round(boundary_length(halves, pixel_size=0.5), 2)
+    4.74
+    """
+    if not is_positive(pixel_size):
+        raise ValueError(f"pixel_size={pixel_size!r} must be a number > 0, the edge of a cell.")
+    if graph is not None:
+        return float(np.pi / 4 * _faces(labels, graph) * pixel_size)
+    domains = as_label_map(labels)
+    row = _unequal(domains[:, 1:], domains[:, :-1])
+    column = _unequal(domains[1:], domains[:-1])
+    # Half of the mirrored cells' diagonals belong to this map.
+    border = (row[0].sum() + row[-1].sum() + column[:, 0].sum() + column[:, -1].sum()) / 2
+    diagonal = _unequal(domains[1:, 1:], domains[:-1, :-1]).sum() + border
+    antidiagonal = _unequal(domains[1:, :-1], domains[:-1, 1:]).sum() + border
+    crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2**0.5
+    return float(np.pi / 8 * crossings * pixel_size)
+
+
+def wall_length_ratio(
+    labels: npt.ArrayLike | Tensor,
+    truth: npt.ArrayLike | Tensor,
+    *,
+    graph: SiteGraph | None = None,
+) -> float:
+    """Return the length of the walls found over that of the true walls.
+
+    Parameters
+    ----------
+    labels
+        Domains found, shape (rows, cols), whole numbers.
+    truth
+        True domains, the same shape.
+    graph
+        Of sites without a lattice, which are neighbours: ``grid.graph``.
+
+    Returns
+    -------
+    ratio
+        >= 0, dimensionless; 1 is right, more means noisy walls and spurious islands, less means
+        merged domains.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, if labels are not whole numbers, or if `truth` has no wall, as the
+        ratio then is not defined.
+
+    Examples
+    --------
+    >>> wall_length_ratio([[0, 1, 0, 1]], [[0, 0, 1, 1]])
+    3.0
+    """
+    found, true = as_label_map(labels), as_label_map(truth, "truth")
+    if found.shape != true.shape:
+        raise ValueError(
+            f"labels of shape {found.shape} and truth of shape {true.shape} must label the same "
+            "cells; PatchGrid.sample brings a true image onto the grid."
+        )
+    missing = (found == -1) | (true == -1)
+    length = boundary_length(np.where(missing, -1, true), graph=graph)
+    if length == 0:
+        raise ValueError(
+            "truth is one domain without a wall, so the ratio is not defined; compare "
+            "boundary_length(labels) with 0 instead."
+        )
+    return boundary_length(np.where(missing, -1, found), graph=graph) / length
+
+
+def _unequal(a: Int[np.ndarray, "..."], b: Int[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+    """Tell where two cells lie on two sides of a wall."""
+    unequal: np.ndarray = (a != b) & (a != -1) & (b != -1)
+    return unequal
+
+
+def _on_graph(
+    labels: npt.ArrayLike | Tensor, graph: SiteGraph
+) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "pairs 2"]]:
+    """Check that labels are those of the graph's sites; return them and the pairs with a face."""
+    if not isinstance(graph, SiteGraph):
+        raise TypeError(f"graph={graph!r} must be a SiteGraph: grid.graph, or None for a raster.")
+    domains = as_labels(labels)
+    if domains.shape not in ((len(graph),), (1, len(graph))):
+        raise ValueError(
+            f"labels of shape {domains.shape} must be those of the graph's {len(graph)} sites, "
+            f"shape (1, {len(graph)}); leave graph out for a raster."
+        )
+    return domains, graph.edges[graph.weights > 0].cpu().numpy()
+
+
+def _connected_sites(
+    domains: Int[np.ndarray, " n"], pairs: Int[np.ndarray, "pairs 2"]
+) -> Int[np.ndarray, " n"]:
+    """Number the connected pieces of one label from 1, in the order of the sites."""
+    within = pairs[domains[pairs[:, 0]] == domains[pairs[:, 1]]]
+    # SciPy 1.11 finds the pieces with indices of 32 bits only.
+    ends = within.T.astype(np.int32)
+    joined = coo_array((np.ones(len(within)), ends), shape=2 * domains.shape)
+    numbers: np.ndarray = connected_components(joined, directed=False)[1] + 1
+    return numbers
+
+
+def _faces(labels: npt.ArrayLike | Tensor, graph: SiteGraph) -> float:
+    """Return the length of all faces between sites of unequal labels, px."""
+    domains, _ = _on_graph(labels, graph)
+    first, second = graph.edges.cpu().numpy().T
+    wall = _unequal(*domains.ravel()[np.stack([first, second])])
+    faces = (graph.weights * graph.lengths).cpu().numpy()
+    return float(faces[wall].sum())

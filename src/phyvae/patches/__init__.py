@@ -1,0 +1,1 @@
+"""Patches of a scan: grids, sites, neighbours, and their layout as maps."""

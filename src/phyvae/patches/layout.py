@@ -1,0 +1,127 @@
+"""Where the patches of a tile lie: how values of theirs become a map."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .graph import SiteGraph
+from .grid import PatchGrid
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A rectangle of cells, of which all or some hold a patch.
+
+    Attributes
+    ----------
+    shape
+        (rows, cols) of the rectangle.
+    cells
+        Flat positions in the rectangle of the patches, in their order, shape (n,); ``None`` if
+        every cell holds one.
+    graph
+        Which patches are neighbours, where the rectangle does not tell: then it is a row of them.
+    """
+
+    shape: tuple[int, int]
+    cells: Int[Tensor, " n"] | None = None
+    graph: SiteGraph | None = None
+
+    @classmethod
+    def of(cls, grid: PatchGrid) -> "Layout":
+        """Return that of all patches of a grid."""
+        cells = None if grid.mask is None else grid.indices.to(grid.device)
+        return cls(grid.shape, cells, grid.graph)
+
+    @classmethod
+    def square(cls, count: int) -> "Layout":
+        """Return that of a batch as a square, whatever its patches' places; the authors' layout.
+
+        Raises
+        ------
+        ValueError
+            If `count` is no square number.
+        """
+        side = math.isqrt(count)
+        if side**2 != count:
+            raise ValueError(
+                f'coupling="published" lays a batch out as a square, but {count} '
+                "patches were drawn; choose batch_size as a square number not above the "
+                "grid's size, such as 100."
+            )
+        return cls((side, side))
+
+    def to(self, device: torch.device) -> "Layout":
+        """Return the same layout on `device`."""
+        cells, graph = self.cells, self.graph
+        return Layout(
+            self.shape,
+            None if cells is None else cells.to(device),
+            None if graph is None else graph.to(device),
+        )
+
+    def maps(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
+        """Lay out a row of values per patch; empty cells are 0, to be masked out."""
+        if self.cells is not None:
+            empty = values.new_zeros(math.prod(self.shape), values.shape[1])
+            values = empty.index_copy(0, self.cells, values)
+        return values.T.reshape(-1, *self.shape)
+
+    def values(self, maps: Float[Tensor, "channels rows cols"]) -> Float[Tensor, "n channels"]:
+        """Return a row of values per patch: the inverse of `maps`."""
+        rows = maps.flatten(1).T
+        return rows if self.cells is None else rows[self.cells.to(rows.device)]
+
+    def shown(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
+        """Lay out a row of values per patch on the CPU, with NaN in empty cells."""
+        maps, mask = self.maps(values), self.mask
+        return (maps if mask is None else torch.where(mask, maps, torch.nan)).cpu()
+
+    def evaluate(self, loss: Callable[..., Any], values: Float[Tensor, "n channels"]) -> Any:
+        """Return a physics loss of values, as maps or, for sites without a lattice, on the graph.
+
+        Raises
+        ------
+        ValueError
+            If sites have no lattice, and the loss is a function of maps alone.
+        """
+        if self.graph is None:
+            maps, mask = self.maps(values), self.mask
+            return loss(maps) if mask is None else loss(maps, mask)
+        if not hasattr(loss, "on_graph"):
+            raise ValueError(
+                f"{loss!r} is a function of a raster, but these sites have none; subclass "
+                "PhysicsLoss and give it a method on_graph(values, graph)."
+            )
+        return loss.on_graph(values.T, self.graph)
+
+    def raster(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
+        """Lay out as `maps` does.
+
+        Raises
+        ------
+        ValueError
+            If the sites have no lattice.
+        """
+        if self.graph is not None:
+            raise ValueError(
+                'coupling="published" lays its batches out as squares, but these sites have no '
+                'lattice; use coupling="balanced".'
+            )
+        return self.maps(values)
+
+    @property
+    def mask(self) -> Bool[Tensor, "rows cols"] | None:
+        """The cells that hold a patch; ``None`` if all do."""
+        if self.cells is None:
+            return None
+        count = math.prod(self.shape)
+        mask = torch.zeros(count, dtype=torch.bool, device=self.cells.device)
+        return mask.index_fill(0, self.cells, True).reshape(self.shape)

@@ -1,0 +1,1 @@
+"""Refinement: better latent maps after training."""

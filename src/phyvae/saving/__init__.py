@@ -1,0 +1,1 @@
+"""One sealed file for models, trainers and results."""

@@ -1,0 +1,1 @@
+"""Scans: intensities, and what an image tells of its lattice."""

@@ -1,0 +1,1 @@
+"""Training: the objective, its steps and epochs, and the trainer."""

@@ -1,0 +1,126 @@
+"""Maps that say nothing: noticed on the way, and told once."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..compute import processes
+from ..models import PatchModel, at_rest
+from ..models.posterior import Posterior
+from ..patches.grid import PatchGrid
+from .state import TrainingState
+
+__all__ = [
+    "STANDS_OUT",
+    "CollapseWatch",
+    "CollapsedMapsWarning",
+    "Watched",
+    "advice_on",
+    "signals",
+]
+
+STANDS_OUT = 0.5
+"""A map says something if this share of its variance, or more, lies between patches."""
+_GONE = 0.25  # of a map that said something before
+_LOOKED_AT = 1024  # patches
+_HALF_TIME = 1000  # steps; after fewer, no map need have formed
+_AS_THE_PRIOR = 0.5  # nats per patch; what a KL divergence below it tells is next to nothing
+_ADVICE = (
+    "What is segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
+    "usual), start from a smaller beta, check size and coordinate_scale of the patches against "
+    "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has no map."
+)
+_ADVICE_ON_CLASSES = (
+    "What is segmented from them may be mostly noise. Such a model often leaves its classes empty "
+    "or undecided. Train longer, or several starts with other seeds and keep the one of lowest "
+    "−ELBO; of a jiVAE, start from a larger beta, which keeps classes open until they mean "
+    "something, or weigh them apart: adapt(model, class_weight=...); of an ssiVAE, tell it more "
+    "classes. An image of one phase has no map."
+)
+_FLATTENED = (
+    "From here on they only lose. Lower strength (or the weight of the physics), let beta rise "
+    "less, or keep an earlier epoch: fit(..., checkpoint=path)."
+)
+_ON_THE_PRIOR = (
+    "The posterior has collapsed onto the prior (KL {:.2g} nats per patch): neither content nor "
+    "shift tells patches apart. A Gaussian decoder may need a smaller decoder_sig. "
+)
+
+
+class CollapsedMapsWarning(UserWarning):
+    """No latent map stands out of its own uncertainty: not yet, or no longer."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A call of `fit`: its grids, its epochs, and the steps in each."""
+
+    grids: Sequence[PatchGrid]
+    epochs: int
+    steps: int
+
+    def is_due(self, epoch: int) -> bool:
+        """Return whether the maps are looked at after this epoch: ten times in a call."""
+        return epoch == self.epochs or epoch % max(1, self.epochs // 10) == 0
+
+    def is_late(self, epoch: int) -> bool:
+        """Return whether a map that will form should have begun to."""
+        return 2 * epoch >= self.epochs and epoch * self.steps >= _HALF_TIME
+
+
+class CollapseWatch:
+    """Warns, once, of a model in training whose maps are noise, or become noise again."""
+
+    def __init__(self) -> None:
+        self._warned = False
+        self._stood_out = 0  # epochs trained when a map was last seen to stand out
+
+    def look(self, state: TrainingState, call: Watched, epoch: int) -> None:
+        """Look at the maps of a part of the patches, after an epoch of a call, from 1."""
+        if self._warned or processes.rank() > 0 or not call.is_due(epoch):
+            return
+        shares, done = signals(state.model, call.grids), state.epochs_done
+        if max(shares) >= STANDS_OUT:
+            self._stood_out = done
+            return
+        listed = ", ".join(f"{share:.1%}" for share in shares)
+        if self._stood_out and max(shares) < _GONE:
+            text = (
+                f"The latent maps have collapsed: {listed} of their variance lies between patches "
+                f"after {done} epochs, and at least half of one map's did after "
+                f"{self._stood_out}. {_FLATTENED}"
+            )
+        elif epoch == call.epochs or (call.is_late(epoch) and not self._stood_out):
+            kl = float(state.history(done - 1).kl[0])
+            text = (
+                f"The latent maps say nothing yet: {listed} of their variance lies between "
+                f"patches, after {done} epochs. "
+                f"{_ON_THE_PRIOR.format(kl) if kl < _AS_THE_PRIOR else ''}{advice_on(state.model)}"
+            )
+        else:
+            return
+        self._warned = True
+        warnings.warn(text, CollapsedMapsWarning, stacklevel=3)
+
+
+@torch.no_grad()
+def signals(model: PatchModel, grids: Sequence[PatchGrid]) -> list[float]:
+    """Return the share of each map's variance that lies between patches, of a part of them."""
+    rng, found = np.random.default_rng(0), []
+    with at_rest(model):
+        for grid in grids:
+            count = max(1, min(grid.count, _LOOKED_AT) // len(grids))
+            chosen = torch.from_numpy(rng.integers(grid.count, size=count))
+            posterior = model.posterior(grid.data(grid.indices[chosen], model.like))
+            found.append((posterior.mean, posterior.std))
+    mean, std = (torch.cat(parts) for parts in zip(*found, strict=True))
+    shares: list[float] = Posterior(mean, std).signal()[model.content].tolist()
+    return shares
+
+
+def advice_on(model: PatchModel) -> str:
+    """Return what to do about maps of this model that say nothing."""
+    return _ADVICE if model.classes is None else _ADVICE_ON_CLASSES

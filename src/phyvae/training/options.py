@@ -1,0 +1,67 @@
+"""Settings of a trainer, checked against the model they are for."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from .._checks import as_integer, as_number, as_seed, brief
+from ..compute.precision import Precision, dtype_of
+from ..models import PatchModel
+
+__all__ = ["TrainingOptions", "checked_options"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The settings of `PhysicsTrainer`, but for model, objective and device."""
+
+    lr: float
+    warmup: int
+    batch_size: int
+    tile: int
+    sites: int
+    pixels: float
+    precision: Precision
+    deterministic: bool
+    seed: int
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return asdict(self)
+
+    def dtype(self, model: PatchModel) -> torch.dtype:
+        """Return the type of the model's hidden layers in training."""
+        if not model.has_fast_path:
+            return model.like.dtype
+        return dtype_of(self.precision, model.like.device)
+
+
+def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
+    """Return the settings; a bad value is refused here, not after an hour."""
+    pixels, lr, precision = (settings[name] for name in ("pixels", "lr", "precision"))
+    if pixels is None:
+        share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
+        pixels = share if model.decodes_pixels else 1.0
+    if not 0 < as_number(lr, "lr") < math.inf:
+        raise ValueError(f"lr={lr} must be > 0 and finite.")
+    if not 0 < as_number(pixels, "pixels") <= 1:
+        raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
+    if pixels < 1 and not model.decodes_pixels:
+        raise ValueError(
+            f"pixels={pixels}, but this model's decoder draws whole patches; leave pixels out."
+        )
+    if not isinstance(settings["deterministic"], bool):
+        raise TypeError(f"deterministic={brief(settings['deterministic'])} must be True or False.")
+    if not model.has_fast_path and precision == "bfloat16":
+        raise ValueError(
+            "precision='bfloat16': only a ShiftVAE can be trained in bfloat16; leave it out."
+        )
+    dtype_of(precision, model.like.device)
+    as_seed(settings["seed"])
+    as_integer(settings["batch_size"], "batch_size", 1, " patch")
+    as_integer(settings["tile"], "tile", 2, " patches: physics needs neighbours")
+    as_integer(settings["sites"], "sites", 1, " patch")
+    as_integer(settings["warmup"], "warmup", 0)
+    return TrainingOptions(**(settings | {"pixels": pixels}))

@@ -1,0 +1,68 @@
+"""The state of a training: all that it changes."""
+
+import copy
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..models import PatchModel
+from .history import History
+from .objective import PhysicsObjective
+
+__all__ = ["Snapshot", "TrainingState"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a state, to go back to."""
+
+    model: dict[str, Any]
+    objective: dict[str, Any]
+    optimizer: dict[str, Any]
+    epochs_done: int
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """Model, objective and optimiser, and the epochs trained.
+
+    Attributes
+    ----------
+    settings
+        The trainer's settings, but for the device.
+    rows
+        Each epoch's row of the history.
+    call
+        Description of the call of `fit` that trained the last epoch; ``None`` before the first.
+    """
+
+    model: PatchModel
+    objective: PhysicsObjective
+    optimizer: torch.optim.Optimizer
+    settings: dict[str, float | str]
+    rows: list[list[float]] = field(default_factory=list)
+    call: dict[str, Any] | None = None
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far."""
+        return len(self.rows)
+
+    def history(self, first: int = 0) -> History:
+        """Return the epochs from `first` on, counted from 0."""
+        columns = np.array(self.rows[first:], dtype=float).reshape(-1, len(fields(History))).T
+        return History(*columns)
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of all that a step changes."""
+        parts = self.model.state_dict(), self.objective.state_dict(), self.optimizer.state_dict()
+        return Snapshot(*copy.deepcopy(parts), self.epochs_done)
+
+    def go_back(self, snapshot: Snapshot) -> None:
+        """Become as the snapshot was."""
+        self.model.load_state_dict(snapshot.model)
+        self.objective.load_state_dict(snapshot.objective)
+        self.optimizer.load_state_dict(snapshot.optimizer)
+        del self.rows[snapshot.epochs_done :]

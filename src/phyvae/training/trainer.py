@@ -1,0 +1,420 @@
+"""The trainer: epochs of a physics-driven objective, on CPU or CUDA, in one process or many."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from .._checks import as_device, as_integer, as_number, as_seed
+from ..compute import processes
+from ..compute.determinism import check_deterministic
+from ..compute.precision import Precision
+from ..models import PatchModel, adapt, check_patches, listed
+from ..patches.grid import PatchGrid
+from ..saving.contents import AnyPath
+from .callbacks import Callback, as_callbacks
+from .checkpoints import (
+    begin,
+    described_call,
+    kept_after_interrupt,
+    save_alone,
+    save_training,
+)
+from .collapse import CollapseWatch, Watched
+from .evaluation import evaluated
+from .history import History
+from .loop import TrainingLoop
+from .objective import PhysicsObjective
+from .options import checked_options
+from .parts import ObjectiveParts
+from .schedules import Beta, as_schedule
+from .state import TrainingState
+
+__all__ = ["PhysicsTrainer"]
+
+
+class PhysicsTrainer:
+    """Train a model with a physics-driven objective.
+
+    Parameters
+    ----------
+    model
+        The VAE: a `ShiftVAE`, any pyroVED model (see `adapt`), or a `PatchModel` of your own. It
+        is trained in place.
+    objective
+        The objective; ``None`` is the plain shift-invariant VAE.
+    lr
+        Learning rate of Adam, > 0.
+    warmup
+        Steps over which the learning rate rises to `lr`, >= 0. Adam's very first steps are as
+        long as its learning rate whatever the gradient, and can undo what `align` taught.
+    batch_size
+        Patches decoded in a step, by each process.
+    tile
+        Largest height and width, in patches, of the tile that is encoded in a step. Its map is
+        what the physics sees.
+    sites
+        Patches of a tile through which Ψ trains the encoder in a step, drawn anew in each. Ψ is
+        that of the whole tile, and so is the expected gradient; fewer are faster and noisier.
+    pixels
+        Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
+        all patches of the batch, and unbiased. Less is faster and noisier. The default is a
+        fifth, but no fewer than 100 pixels; and all of them for a decoder that does not draw
+        pixel by pixel.
+    precision
+        Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
+        ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
+        and the loss are float32 in any case, and so is all that is computed after training. Models
+        other than `ShiftVAE` have float32.
+    deterministic
+        Whether the same seed gives the same bits on CUDA, too, on the same machine: training then
+        takes torch's deterministic algorithms alone, which are slower, and puts torch's global
+        setting back after each epoch. On the CPU the bits are the same in any case.
+    seed
+        Seed of tiles, batches and latent noise, 0 <= seed < 2**63.
+    device
+        Where to train, for example ``"cuda"``; the model is moved there. ``None`` stays with the
+        model.
+
+    Attributes
+    ----------
+    model : PatchModel
+        The model; a pyroVED model, adapted, is ``model.vae``.
+    epochs_done : int
+        Epochs trained so far.
+    history : History
+        All epochs so far.
+
+    Notes
+    -----
+    Under ``torchrun``, after `phyvae.init_distributed` or ``init_process_group``, all processes
+    share the steps of each epoch and average their gradients in each step, so a step decodes
+    `batch_size` patches per process, an epoch has fewer steps, and all end with the same weights.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1)
+    >>> trainer = phyvae.PhysicsTrainer(model, objective, seed=0)
+    >>> history = trainer.fit(grid, epochs=2, progress=False)
+    >>> len(history)
+    2
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: PhysicsObjective | None = None,
+        *,
+        lr: float = 2e-3,
+        warmup: int = 300,
+        batch_size: int = 100,
+        tile: int = 64,
+        sites: int = 512,
+        pixels: float | None = None,
+        precision: Precision = "auto",
+        deterministic: bool = False,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+    ) -> None:
+        model = adapt(model)
+        if objective is not None and not isinstance(objective, PhysicsObjective):
+            raise TypeError(
+                f"objective={objective!r} must be a PhysicsObjective or None: "
+                "PhysicsObjective(loss, w=0.1)."
+            )
+        where = model.like.device if device is None else as_device(device)
+        if where.type == "meta":
+            raise ValueError("model is on the meta device, so it has no weights; model.to('cpu').")
+        if deterministic is True:
+            check_deterministic(where)
+        self.options = checked_options(
+            model,
+            pixels=pixels,
+            lr=lr,
+            warmup=warmup,
+            batch_size=batch_size,
+            tile=tile,
+            sites=sites,
+            precision=precision,
+            deterministic=deterministic,
+            seed=seed,
+        )
+        model = model if device is None else model.to(where)
+        objective = (objective or PhysicsObjective()).to(model.like.device)
+        optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        settings = self.options.described()
+        self.state = TrainingState(model, objective, optimizer, settings)
+        self._loop = TrainingLoop(self.state, self.options)
+        self._collapse = CollapseWatch()
+
+    @property
+    def model(self) -> PatchModel:
+        """The model; a pyroVED model, adapted, is ``model.vae``."""
+        return self.state.model
+
+    @property
+    def objective(self) -> PhysicsObjective:
+        """The objective."""
+        return self.state.objective
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser."""
+        return self.state.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        self.state.optimizer = optimizer
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far."""
+        return self.state.epochs_done
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and is trained."""
+        return self.model.like.device
+
+    def fit(
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        epochs: int,
+        *,
+        beta: Beta = 1.0,
+        steps_per_epoch: int | None = None,
+        callbacks: Iterable[Callback] = (),
+        progress: bool = True,
+        checkpoint: AnyPath | None = None,
+        every: int | None = None,
+        resume: AnyPath | None = None,
+    ) -> History:
+        """Train for some epochs; a further call goes on from there.
+
+        Parameters
+        ----------
+        grid
+            Patches to learn from; of a list of grids, as `PatchGrid.series` makes, those of all.
+            The physics then sees the maps of one at a time.
+        epochs
+            Number of epochs, >= 1.
+        beta
+            Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
+            are counted from 0 at the first epoch of the trainer.
+        steps_per_epoch
+            Steps in an epoch. By default an epoch decodes as many patches as the grid has. Several
+            processes share them, each taking equally many, rounded up.
+        callbacks
+            Called after every epoch as ``callback(trainer, epochs_done)``, in every process.
+        progress
+            Whether to show a progress bar; of several processes, the first one does.
+        checkpoint
+            File to save the trainer to, after the callbacks of an epoch and at the end. A trainer
+            that has not begun does not replace a file. Of several processes, the first one writes
+            it while the others wait.
+        every
+            Epochs from save to save, >= 1; by default 1.
+        resume
+            File to go on from, with this trainer's settings, grid and β. `epochs` then counts the
+            epochs in the file, too, so the same call finishes a run that was killed: on the CPU
+            of the same machine, with the bits of a run that was not. If `checkpoint` is the same
+            path, the file may be missing yet. Every process reads the file. Their number may
+            change, but then so do the bits.
+
+        Returns
+        -------
+        History
+            The epochs of this call; with `resume`, all epochs. Means over all processes.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C, with weights, optimiser and history of the last whole epoch, which
+            `checkpoint`, if given, then holds, too (of several processes none saves). A further
+            call goes on from there, and to the same bits.
+        CheckpointError
+            If the file to go on from is damaged, or one of another run.
+        FileExistsError
+            If `checkpoint` would replace a file without going on from it.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite, in whichever process. The weights are put back to
+            the last good epoch.
+        RuntimeError
+            If another process refused its arguments, or could not save.
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of its range, or not that of the other
+            processes; before any training.
+
+        Warns
+        -----
+        CollapsedMapsWarning
+            Once per trainer, if no latent map stands out of its own uncertainty: less than half
+            of every content latent's variance lies between patches. Looked at ten times on the
+            way; reported at once of maps that did stand out, else at half time, after 1000 steps
+            or more, or at the end.
+
+        Notes
+        -----
+        An epoch counts as a whole or not at all: after an error in it, or Ctrl-C, all is as it
+        was before it. An error of a callback leaves the epoch before it as it is.
+        """
+        with processes.together():
+            grids = self._grids(grid)
+            as_integer(epochs, "epochs", 1)
+            for name, value in {"steps_per_epoch": steps_per_epoch, "every": every}.items():
+                if value is not None:
+                    as_integer(value, name, 1)
+            if every is not None and checkpoint is None:
+                raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
+            schedule, callbacks = as_schedule(beta), as_callbacks(callbacks)
+            call = described_call(grids, beta, steps_per_epoch)
+            if checkpoint is not None or resume is not None:
+                begin(self.state, call, epochs, beta, checkpoint=checkpoint, resume=resume)
+        first = self.epochs_done if resume is None else 0
+        done = self.epochs_done - first
+        saves = {"checkpoint": checkpoint is not None, "every": every}
+        self._loop.start_alike(call, epochs - done, beta, saves)
+        begun, silent = self.epochs_done, not progress or processes.rank() > 0
+        watch = Watched(grids, epochs - done, self._loop.steps_in_epoch(grids, steps_per_epoch))
+        try:
+            with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
+                for epoch in range(done + 1, epochs + 1):
+                    parts = self._loop.epoch(
+                        grids, schedule(self.epochs_done), steps_per_epoch, call
+                    )
+                    bar.set_postfix(
+                        {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
+                        | {"β": f"{parts['beta']:.3g}"},
+                        refresh=False,
+                    )
+                    bar.update()
+                    for callback in callbacks:
+                        callback(self, self.epochs_done)
+                    if checkpoint is not None and (epoch % (every or 1) == 0 or epoch == epochs):
+                        save_alone(self.state, checkpoint)
+                    self._collapse.look(self.state, watch, epoch - done)
+        except KeyboardInterrupt as stop:
+            stop.add_note(kept_after_interrupt(self.state, begun, checkpoint))
+            raise
+        return self.state.history(first)
+
+    def step(
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        *,
+        scale_factor: float = 1.0,
+        steps_per_epoch: int | None = None,
+    ) -> None:
+        """Train one epoch, in the manner of pyroVED's trainers.
+
+        Parameters
+        ----------
+        grid
+            Patches to learn from.
+        scale_factor
+            β, the weight of the KL divergence, under pyroVED's name.
+        steps_per_epoch
+            As for `fit`.
+        """
+        with processes.together():
+            grids = self._grids(grid)
+            if steps_per_epoch is not None:
+                as_integer(steps_per_epoch, "steps_per_epoch", 1)
+            beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
+            call = described_call(grids, beta, steps_per_epoch)
+        self._loop.start_alike(call, 1, beta, {})
+        self._loop.epoch(grids, beta, steps_per_epoch, call)
+
+    def save(self, path: AnyPath) -> None:
+        """Write all that training needs to go on to a file, at once or not at all.
+
+        `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
+        weights, the optimiser's state, all settings, the history and a fingerprint of the
+        patches; neither the patches nor the code of a loss of your own. A file that is there is
+        replaced. Any process may call it, for all have the same to save.
+        """
+        save_training(self.state, path)
+
+    @property
+    def settings(self) -> dict[str, float | str]:
+        """The constructor's settings, but for the device."""
+        return self.options.described()
+
+    def print_statistics(self) -> None:
+        """Print the parts of the last epoch; of several processes, the first one does."""
+        if processes.rank() > 0:
+            return
+        if not self.epochs_done:
+            print("No epoch trained yet.")  # noqa: T201 - printing is what it is for
+            return
+        last = self.state.history(self.epochs_done - 1)
+        print(  # noqa: T201
+            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
+            f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
+        )
+
+    @property
+    def history(self) -> History:
+        """All epochs so far."""
+        return self.state.history()
+
+    @property
+    def loss_history(self) -> dict[str, list[float]]:
+        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers."""
+        history = self.history
+        return {
+            "training_loss": history.loss.tolist(),
+            "neg_elbo": history.neg_elbo.tolist(),
+            "psi": history.psi.tolist(),
+        }
+
+    def evaluate(
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        *,
+        beta: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 256,
+    ) -> ObjectiveParts:
+        """Return the parts of the objective over whole grids; nothing is changed.
+
+        Parameters
+        ----------
+        grid
+            Patches to evaluate on, those of the training or others; of a list of grids, all.
+        beta
+            Weight of the KL divergence; 1 gives the ELBO proper.
+        seed
+            Seed of the latent noise, one sample per patch.
+        batch_size
+            Patches decoded at a time.
+
+        Returns
+        -------
+        ObjectiveParts
+            Means per patch, with Ψ of the whole map; of several grids, Ψ is the mean of their
+            maps', each counting as its patches do.
+        """
+        grids = listed(grid)
+        for one in grids:
+            check_patches(self.model, one)
+        beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
+        as_seed(seed)
+        as_integer(batch_size, "batch_size", 1)
+        return evaluated(
+            self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
+        )
+
+    def _grids(self, grid: object) -> list[PatchGrid]:
+        """Return the grids to train on, if the model can."""
+        grids = listed(grid)
+        for one in grids:
+            check_patches(self.model, one)
+        self.model.check_training(grids)
+        self.objective.check(self.model)
+        return grids

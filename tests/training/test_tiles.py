@@ -1,0 +1,129 @@
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phyvae.training.tiles import TileSampler
+
+shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+def decoded(step):
+    return step.tile[step.batch].tolist()
+
+
+class TestEveryStep:
+    @given(shape=shapes, batch_size=st.integers(1, 50), tile=st.integers(2, 50))
+    @settings(max_examples=60, deadline=None)
+    def test_tiles_are_rectangles_within_the_grid_and_batches_are_distinct(
+        self, shape, batch_size, tile
+    ):
+        for step in TileSampler(shape, batch_size, tile).epoch(seed=3):
+            row, col = step.tile // shape[1], step.tile % shape[1]
+            assert (row.max() - row.min() + 1, col.max() - col.min() + 1) == step.layout.shape
+            assert (
+                len(set(step.tile.tolist()))
+                == len(step.tile)
+                == step.layout.shape[0] * step.layout.shape[1]
+            )
+            assert max(step.layout.shape) <= tile
+            assert row.max() < shape[0]
+            assert len(set(decoded(step))) == len(step.batch)
+            assert len(step.batch) == min(batch_size, len(step.tile))
+
+    def test_a_grid_that_fits_is_encoded_whole_and_in_order(self):
+        for step in TileSampler((7, 9), batch_size=10).epoch(seed=0):
+            assert step.layout.shape == (7, 9)
+            assert step.tile.tolist() == list(range(63))
+
+
+class TestAnEpoch:
+    def test_every_patch_is_decoded_once(self):
+        steps = list(TileSampler((10, 10), batch_size=20).epoch(seed=0))
+        counts = Counter(i for step in steps for i in decoded(step))
+        assert counts == dict.fromkeys(range(100), 1)
+
+    def test_patches_are_as_many_as_the_grid_has_to_the_nearest_batch(self):
+        steps = list(TileSampler((48, 48), batch_size=100).epoch(seed=0))
+        assert len(steps) == 23
+        counts = Counter(i for step in steps for i in decoded(step))
+        assert max(counts.values()) == 1
+
+    @given(shape=shapes, steps=st.integers(1, 30) | st.none(), ranks=st.integers(1, 5))
+    @settings(max_examples=40, deadline=None)
+    def test_processes_share_it_equally(self, shape, steps, ranks):
+        sampler = TileSampler(shape, batch_size=20, tile=16)
+        shares = [list(sampler.epoch(3, steps, rank=r, ranks=ranks)) for r in range(ranks)]
+        wanted = sampler.steps_per_epoch() if steps is None else steps
+        assert {len(share) for share in shares} == {-(-wanted // ranks)}
+        together = [step for several in zip(*shares, strict=True) for step in several]
+        alone = sampler.epoch(3, len(together))
+        assert list(map(decoded, together)) == list(map(decoded, alone))
+
+    def test_tiles_cover_a_large_grid_evenly(self):
+        sampler = TileSampler((50, 37), batch_size=20, tile=16)
+        counts = Counter(i for s in range(200) for step in sampler.epoch(s) for i in decoded(step))
+        mean = sum(counts.values()) / (50 * 37)
+        assert len(counts) == 50 * 37
+        # 200 epochs: each patch is decoded about 200 times, wherever it lies.
+        assert min(counts.values()) > 0.8 * mean
+        assert max(counts.values()) < 1.2 * mean
+
+    def test_cuts_move_from_epoch_to_epoch(self):
+        sampler = TileSampler((50, 50), batch_size=20, tile=16)
+        corners = {int(step.tile[0]) for seed in range(20) for step in sampler.epoch(seed)}
+        assert len(corners) > 100
+
+    def test_the_number_of_steps_may_be_chosen(self):
+        sampler = TileSampler((10, 10), batch_size=20)
+        assert len(list(sampler.epoch(seed=0, steps=3))) == 3
+        assert len(list(sampler.epoch(seed=0, steps=12))) == 12
+
+    def test_the_same_seed_draws_the_same_steps(self):
+        sampler = TileSampler((30, 30), batch_size=20, tile=16)
+        a, b, c = ([decoded(s) for s in sampler.epoch(seed)] for seed in (5, 5, 6))
+        assert a == b != c
+
+    def test_the_global_random_state_is_left_alone(self):
+        before = torch.get_rng_state()
+        list(TileSampler((30, 30), tile=16).epoch(seed=0))
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+class TestRefusals:
+    def test_an_empty_batch(self):
+        with pytest.raises(ValueError, match="batch_size=0"):
+            TileSampler((5, 5), batch_size=0)
+
+    def test_a_tile_without_neighbours(self):
+        with pytest.raises(ValueError, match="tile=1"):
+            TileSampler((5, 5), tile=1)
+
+
+class TestSites:
+    """Positions of a tile through which the physics trains the encoder."""
+
+    def test_are_the_batch_and_others(self):
+        for step in TileSampler((10, 12), batch_size=8, sites=20).epoch(seed=0):
+            assert step.sites is not None
+            assert torch.equal(step.sites[:8], step.batch)
+            assert len(step.sites.unique()) == 20
+            assert step.sites.max() < 120
+
+    def test_are_no_fewer_than_the_batch(self):
+        for step in TileSampler((10, 12), batch_size=30, sites=20).epoch(seed=0):
+            assert step.sites is not None
+            assert torch.equal(step.sites, step.batch)
+
+    def test_are_all_where_there_are_no_more(self):
+        for sites in (None, 120, 500):
+            steps = TileSampler((10, 12), batch_size=8, sites=sites).epoch(seed=0)
+            assert all(step.sites is None for step in steps)
+
+    def test_draw_every_position_alike(self):
+        sampler = TileSampler((6, 6), batch_size=6, sites=12)
+        steps = [step for seed in range(300) for step in sampler.epoch(seed)]
+        counts = torch.stack([torch.bincount(step.sites, minlength=36) for step in steps]).sum(0)
+        assert (counts / len(steps) - 12 / 36).abs().max() < 0.05
