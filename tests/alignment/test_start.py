@@ -117,7 +117,7 @@ class TestAlign:
 
     def test_another_model_is_refused(self, unchecked):
         grid = square_lattice()
-        with pytest.raises(TypeError, match="of type Linear, but align teaches a ShiftVAE"):
+        with pytest.raises(TypeError, match="of type Linear, but align trains a ShiftVAE"):
             unchecked(align, torch.nn.Linear(1, 1), grid)
 
     @pytest.mark.parametrize("setting", ["steps", "pairs", "reach"])
