@@ -20,7 +20,7 @@ def random_signs(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 def patch_signs(
     data: EncodedGrid, generator: torch.Generator
 ) -> Callable[[slice], Float[Tensor, "n pixels"]]:
-    """Return random signs of what the decoder reconstructs, as a function of the patches' rows.
+    """Return random signs of the decoder's targets, for given rows of patches.
 
     A pixel of the image has one sign in all patches that share it. Where the decoder does not
     reconstruct patches, each of its target values has a sign of its own.
