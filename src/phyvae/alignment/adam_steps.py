@@ -14,7 +14,7 @@ def adam_steps(
     """Yield once per step the function that descends a loss; `advance` is called after it."""
     if steps == 0:
         return
-    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1, 2 * (1 - i / steps)))
 
     def descend(loss: Tensor) -> None:

@@ -9,7 +9,7 @@ from scipy.linalg import eigh
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-__all__ = ["Factors", "features", "maximum_autocorrelation"]
+__all__ = ["Factors", "maximum_autocorrelation"]
 
 # Principal components of a block of features. More of them mean more chance correlation, and
 # domains differ in the first few.
@@ -27,25 +27,6 @@ class Factors:
     def __call__(self, features: Float[Tensor, "n features"]) -> Float[Tensor, "n factors"]:
         """Return the factors' values."""
         return (features - self.mean) @ self.weights
-
-
-def features(
-    aligned: Float[Tensor, "n height width"], patches: Float[Tensor, "n height width"]
-) -> tuple[Float[Tensor, "n pixels"], Float[Tensor, "n waves"]]:
-    """Return features that do not depend on where the lattice sits in a patch, in two blocks.
-
-    The pixels of patches that were moved onto the lattice separate sublattices; the magnitudes of
-    Fourier coefficients separate periods, also where the noise hides the lattice's phase. Neither
-    contains the mean of the patch: the brightest domain is often a slow background.
-    """
-    height, width = patches.shape[1:]
-    # The border of a Hann window is zero, and is left out.
-    rows, cols = (
-        torch.hann_window(n + 2, periodic=False, dtype=patches.dtype, device=patches.device)[1:-1]
-        for n in (height, width)
-    )
-    waves = torch.fft.rfft2(_centred(patches) * rows[:, None] * cols).abs()
-    return _centred(aligned).flatten(1), waves.flatten(1)
 
 
 def maximum_autocorrelation(
@@ -82,7 +63,3 @@ def _whitening(block: Float[Tensor, "n features"]) -> Float[Tensor, "features co
     spread = found.explained_variance_**0.5
     kept = spread > 1e-4 * spread[0]
     return torch.from_numpy(found.components_[kept].T / spread[kept]).to(block)
-
-
-def _centred(patches: Float[Tensor, "n height width"]) -> Float[Tensor, "n height width"]:
-    return patches - patches.mean((1, 2), keepdim=True)

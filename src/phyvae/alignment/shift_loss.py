@@ -7,50 +7,52 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..models import ShiftVAE
-from ..patches.known import Patches
-from ..patches.windows import Corners, Windows, at, drawn, inside
 from .adam_steps import adam_steps
+from .components import Corners, ScoreField
+from .encoder_start import ScoreEncoder
 
 __all__ = ["ShiftLoss", "train_shift"]
 
 
 @dataclass(frozen=True, eq=False)
 class ShiftLoss:
-    """Shift loss of random pairs of windows, newly sampled at each call.
+    """Shift loss of pairs of windows.
 
     Attributes
     ----------
-    model, windows, generator
-        The model, all windows of the image, and the source of the pairs.
-    pairs, reach
-        Pairs in a call, and the largest displacement along either axis, px.
+    encoder, scores
+        The encoder that is trained, and the scores of all windows.
+    generator
+        Source of the pairs.
+    reach
+        Largest displacement along either axis, px.
     agreed
         Share of the pairs whose shifts agreed with their displacement, one entry per call.
     """
 
-    model: ShiftVAE
-    windows: Windows
+    encoder: ScoreEncoder
+    scores: ScoreField
     generator: torch.Generator
-    pairs: int
     reach: int
     agreed: list[Float[Tensor, ""]] = field(default_factory=list)
 
-    def __call__(self) -> tuple[Float[Tensor, ""], Corners, Float[Tensor, "n z_dim"]]:
-        """Return the loss, the corners of all windows and the encoder's means of them."""
-        first = drawn(self.windows, self.pairs, self.generator)
-        random = torch.rand(first.shape, generator=self.generator, device=first.device)
-        offset = (random * (2 * self.reach + 1)).long() - self.reach
-        second = inside(self.windows, first + offset)
-        corners = torch.cat([first, second])
-        means = self.model.posterior(Patches(at(self.windows, corners))).mean
-        shift = means[:, : self.model.coord]
-        moved = (shift[self.pairs :] - shift[: self.pairs]) * self.model.shift_scale
-        miss = (moved + second - first).square().sum(1) / (self.reach / 3) ** 2
-        self.agreed.append((miss.detach() < 1).to(miss).mean())
+    def pairs(self, count: int) -> tuple[Corners, Corners]:
+        """Sample pairs of windows that are displaced by up to `reach`."""
+        first = self.scores.random(count, self.generator)
+        random = torch.rand(count, 2, generator=self.generator, device=first.device)
+        return first, self.scores.moved(first, (random * (2 * self.reach + 1)).long() - self.reach)
+
+    def __call__(
+        self, means: Float[Tensor, "n z_dim"], displacement: Float[Tensor, "n 2"]
+    ) -> Float[Tensor, ""]:
+        """Return the loss of pairs: the means of the first half of them, then of the second."""
+        model = self.encoder.model
+        one, two = means[:, : model.coord].chunk(2)
+        miss = (two - one) * model.shift_scale + displacement
+        squared = miss.square().sum(1) / (self.reach / 3) ** 2
+        self.agreed.append((squared.detach() < 1).to(squared).mean())
         # The weak pull to the prior's mean decides where in the cell zero lies.
-        loss = -(-miss / 2).exp().mean() + 0.005 * shift.square().mean()
-        return loss, corners, means
+        return -(-squared / 2).exp().mean() + 0.005 * means[:, : model.coord].square().mean()
 
     def share(self, steps: int) -> float:
         """Return the share of pairs that agreed in the last tenth of so many steps."""
@@ -58,10 +60,11 @@ class ShiftLoss:
 
 
 def train_shift(
-    shift_loss: ShiftLoss, steps: int, lr: float, advance: Callable[[], object]
+    loss: ShiftLoss, pairs: int, steps: int, lr: float, advance: Callable[[], object]
 ) -> float:
     """Train the encoder's shifts; return the share of pairs that agree in the end."""
-    for descend in adam_steps(shift_loss.model.encoder_z, steps, lr, advance):
-        loss, _, _ = shift_loss()
-        descend(loss)
-    return shift_loss.share(steps)
+    for descend in adam_steps(loss.encoder.network, steps, lr, advance):
+        first, second = loss.pairs(pairs)
+        means = loss.encoder.means(loss.scores(torch.cat([first, second])))
+        descend(loss(means, (second - first)[:, 1:].to(means)))
+    return loss.share(steps)

@@ -1,7 +1,7 @@
 """Alignment: a start for training, from shifts on the lattice and the factors of domains."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from .._checks import as_integer, as_positive, as_seed
 from ..compute.processes import rank
 from ..models import ShiftVAE, check_patches
 from ..patches.grid import PatchGrid
-from ..patches.windows import at, drawn
-from .content import AlignedFeatures, content_factors, train_content
+from .components import principal_components, score_field
+from .content import aligned_features, content_factors, train_content
 from .decoder_start import train_decoder
-from .encoder_start import reset_posterior, whiten_first_layer
+from .encoder_start import score_encoder
 from .shift_loss import ShiftLoss, train_shift
 
 __all__ = ["Alignment", "align"]
@@ -153,22 +153,25 @@ def align(
     as_integer(reach, "reach", 1)
     lr = as_positive(lr, "lr")
     as_seed(seed)
-    windows = grid.to(model.device).windows.to(model.grid)
+    here = grid.to(model.device)
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
     with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
-        sample = at(windows, drawn(windows, 2048, generator))
-        whiten_first_layer(model, sample.flatten(1), generator)
-        shift_loss = ShiftLoss(model, windows, generator, pairs, reach)
-        share = train_shift(shift_loss, steps, lr, bar.update)
-        reset_posterior(model)
+        components = principal_components(here, model.grid, generator)
+        scores = score_field(here, components, generator)
+        encoder = score_encoder(model, components, generator)
+        loss = ShiftLoss(encoder, scores, generator, reach)
+        share = train_shift(loss, pairs, steps, lr, bar.update)
+        encoder.reset_posterior()
         autocorrelations = np.empty(0)
         if content_steps:
-            aligned = AlignedFeatures(copy.deepcopy(model), windows)
-            factors = content_factors(aligned, generator)
+            start = replace(encoder, network=copy.deepcopy(encoder.network))
+            features = aligned_features(start, scores, components)
+            factors = content_factors(features, generator)
             autocorrelations = factors.autocorrelations
-            share = train_content(shift_loss, aligned, factors, content_steps, lr, bar.update)
-        train_decoder(model, windows, decoder_steps, lr, generator, bar.update)
+            share = train_content(loss, features, factors, pairs, content_steps, lr, bar.update)
+        encoder.to_pixels()
+        train_decoder(model, here.windows.to(model.grid), decoder_steps, lr, generator, bar.update)
     return Alignment(share, autocorrelations)
 
 

@@ -1,0 +1,162 @@
+"""Principal components of an image's windows, and their scores at every pixel."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..models.sliding import first_layer
+from ..patches.grid import PatchGrid
+from ..patches.windows import at, drawn
+
+__all__ = ["Components", "Corners", "ScoreField", "principal_components", "score_field"]
+
+Corners = Int[Tensor, "n 3"]
+"""Windows by their crop, and the top left pixel (y, x) in it."""
+
+_COUNT = 48  # components; the rest of a window is mostly noise
+_SAMPLES = 2048  # windows that the components are those of
+_WINDOWS = 2**20  # of a larger image crops are taken, so that memory and time are bounded
+_CROP = 256  # windows along either side of a crop
+
+
+@dataclass(frozen=True)
+class Components:
+    """Principal components of windows.
+
+    Attributes
+    ----------
+    mean
+        Mean window.
+    directions
+        Orthonormal components, one a row, the strongest first.
+    spread
+        Standard deviation of the windows along each of them.
+    """
+
+    mean: Float[Tensor, " pixels"]
+    directions: Float[Tensor, "components pixels"]
+    spread: Float[Tensor, " components"]
+
+
+@dataclass(frozen=True)
+class ScoreField:
+    """Scores of the windows at every pixel of an image, or of crops of it.
+
+    Attributes
+    ----------
+    scores
+        Projections of (window - mean window) on the components; the last column is the mean of
+        the window's pixels.
+    reach
+        Smallest and largest distance of a neighbouring window, px: 1 and 1.3 patch sizes.
+    """
+
+    scores: Float[Tensor, "crops ys xs columns"]
+    patch_shape: tuple[int, ...]
+
+    def random(self, count: int, generator: torch.Generator) -> Corners:
+        """Sample windows uniformly, with replacement."""
+        shape = torch.tensor(self.scores.shape[:3], device=generator.device)
+        random = torch.rand(count, 3, generator=generator, device=generator.device)
+        return (random * shape).long().minimum(shape - 1)
+
+    def clamped(self, corners: Corners) -> Corners:
+        """Return the nearest windows of the same crops."""
+        limit = torch.tensor(self.scores.shape[:3], device=corners.device) - 1
+        return corners.clamp(min=0).minimum(limit)
+
+    def moved(self, corners: Corners, offset: Int[Tensor, "n 2"]) -> Corners:
+        """Return the windows at an offset, px, or the nearest to it in the same crop."""
+        return self.clamped(torch.cat([corners[:, :1], corners[:, 1:] + offset], 1))
+
+    def neighbours(self, corners: Corners, generator: torch.Generator) -> Corners:
+        """Sample for each window another one at 1 to 1.3 patch sizes in a random direction.
+
+        The two share no pixel. If the second would leave the crop, the opposite direction is
+        taken; in a crop of less than two patches the two overlap.
+        """
+        random = torch.rand(2, len(corners), generator=generator, device=corners.device)
+        angle = 2 * torch.pi * random[0]
+        step = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
+        offset = (step * corners.new_tensor(self.patch_shape)).round().long()
+        there = torch.cat([corners[:, :1], corners[:, 1:] + offset], 1)
+        outside = (there != self.clamped(there)).any(1, keepdim=True)
+        return self.moved(corners, torch.where(outside, -offset, offset))
+
+    def __call__(self, corners: Corners) -> Float[Tensor, "n columns"]:
+        """Return the scores of windows."""
+        return self.scores[tuple(corners.T)]
+
+
+@torch.no_grad()
+def principal_components(grid: PatchGrid, like: Tensor, generator: torch.Generator) -> Components:
+    """Return the strongest components of random windows, by subspace iteration."""
+    windows = grid.windows
+    patches = at(windows, drawn(windows, _SAMPLES, generator)).to(like).flatten(1)
+    mean = patches.mean(0)
+    patches = patches - mean
+    count = min(_COUNT, *patches.shape)
+    size = (patches.shape[1], min(count + 8, patches.shape[1]))
+    basis = torch.randn(size, generator=generator, device=like.device, dtype=like.dtype)
+    for _ in range(4):
+        basis, _ = torch.linalg.qr(patches.T @ (patches @ basis))
+    _, spread, rotation = torch.linalg.svd(patches @ basis, full_matrices=False)
+    directions = (basis @ rotation.T).T[:count]
+    return Components(mean, directions.contiguous(), spread[:count] / len(patches) ** 0.5)
+
+
+@torch.no_grad()
+def score_field(grid: PatchGrid, components: Components, generator: torch.Generator) -> ScoreField:
+    """Return the scores of the windows at every pixel where one fits; of a large image, of crops.
+
+    They are correlations of the image with the components, by Fourier transforms: their cost does
+    not depend on the size of a patch.
+    """
+    layer = _as_layer(components)
+    height, width = grid.patch_shape
+    crops = [_scores(layer, image, grid.patch_shape) for image in _crops(grid, generator)]
+    return ScoreField(torch.stack(crops), (height, width))
+
+
+def _as_layer(components: Components) -> nn.Linear:
+    """Return the projection on the components, and the mean of a window, as a layer."""
+    pixels = len(components.mean)
+    layer = nn.Linear(pixels, len(components.directions) + 1).to(components.mean)
+    flat = torch.full_like(components.mean, 1 / pixels)[None]
+    layer.weight.copy_(torch.cat([components.directions, flat]))
+    layer.bias.copy_(-layer.weight @ components.mean)
+    layer.bias[-1] = 0
+    return layer
+
+
+def _scores(
+    layer: nn.Linear, image: Float[Tensor, "height width"], patch_shape: tuple[int, ...]
+) -> Float[Tensor, "ys xs columns"]:
+    windows: Any = PatchGrid(image.cpu().numpy(), patch_shape, 1, percentiles=None)
+    windows = windows.to(layer.weight.device)
+    scores = layer.weight.new_empty(len(windows), len(layer.weight))
+    for index, values in first_layer(layer, windows, len(windows)):
+        scores[index] = values
+    return scores.reshape(*windows.shape, -1)
+
+
+def _crops(grid: PatchGrid, generator: torch.Generator) -> list[Float[Tensor, "height width"]]:
+    """Return the image, or crops of equal size at random places in a raster of them."""
+    ys, xs = grid.windows.shape[:2]
+    if ys * xs <= _WINDOWS:
+        return [grid.image]
+    down, right = (min(n, max(_CROP, 3 * size)) for n, size in zip((ys, xs), grid.patch_shape, strict=True))
+    side = max(1, int((_WINDOWS / (down * right)) ** 0.5))
+    crops = []
+    for i in range(side):
+        for j in range(side):
+            random = torch.rand(2, generator=generator, device=generator.device).tolist()
+            y = int((i + random[0]) / side * (ys - down))
+            x = int((j + random[1]) / side * (xs - right))
+            crops.append(
+                grid.image[y : y + down + grid.patch_shape[0] - 1, x : x + right + grid.patch_shape[1] - 1]
+            )
+    return crops
