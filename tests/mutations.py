@@ -132,8 +132,8 @@ BREAKS = [
     ),
     Break(
         "models/adapted.py",
-        "places = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1) * half",
-        "places = torch.stack([y * cos + x * sin, x * cos - y * sin], dim=-1) * half",
+        'places = _rotated(places / half, pose[:, columns["angle"].start]) * half',
+        'places = _rotated(places / half, -pose[:, columns["angle"].start]) * half',
         "models/test_adapted.py::TestAdapt::test_shifts_and_angles_say_where_and_how_the_content_lies",
     ),
     Break(
@@ -143,7 +143,7 @@ BREAKS = [
         "models/test_shift.py::TestReconstruction",
     ),
     Break(
-        "models/shift.py",
+        "models/spatial_decoder.py",
         "per_patch = F.linear(shift * self.t_prior, net.coord_latent.fc_coord.weight)",
         "per_patch = F.linear(shift, net.coord_latent.fc_coord.weight)",
         "models/test_shift.py::TestAgainstPyro",

@@ -263,7 +263,7 @@ class TestClosedForm:
             drawn = pyro.poutine.trace(replayed).get_trace(*args, scale_factor=1.0)
         observed, latent = drawn.nodes["obs"], guide.nodes["latent"]
         posterior = model.posterior(data)
-        monkeypatch.setattr(type(posterior), "draw", lambda self, generator: latent["value"])
+        monkeypatch.setattr(type(posterior), "sample", lambda self, generator: latent["value"])
         reconstruction, kl = model.terms(data, posterior, 1.0)
         expected = -observed["fn"].log_prob(observed["value"]).mean()
         assert_close(reconstruction, expected, rtol=1e-9, atol=1e-9)
@@ -502,7 +502,7 @@ class TestAdapt:
 
     def test_models_without_shifts_or_angles_say_so(self):
         with pytest.raises(
-            ValueError, match=r"knows of no angles; its latents are shift, content"
+            ValueError, match=r"has no angles; its latents are shift, content"
         ):
             ShiftVAE((SIZE, SIZE)).angles(IMAGE)
         with pytest.raises(ValueError, match=r"no shifts.*invariances=\['t'\]"):
@@ -730,8 +730,8 @@ class TestDecode:
         ("name", "z", "known", "message"),
         [
             ("t", torch.zeros(5, 4), None, r"z has shape \(5, 4\), but must be \(n, 2\)"),
-            ("t", torch.zeros(5, 2), 1, "known=1, but this iVAE draws from its latents alone"),
-            ("joint", torch.zeros(5, 2), None, "known=None, but this jiVAE draws from 3 values"),
+            ("t", torch.zeros(5, 2), 1, "known=1, but this iVAE decodes latents alone"),
+            ("joint", torch.zeros(5, 2), None, "known=None, but this jiVAE decodes latents together with 3 values"),
             ("joint", torch.zeros(5, 2), 3, "known=3 must be a class from 0 to 2, or 3 values"),
             ("regression", torch.zeros(5, 2), [1.0], r"known=\[1.0\] must be a class"),
         ],
@@ -847,7 +847,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="a Bernoulli decoder needs"):
             PhysicsTrainer(made(ivae(["r"]))).step(grid)
         spectra_beyond = grid.with_known(np.full((*grid.shape, 16), 2.0))
-        with pytest.raises(ValueError, match="what is known spans 2 to 2"):
+        with pytest.raises(ValueError, match="the spectrum to predict spans 2 to 2"):
             PhysicsTrainer(ved()).step(spectra_beyond)
 
     def test_a_shift_vae_makes_no_use_of_known_values(self):

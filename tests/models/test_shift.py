@@ -126,13 +126,13 @@ class TestPosterior:
     def test_a_leaf_collects_gradient_and_passes_none_on(self):
         source = torch.randn(3, 4, requires_grad=True)
         leaf = Posterior(source * 2, source.exp()).leaf()
-        leaf.draw().sum().backward()
+        leaf.sample().sum().backward()
         assert leaf.mean.grad is not None
         assert source.grad is None
 
     def test_the_same_generator_draws_the_same_sample(self):
         posterior = Posterior(torch.randn(3, 4), torch.ones(3, 4))
-        a, b = (posterior.draw(torch.Generator().manual_seed(1)) for _ in range(2))
+        a, b = (posterior.sample(torch.Generator().manual_seed(1)) for _ in range(2))
         assert torch.equal(a, b)
 
 
@@ -281,10 +281,10 @@ class TestRefusals:
             ({"patch_shape": (8,) * 3}, r"patch_shape=\(8, 8, 8\)"),
             ({"patch_shape": (1, 8)}, r"patch_shape=\(1, 8\)"),
             ({"latent_dim": 0}, "latent_dim=0"),
-            ({"dx_prior": 0.0}, "dx_prior=0.0"),
+            ({"dx_prior": 0.0}, "dx_prior=0 must"),
             ({"dy_prior": float("nan")}, "dy_prior=nan"),
-            ({"decoder_sig": -1.0}, "decoder_sig=-1.0"),
-            ({"coordinate_scale": 0.0}, "coordinate_scale=0.0"),
+            ({"decoder_sig": -1.0}, "decoder_sig=-1 must"),
+            ({"coordinate_scale": 0.0}, "coordinate_scale=0 must"),
             ({"sampler_d": "poisson"}, "sampler_d='poisson'"),
             ({"activation": "sine"}, "activation='sine'"),
             ({"sigmoid_d": False}, "sigmoid_d=False"),

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from tqdm import tqdm
 
 from phyvae import PatchGrid, ShiftVAE
-from phyvae.models import interface, shift, sliding
+from phyvae.models import interface, patch_encoder, sliding
 
 IMAGE = np.random.default_rng(0).random((170, 190))
 # Size, step, and how much of the image: one transform or several, a single row, column or patch.
@@ -32,7 +32,7 @@ def grid_of(name):
 
 
 def always(monkeypatch, answer):
-    monkeypatch.setattr(shift, "pays", lambda grid: answer)
+    monkeypatch.setattr(patch_encoder, "pays", lambda grid: answer)
 
 
 def all_maps(model, grid, **options):

@@ -277,7 +277,7 @@ def _learn_to_draw(
     for descend in _steps(model.decoder, steps, lr, tell):
         patches = at(windows, drawn(windows, 100, generator))
         with torch.no_grad():
-            latents = model.posterior(Patches(patches)).draw(generator)
+            latents = model.posterior(Patches(patches)).sample(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)
         pixels = pixels[: max(100, count // 5)]
         descend(model.mean_reconstruction(patches, latents, Decoding(pixels, dtype)))

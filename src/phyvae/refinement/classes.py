@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..models import PatchModel
+from ..models import Refinable
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
 from ..training.objective import PhysicsObjective
@@ -100,7 +100,7 @@ class ClassField:
 
 @torch.no_grad()
 def class_field(
-    model: PatchModel,
+    model: Refinable,
     grid: PatchGrid,
     objective: PhysicsObjective,
     beta: float,

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 from tqdm.auto import tqdm
 
-from ..models import PatchModel
+from ..models import Refinable
 from ..models.likelihood import expanded
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
@@ -58,7 +58,7 @@ EXACT = Inner(500, 0.1)  # maps to 0.001
 class Problem:
     """The energy of all patches, and its expansions."""
 
-    model: PatchModel
+    model: Refinable
     grid: PatchGrid
     layout: Layout
     objective: PhysicsObjective
@@ -294,7 +294,7 @@ def coins(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def _expand(
-    model: PatchModel, data: Patches, z: Float[Tensor, "n z_dim"]
+    model: Refinable, data: Patches, z: Float[Tensor, "n z_dim"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return φ, its gradient pixel by pixel (n, z_dim, pixels), and its Gauss-Newton curvature."""
     directions = torch.eye(z.shape[1]).to(z)[:, None].expand(-1, len(z), -1)

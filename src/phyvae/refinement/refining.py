@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer, as_number, as_seed
 from ..compute.processes import rank
-from ..models import PatchModel, adapt, at_rest, check_patches
+from ..models import Refinable, adapt, as_refinable, at_rest, check_patches
 from ..models.posterior import Posterior
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
@@ -39,7 +39,7 @@ class Refined:
         How far the noise of the image spreads each value of `maps`: a standard deviation over
         simulated noise, same shape.
     shifts
-        The refined shifts, px, laid out as `PatchModel.shifts`, shape (axes, rows, cols).
+        The refined shifts, px, laid out as `PoseModel.shifts`, shape (axes, rows, cols).
     signal
         How much each map of `maps` says, 0 to 1, shape (channels,), for `phyvae.segment`: the part
         of its variance that is not noise. It is `PatchModel.signal` with what the refinement has
@@ -202,7 +202,7 @@ def refine(
     >>> refined.maps.shape == (2, *grid.shape)
     True
     """
-    model = adapt(model)
+    model = as_refinable(adapt(model))
     if objective is None:
         objective = PhysicsObjective(TotalVariation("none"))
     decodes = _decodes(model, likelihood, beta)
@@ -250,7 +250,7 @@ def refine(
 
 
 def _refined_classes(
-    model: PatchModel,
+    model: Refinable,
     grid: PatchGrid,
     objective: PhysicsObjective,
     strength: float,
@@ -287,7 +287,7 @@ def _refined_classes(
 
 
 def _laid_out(
-    model: PatchModel,
+    model: Refinable,
     layout: Layout,
     means: Float[Tensor, "n columns"],
     stds: Float[Tensor, "n columns"],
@@ -312,7 +312,7 @@ def _laid_out(
     )
 
 
-def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
+def _decodes(model: Refinable, likelihood: object, beta: object) -> bool:
     """Return whether the decoder tells the latents."""
     if likelihood not in (None, "encoder", "decoder"):
         raise ValueError(
@@ -332,7 +332,7 @@ def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
     return decodes
 
 
-def _around(model: PatchModel, grid: PatchGrid, around: int | None, decodes: bool) -> int:
+def _around(model: Refinable, grid: PatchGrid, around: int | None, decodes: bool) -> int:
     """Return how far around a patch the encoder looks, px."""
     is_image = len(grid.patch_shape) == 2
     if around is None:
