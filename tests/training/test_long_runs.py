@@ -24,7 +24,6 @@ from phyvae import (
     load_trainer,
 )
 from phyvae.training import collapse
-from phyvae.training.loop import TrainingLoop
 
 
 @pytest.fixture
@@ -189,7 +188,8 @@ class TestCollapse:
         trainer, seen = small_trainer(lr=1e-12), []
         shares = lambda model, grids: [0.0, signals[trainer.epochs_done - 1]]  # noqa: E731
         monkeypatch.setattr(collapse, "signals", shares)
-        monkeypatch.setattr(TrainingLoop, "epoch", lambda *_: self.epoch(trainer, kl))
+        epoch = lambda *_: self.epoch(trainer, kl)  # noqa: E731
+        monkeypatch.setattr("phyvae.training.trainer.run_epoch", epoch)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit(trainer, epochs, steps_per_epoch=steps,

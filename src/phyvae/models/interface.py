@@ -19,7 +19,7 @@ from .likelihood import Sampler
 from .options import Decoding
 from .posterior import Posterior
 
-__all__ = ["PatchModel", "at_rest", "check_patches", "listed", "px_per_shift"]
+__all__ = ["PatchModel", "at_rest", "check_patches", "px_per_shift"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -320,14 +320,6 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             "size=model.patch_shape."
         )
     model.check(grid)
-
-
-def listed(grid: object) -> list[Any]:
-    """Return the grids, one or several, as a list."""
-    grids = list(grid) if isinstance(grid, list | tuple) else [grid]
-    if not grids:
-        raise ValueError("grid is an empty list; pass at least one PatchGrid.")
-    return grids
 
 
 def px_per_shift(
