@@ -21,7 +21,7 @@ from phyvae import (
 )
 from phyvae.compute import processes
 from phyvae.compute.threads import in_threads
-from phyvae.pipeline.sweeping import _checked
+from phyvae.pipeline.settings import named_settings
 from phyvae.training.loop import run_epoch
 from small import small_grid
 
@@ -275,7 +275,7 @@ class TestResult:
         assert repr(found).startswith("Sweep('plain': 3 epochs, 'plain, seed 1': 3 epochs")
 
     def test_maps_that_say_nothing_are_reported_together(self):
-        match = r"maps of 2 of 2 settings say nothing yet.*'a' \(\d.*'b' \(\d"
+        match = r"maps of 2 of 2 settings carry no signal yet.*'a' \(\d.*'b' \(\d"
         with pytest.warns(phyvae.CollapsedMapsWarning, match=match) as caught:
             swept({"a": None, "b": PhysicsObjective(EdgeLoss())}, epochs=1)
         assert len(caught) == 1
@@ -335,7 +335,7 @@ class TestRefusals:
     )
     def test_what_is_no_setting(self, settings, match):
         with pytest.raises(TypeError, match=match):
-            _checked(settings)
+            named_settings(settings)
 
 
 def test_walls_and_energies_of_sites_without_a_lattice_are_those_of_their_graph():

@@ -215,7 +215,7 @@ class TestCollapse:
         (warning,), seen = self.run(monkeypatch, [0.1] * 10)
         assert seen == [0] * 5 + [1] * 5
         assert isinstance(warning, CollapsedMapsWarning)
-        assert "say nothing yet: 0.0%, 10.0% of their variance" in str(warning)
+        assert "carry no signal yet: 0.0%, 10.0% of their variance" in str(warning)
         assert "start from a smaller beta" in str(warning)
 
     def test_a_short_run_has_until_its_end(self, monkeypatch):

@@ -71,7 +71,7 @@ class TrainingRecord:
         if processes.rank() > 0:
             return
         if not self.epochs_done:
-            print("No epoch trained yet.")  # noqa: T201 - printing is what it is for
+            print("No epoch trained yet.")  # noqa: T201 - its purpose
             return
         last = self.state.history(self.epochs_done - 1)
         print(  # noqa: T201

@@ -55,8 +55,8 @@ class PhysicsTrainer(TrainingRecord):
     batch_size
         Patches decoded in a step, by each process.
     tile
-        Largest height and width, in patches, of the tile that is encoded in a step. Its map is
-        what the physics sees.
+        Largest height and width, in patches, of the tile that is encoded in a step. Ψ is
+        that of its map.
     sites
         Patches of a tile through which Ψ trains the encoder in a step, sampled anew in each. Ψ
         is that of the whole tile, and so is the expected gradient; fewer are faster and noisier.
