@@ -199,8 +199,8 @@ BREAKS = [
     ),
     Break(
         "training/loop.py",
-        "seed = mixed_seed(self.options.seed, self.state.epochs_done)",
-        "seed = mixed_seed(self.options.seed, 0)",
+        "seed = mixed_seed(options.seed, state.epochs_done)",
+        "seed = mixed_seed(options.seed, 0)",
         "training/test_trainer.py::TestDraws",
     ),
     Break(

@@ -89,8 +89,8 @@ class TestTraining:
         for rank, step in enumerate(TileSampler((10, 11), 10, 8).epoch(mixed_seed(1, 0), 2)):
             seed = mixed_seed(1, 0, 1) if rank else mixed_seed(1, 0)
             generator = torch.Generator().manual_seed(seed)
-            pixels = random_pixels(36, trainer.options.pixels, generator)
-            decoding = Decoding(pixels, trainer.options.dtype(model), generator)
+            pixels = random_pixels(36, trainer.state.options.pixels, generator)
+            decoding = Decoding(pixels, trainer.state.options.dtype(model), generator)
             tile = grid.data(step.tile, model.like)
             model.zero_grad()
             batch = Batch(tile, step.layout, step.batch, decoding=decoding)

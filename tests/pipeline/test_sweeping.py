@@ -21,8 +21,8 @@ from phyvae import (
 )
 from phyvae.compute import processes
 from phyvae.compute.threads import in_threads
-from phyvae.pipeline.sweeping import _checked
-from phyvae.training.loop import TrainingLoop
+from phyvae.pipeline.settings import named_settings
+from phyvae.training.loop import run_epoch
 from small import small_grid
 
 CORES = torch.get_num_threads()
@@ -136,13 +136,13 @@ class TestStarts:
 class TestThreads:
     def test_as_many_settings_at_a_time_as_cores(self, monkeypatch):
         cores, seen = torch.get_num_threads(), []
-        epoch = TrainingLoop.epoch
+        epoch = run_epoch
 
-        def noted(self, *arguments):
+        def noted(*arguments):
             seen.append((threading.get_ident(), torch.get_num_threads()))
-            return epoch(self, *arguments)
+            return epoch(*arguments)
 
-        monkeypatch.setattr(TrainingLoop, "epoch", noted)
+        monkeypatch.setattr("phyvae.training.trainer.run_epoch", noted)
         torch.set_num_threads(2)
         try:
             swept({"a": None, "b": None, "c": None}, epochs=1)
@@ -275,7 +275,7 @@ class TestResult:
         assert repr(found).startswith("Sweep('plain': 3 epochs, 'plain, seed 1': 3 epochs")
 
     def test_maps_that_say_nothing_are_reported_together(self):
-        match = r"maps of 2 of 2 settings say nothing yet.*'a' \(\d.*'b' \(\d"
+        match = r"maps of 2 of 2 settings carry no signal yet.*'a' \(\d.*'b' \(\d"
         with pytest.warns(phyvae.CollapsedMapsWarning, match=match) as caught:
             swept({"a": None, "b": PhysicsObjective(EdgeLoss())}, epochs=1)
         assert len(caught) == 1
@@ -316,7 +316,9 @@ class TestRefusals:
             made.append(seed)
             return start(seed)
 
-        monkeypatch.setattr(TrainingLoop, "epoch", lambda *_: pytest.fail("it trained"))
+        monkeypatch.setattr(
+            "phyvae.training.trainer.run_epoch", lambda *_: pytest.fail("it trained")
+        )
         own = "model" in arguments
         with pytest.raises(error, match=match):
             swept(**({} if own else {"model": noted}) | arguments)
@@ -333,7 +335,7 @@ class TestRefusals:
     )
     def test_what_is_no_setting(self, settings, match):
         with pytest.raises(TypeError, match=match):
-            _checked(settings)
+            named_settings(settings)
 
 
 def test_walls_and_energies_of_sites_without_a_lattice_are_those_of_their_graph():

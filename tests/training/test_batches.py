@@ -14,6 +14,7 @@ import phyvae
 from phyvae import PatchGrid, PhysicsObjective, PhysicsTrainer, ShiftVAE, TotalVariation
 from phyvae.patches.known import Patches
 from phyvae.patches.layout import Layout
+from phyvae.training.grids import grids_to_encode
 from phyvae.training.tiles import SiteSampler, TileSampler, sampler_of, steps_over
 
 pytestmark = pytest.mark.filterwarnings("ignore::phyvae.CollapsedMapsWarning")
@@ -260,7 +261,7 @@ class TestSeries:
         with pytest.raises(ValueError, match="empty list"):
             PhysicsTrainer(small()).fit([], 1)
         with pytest.raises(TypeError, match="must be a PatchGrid"):
-            PhysicsTrainer(small())._grids([self.grids()[0], PHANTOM.image])
+            grids_to_encode(small(), [self.grids()[0], PHANTOM.image])
 
 
 class TestSignal:

@@ -686,7 +686,7 @@ class TestBadFiles:
 
     def test_a_sealed_file_without_a_record_is_refused(self, path, unchecked):
         data = unchecked(sealed.seal, [1], {"weight": torch.zeros(3)})
-        self.refused(path, data, "does not hold what it should: no record")
+        self.refused(path, data, "has unexpected contents: no record")
 
     def test_truncation_and_alteration_are_called_so(self, path, saved):
         self.refused(path, saved[:-1], "is damaged: its SHA-256")

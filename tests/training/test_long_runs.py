@@ -24,7 +24,6 @@ from phyvae import (
     load_trainer,
 )
 from phyvae.training import collapse
-from phyvae.training.loop import TrainingLoop
 
 
 @pytest.fixture
@@ -189,7 +188,8 @@ class TestCollapse:
         trainer, seen = small_trainer(lr=1e-12), []
         shares = lambda model, grids: [0.0, signals[trainer.epochs_done - 1]]  # noqa: E731
         monkeypatch.setattr(collapse, "signals", shares)
-        monkeypatch.setattr(TrainingLoop, "epoch", lambda *_: self.epoch(trainer, kl))
+        epoch = lambda *_: self.epoch(trainer, kl)  # noqa: E731
+        monkeypatch.setattr("phyvae.training.trainer.run_epoch", epoch)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fit(trainer, epochs, steps_per_epoch=steps,
@@ -215,7 +215,7 @@ class TestCollapse:
         (warning,), seen = self.run(monkeypatch, [0.1] * 10)
         assert seen == [0] * 5 + [1] * 5
         assert isinstance(warning, CollapsedMapsWarning)
-        assert "say nothing yet: 0.0%, 10.0% of their variance" in str(warning)
+        assert "carry no signal yet: 0.0%, 10.0% of their variance" in str(warning)
         assert "start from a smaller beta" in str(warning)
 
     def test_a_short_run_has_until_its_end(self, monkeypatch):

@@ -22,7 +22,7 @@ from phyvae import (
 from phyvae.models import check_patches
 from phyvae.models.posterior import Posterior
 from phyvae.training.history import History
-from phyvae.training.loop import TrainingLoop
+from phyvae.training.loop import run_epoch
 from small import small_grid, small_trainer
 
 
@@ -347,9 +347,8 @@ class TestRefusals:
         self, arguments, named, unchecked, monkeypatch
     ):
         trainer = small_trainer()
-        epoch = inspect.unwrap(TrainingLoop.epoch)
-        monkeypatch.setattr(TrainingLoop, "epoch", epoch)
-        monkeypatch.setattr("phyvae.training.trainer.check_patches", inspect.unwrap(check_patches))
+        monkeypatch.setattr("phyvae.training.trainer.run_epoch", inspect.unwrap(run_epoch))
+        monkeypatch.setattr("phyvae.training.grids.check_patches", inspect.unwrap(check_patches))
         before = weights(trainer)
         with pytest.raises(TypeError, match=named):
             unchecked(
@@ -466,7 +465,7 @@ class TestDraws:
 
     @pytest.mark.parametrize(("side", "share"), [(24, 0.2), (40, 0.2), (12, 100 / 144), (8, 1.0)])
     def test_a_fifth_of_the_pixels_but_no_fewer_than_100(self, side, share):
-        assert PhysicsTrainer(ShiftVAE((side, side))).options.pixels == pytest.approx(share)
+        assert PhysicsTrainer(ShiftVAE((side, side))).state.options.pixels == pytest.approx(share)
 
     def test_the_objective_gets_the_sites(self, monkeypatch):
         trainer, seen = small_trainer(PhysicsObjective(EdgeLoss()), sites=40), []

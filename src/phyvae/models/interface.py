@@ -18,7 +18,7 @@ from .modes import at_rest
 from .options import Decoding
 from .posterior import Posterior
 
-__all__ = ["PatchModel", "check_patches", "listed"]
+__all__ = ["PatchModel", "check_patches"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -203,11 +203,3 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             "size=model.patch_shape."
         )
     model.check(grid)
-
-
-def listed(grid: object) -> list[Any]:
-    """Return the grids, one or several, as a list."""
-    grids = list(grid) if isinstance(grid, list | tuple) else [grid]
-    if not grids:
-        raise ValueError("grid is an empty list; pass at least one PatchGrid.")
-    return grids

@@ -118,6 +118,16 @@ class Layout:
         return self.maps(values)
 
     @property
+    def is_raster(self) -> bool:
+        """Whether the patches lie in rows and columns."""
+        return self.graph is None
+
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbouring patches: 1 map pixel, or that of the graph's sites, px."""
+        return 1.0 if self.graph is None else self.graph.spacing
+
+    @property
     def mask(self) -> Bool[Tensor, "rows cols"] | None:
         """The cells that hold a patch; ``None`` if all do."""
         if self.cells is None:
