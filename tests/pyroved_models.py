@@ -65,8 +65,10 @@ def ivae(invariances: list[str] | None, **settings: Any) -> Make:
 
 
 def ved() -> nn.Module:
-    model = VED((SIZE, SIZE), (16,), latent_dim=2, hidden_dim_e=CONVOLVING,
-                hidden_dim_d=CONVOLVING[::-1])  # fmt: skip
+    with warnings.catch_warnings():  # pyroVED's upsampling of spectra has one of its own
+        warnings.simplefilter("ignore", UserWarning)
+        model = VED((SIZE, SIZE), (16,), latent_dim=2, hidden_dim_e=CONVOLVING,
+                    hidden_dim_d=CONVOLVING[::-1])  # fmt: skip
     return adapt(model, patch_shape=(SIZE, SIZE))
 
 
@@ -154,10 +156,8 @@ def convolves(network: nn.Module) -> bool:
 def pyroved_arguments(model: Any, data: Any) -> tuple[Tensor, ...]:
     """Return the arguments that a user of pyroVED gives its model."""
     patches, known = data.pixels, data.known
-    is_image = patches.ndim == 3
-    if convolves(model.vae.encoder_z) or (
-        is_image and isinstance(model.vae, ssiVAE | ss_reg_iVAE)
-    ):
+    has_channel = convolves(model.vae.encoder_z) or isinstance(model.vae, ssiVAE | ss_reg_iVAE)
+    if has_channel and patches.ndim == 3:
         patches = patches[:, None]
     count = getattr(model.vae, "c_dim", 0)
     if known is None or not count:

@@ -36,11 +36,16 @@ def test_cudnns_flags_are_left_alone():
 
 def test_all_of_it_is_restored_after_an_error():
     before, flags = torch.get_rng_state(), torch.backends.cudnn.benchmark
-    with pytest.raises(RuntimeError, match="inside"), backend.no_global_effects():
-        torch.manual_seed(3)
-        torch.backends.cudnn.benchmark = not flags
-        pyro.param("another", torch.ones(1))
-        raise RuntimeError("inside")
+
+    def build():
+        with backend.no_global_effects():
+            torch.manual_seed(3)
+            torch.backends.cudnn.benchmark = not flags
+            pyro.param("another", torch.ones(1))
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        build()
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.backends.cudnn.benchmark == flags
     assert "another" not in pyro.get_param_store()

@@ -13,8 +13,6 @@ from phyvae import PhysicsObjective
 from phyvae.models.options import Decoding
 from pyroved_models import BY_PYRO, adapted, gradients, precise
 
-pytestmark = pytest.mark.filterwarnings("ignore:'bilinear' mode is not supported")
-
 
 @pytest.mark.parametrize("name", BY_PYRO)
 class TestEveryModel:

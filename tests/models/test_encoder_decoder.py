@@ -9,8 +9,6 @@ import phyvae
 from phyvae import PhysicsObjective, PhysicsTrainer, TotalVariation
 from pyroved_models import IMAGE, adapted, made, ved, with_spectra, without_known
 
-# pyroVED's upsampling of spectra warns; it is no concern of phyvae's.
-pytestmark = pytest.mark.filterwarnings("ignore:'bilinear' mode is not supported")
 GRID = with_spectra(IMAGE)
 
 

@@ -18,7 +18,12 @@ def test_batch_normalisation_is_left_unchanged():
 def test_each_module_gets_its_own_mode_back_also_after_an_error():
     net = nn.Sequential(nn.Dropout(), nn.Linear(2, 2)).train()
     net[1].eval()
-    with pytest.raises(RuntimeError, match="inside"), at_rest(net):
-        assert not any(module.training for module in net.modules())
-        raise RuntimeError("inside")
+
+    def use():
+        with at_rest(net):
+            assert not any(module.training for module in net.modules())
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        use()
     assert [module.training for module in net.modules()] == [True, True, False]

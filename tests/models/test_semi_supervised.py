@@ -44,12 +44,12 @@ class TestProperties:
             (7, 7), 1, 1, hidden_dim_e=[16], hidden_dim_d=[16], hidden_dim_reg=[16],
             sampler_d="gaussian", sigmoid_d=False, decoder_sig=0.25,
         ))  # fmt: skip
-        trainer = PhysicsTrainer(vae, batch_size=16, lr=5e-3, warmup=0)
-        trainer.fit(grid, 60, progress=False)
+        trainer = PhysicsTrainer(vae, batch_size=36, lr=1e-2, warmup=0)
+        trainer.fit(grid, 50, progress=False)
         before = trainer.model.latent_maps(grid)[0].numpy()
         objective = PhysicsObjective(TotalVariation("none"))
         found = phyvae.refine(
-            trainer.model, grid, objective, iterations=3, samples=4, progress=False
+            trainer.model, grid, objective, iterations=2, samples=2, progress=False
         )
         after, is_known = found.maps[0].numpy(), np.isfinite(known)
         right = [(np.sign(z) == truth)[~is_known].mean() for z in (before, after)]

@@ -66,7 +66,7 @@ class TestAgainstPyro:
         assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
-@pytest.mark.parametrize(("shape", "sampler"), [KINDS[0], KINDS[3]])
+@pytest.mark.parametrize(("shape", "sampler"), [((5, 4), "bernoulli"), ((9,), "gaussian")])
 def test_pyros_sampled_kl_has_the_closed_form_as_its_mean(shape, sampler):
     ours, theirs, patches = pair(shape, sampler)
     batch = patches.repeat(20, *(1 for _ in shape))  # 20 particles of each patch at a time

@@ -182,7 +182,7 @@ def plot_manifold(
     >>> fig, axes = phyvae.plot_manifold(model, n=5)
     """
     model = _drawing(model)
-    told = {"known": known} if hasattr(model, "beside") else {}
+    told = {"known": known} if hasattr(model, "condition_dim") else {}
     if known is not None and not told:
         raise ValueError(f"known={brief(known)}, but a ShiftVAE draws from its latents alone.")
     as_integer(n, "n", 0)
