@@ -44,8 +44,8 @@ class TestProperties:
             (7, 7), 1, 1, hidden_dim_e=[16], hidden_dim_d=[16], hidden_dim_reg=[16],
             sampler_d="gaussian", sigmoid_d=False, decoder_sig=0.25,
         ))  # fmt: skip
-        trainer = PhysicsTrainer(vae, batch_size=36, lr=1e-2, warmup=0)
-        trainer.fit(grid, 50, progress=False)
+        trainer = PhysicsTrainer(vae, batch_size=24, lr=5e-3, warmup=0)
+        trainer.fit(grid, 40, progress=False)
         before = trainer.model.latent_maps(grid)[0].numpy()
         objective = PhysicsObjective(TotalVariation("none"))
         found = phyvae.refine(

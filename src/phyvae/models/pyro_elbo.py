@@ -68,7 +68,7 @@ def pyro_terms(
     loss
         From `negative_elbo`.
     answers
-        The outputs that modules return, whatever their input.
+        The outputs that modules return for any input.
     beta
         Weight of the KL, >= 0.
     shares

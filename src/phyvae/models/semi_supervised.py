@@ -37,7 +37,7 @@ class _SemiSupervised(AdaptedByPyro):
         self, patches: Patches, posterior: Posterior
     ) -> Iterator[tuple[Arguments, Answers]]:
         """Yield the patches without known values, then those with them."""
-        # Images with a channel axis are what all of pyroVED's networks take here.
+        # All of pyroVED's networks take images with a channel axis here.
         pixels = patches.pixels
         pixels = pixels[:, None] if pixels.ndim == 3 else pixels
         is_known = torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
