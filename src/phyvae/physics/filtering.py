@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .gradients import padded
-from .standardising import deviation_of, rounding_errors
+from .standardising import moments
 
 __all__ = ["bilateral"]
 
@@ -48,7 +48,7 @@ def bilateral(
     """
     weight = torch.ones_like(maps[:1]) if mask is None else mask.to(maps)[None]
     maps = torch.where(weight > 0, maps, 0.0)
-    color = _deviation(maps, weight) if sigma_color is None else maps.new_tensor(sigma_color)
+    color = moments(maps, weight[0])[1] if sigma_color is None else maps.new_tensor(sigma_color)
     scaled = maps / (2**0.5 * color)
     radius = math.ceil(3 * sigma_spatial)
     surround, counts = (padded(z, radius) for z in (scaled, weight))
@@ -68,8 +68,8 @@ def bilateral(
 def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
     """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
 
-    A small map takes its window in one piece, which is fast; a large map goes offset by offset,
-    in the memory of a few maps (torch sums over two or three offsets slowly).
+    A small map takes its window in one piece, which is fast; a large map takes one offset at a
+    time, in the memory of a few maps (torch is slow in sums over two or three offsets).
     """
     rows, cols = max(1, most // (cells * side)), side if cells * side <= most else 1
     for y in range(0, side, rows):
@@ -78,19 +78,10 @@ def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, s
 
 
 def _neighbours(
-    padded: Float[Tensor, "n rows2 cols2"], rows: slice, cols: slice, shape: torch.Size
+    surround: Float[Tensor, "n rows2 cols2"], rows: slice, cols: slice, shape: torch.Size
 ) -> Float[Tensor, "offsets n rows cols"]:
     """Return every cell's neighbours at these offsets of the window, as a leading axis."""
-    near = padded[:, rows.start : rows.stop + shape[1] - 1, cols.start : cols.stop + shape[2] - 1]
+    high, wide = rows.stop + shape[1] - 1, cols.stop + shape[2] - 1
+    near = surround[:, rows.start : high, cols.start : wide]
     windows = near.unfold(1, rows.stop - rows.start, 1).unfold(2, cols.stop - cols.start, 1)
     return windows.movedim((3, 4), (0, 1)).flatten(0, 1)
-
-
-def _deviation(
-    maps: Float[Tensor, "channels rows cols"], weight: Float[Tensor, "1 rows cols"]
-) -> Float[Tensor, "channels 1 1"]:
-    """Return each map's standard deviation, with gradient; 1 on a flat map."""
-    share = weight / weight.sum()
-    mean = (maps * share).sum((-2, -1), keepdim=True)
-    variance = ((maps - mean).square() * share).sum((-2, -1), keepdim=True)
-    return deviation_of(variance, rounding_errors(maps))[0]

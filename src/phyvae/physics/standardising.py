@@ -11,6 +11,7 @@ from .masking import masked
 __all__ = [
     "ROUNDING",
     "deviation_of",
+    "moments",
     "rounding_errors",
     "scaled",
     "standardise",
@@ -83,6 +84,23 @@ def scaled(
     return masked(_standardised(maps, mask) if scaling == "standard" else maps, mask)
 
 
+def moments(
+    maps: Float[Tensor, "channels rows cols"], weight: Float[Tensor, "rows cols"]
+) -> tuple[
+    Float[Tensor, "channels rows cols"],
+    Float[Tensor, "channels 1 1"],
+    Bool[Tensor, "channels 1 1"],
+]:
+    """Return the maps minus their mean, their standard deviation, and which maps are flat.
+
+    Each cell has a weight, 0 or 1; the deviation of a flat map is 1.
+    """
+    share = weight / weight.sum().clamp(min=1)
+    centred = maps - (maps * share).sum(dim=(-2, -1), keepdim=True)
+    variance = (centred.square() * share).sum(dim=(-2, -1), keepdim=True)
+    return centred, *deviation_of(variance, rounding_errors(maps))
+
+
 def rounding_errors(maps: Float[Tensor, "*channels rows cols"]) -> Float[Tensor, "*channels 1 1"]:
     """Return the largest difference within each map that rounding alone may have made."""
     largest = maps.detach().abs().amax((-2, -1), keepdim=True)
@@ -109,8 +127,5 @@ def _standardised(
 ) -> Float[Tensor, "channels rows cols"]:
     weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
     maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
-    share = weight / weight.sum().clamp(min=1)
-    centred = maps - (maps * share).sum(dim=(-2, -1), keepdim=True)
-    variance = (centred.square() * share).sum(dim=(-2, -1), keepdim=True)
-    deviation, flat = deviation_of(variance, rounding_errors(maps))
+    centred, deviation, flat = moments(maps, weight)
     return torch.where(flat | (weight == 0), 0.0, centred / deviation)
