@@ -177,7 +177,7 @@ class Weighted(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss, weight: float) -> None:
         super().__init__()
-        why = f", times {loss!r}; to reward what a loss punishes, use Maximize(loss)"
+        why = f", times {loss!r}; to reward instead of punish, use Maximize(loss)"
         self.loss, self.weight = loss, as_nonnegative(weight, "weight", why)
 
     def forward(

@@ -14,7 +14,7 @@ __all__ = ["Maximize", "OnChannels", "Scheduled"]
 
 
 class Maximize(PhysicsLoss):
-    r"""Reward what `loss` punishes, :math:`1 / (1 + \Psi) \in (0, 1]`.
+    r"""The reciprocal of a loss, :math:`1 / (1 + \Psi) \in (0, 1]`: a reward, not a penalty.
 
     With `EdgeLoss` the latent maps show more edges, the opposite of a physical prior; the paper
     uses it as a control (fig. A4). The reciprocal keeps the loss positive, as eq. 2 needs.
@@ -173,7 +173,7 @@ class Scheduled(PhysicsLoss):
         given = self.schedule(epoch) if callable(self.schedule) else self.schedule
         name = f"schedule at epoch {epoch}"
         weight = as_number(given, name, "a number, or epoch -> weight")
-        return as_nonnegative(weight, name, "; to reward what a loss punishes, use Maximize(loss)")
+        return as_nonnegative(weight, name, "; to reward instead of punish, use Maximize(loss)")
 
     def forward(
         self,

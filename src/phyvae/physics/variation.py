@@ -16,7 +16,7 @@ __all__ = ["TotalVariation"]
 
 
 class TotalVariation(PhysicsLoss):
-    r"""Mean step between neighbouring patches: it spares sharp walls, and no noise escapes it.
+    r"""Mean step between neighbouring patches: low for sharp walls, high for noise of any kind.
 
     .. math:: \Psi = \Big\langle \sqrt{(z_{i+1,j} - z_{ij})^2 + (z_{i,j+1} - z_{ij})^2} \Big\rangle
 
