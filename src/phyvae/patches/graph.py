@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import as_array, as_integer, brief, is_positive
+from .._checks import as_integer, as_points, as_positive
 
 __all__ = ["SiteGraph"]
 
@@ -67,7 +67,7 @@ class SiteGraph:
         """
         from scipy.spatial import Delaunay, QhullError
 
-        points = _positions(sites)
+        points = as_points(sites)
         try:
             corners = Delaunay(points).simplices
         except QhullError:
@@ -78,13 +78,14 @@ class SiteGraph:
         # Corner k of a triangle faces the side between the two others.
         sides = np.stack([corners[:, [1, 2]], corners[:, [2, 0]], corners[:, [0, 1]]], axis=1)
         lengths = np.hypot(*(points[sides[..., 1]] - points[sides[..., 0]]).transpose(2, 0, 1))
-        if longest is None:
-            longest = 2.5 * float(np.median(lengths))
-        elif not is_positive(longest):
-            raise ValueError(f"longest={brief(longest)} px must be a number > 0, or None.")
+        limit = (
+            2.5 * float(np.median(lengths))
+            if longest is None
+            else as_positive(longest, "longest", ", or None", unit=" px")
+        )
         # Sites on one line but for rounding have a circle without end.
         circle = lengths.prod(1) / (2 * np.maximum(_areas(points[corners]), 1e-300))
-        kept = circle <= longest
+        kept = circle <= limit
         first, second = points[sides[kept]].transpose(2, 0, 1, 3)
         opposite = points[corners[kept]]
         u, v = first - opposite, second - opposite
@@ -111,7 +112,7 @@ class SiteGraph:
         """
         from scipy.spatial import cKDTree
 
-        points = _positions(sites)
+        points = as_points(sites)
         if as_integer(k, "k", 1) >= len(points):
             raise ValueError(f"k={k} neighbours must be fewer than the {len(points)} sites.")
         _, near = cKDTree(points).query(points, k + 1)
@@ -206,17 +207,6 @@ class SiteGraph:
         spacing = self.spacing or 1.0
         inverse = torch.linalg.pinv(squares / spacing**2, rtol=1e-3, hermitian=True)
         return weighted / spacing, inverse
-
-
-def _positions(sites: Any) -> Float[np.ndarray, "n 2"]:
-    points = as_array(sites)
-    if points.dtype.kind not in "fiu" or points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"sites={brief(points)} must be numbers, shape (n, 2): (y, x), px.")
-    if len(points) < 4:
-        raise ValueError(f"sites has {len(points)} site(s), but a graph takes 4.")
-    if not np.isfinite(points).all():
-        raise ValueError("sites holds NaN or Inf; drop them: sites[np.isfinite(sites).all(1)].")
-    return points.astype(np.float64)
 
 
 def _areas(triangles: Float[np.ndarray, "n 3 2"]) -> Float[np.ndarray, " n"]:

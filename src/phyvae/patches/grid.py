@@ -1,12 +1,9 @@
-"""A grid of patches over an image, seen through strides: no patch is ever copied.
-
-Of patches on sites, which no stride reaches, `site_grid` has the grid.
-"""
+"""The grid of patches of an image: cut at regular steps, or centred on sites."""
 
 import copy
 import math
-import operator
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +11,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .._checks import as_device
-from ..scans.intensities import checked, limits_of, scaled
+from .._checks import as_array, as_device
+from ..scans.intensities import as_intensities, as_scan, limits_of, scaled
+from .crops import RasterCrops, SiteCrops
 from .graph import SiteGraph
-from .known import Patches
+from .known import Patches, as_known
+from .sites import PlacedSites, place_sites
+from .windows import Windows, windows_of
 
-__all__ = ["PatchGrid", "pair"]
+__all__ = ["PatchGrid"]
 
 
 class PatchGrid:
@@ -94,6 +94,8 @@ class PatchGrid:
     mask: Bool[Tensor, "rows cols"] | None = None
     graph: SiteGraph | None = None
     known: Float[Tensor, "cells values"] | None = None
+    _crops: RasterCrops | SiteCrops
+    _placed: PlacedSites | None = None
 
     def __init__(
         self,
@@ -103,29 +105,21 @@ class PatchGrid:
         *,
         percentiles: tuple[float, float] | None = (0.0, 100.0),
     ) -> None:
-        array = checked(image, "image")
-        if array.ndim != 2:
-            raise ValueError(
-                f"image has shape {array.shape}, but a scan is (height, width). Take one channel "
-                "of a colour image, one frame of a stack; a spectrum image (rows, cols, length) "
-                "goes to PatchGrid.from_spectra."
-            )
-        height, width = pair(size, "size", minimum=2)
-        if height > array.shape[0] or width > array.shape[1]:
-            raise ValueError(
-                f"size={size} px exceeds the image, {array.shape[0]} x {array.shape[1]} px; "
-                "choose smaller patches."
-            )
-        self.step = (
-            (max(1, height // 2), max(1, width // 2)) if step is None else pair(step, "step")
-        )
-        self.patch_shape = (height, width)
-        self.shape = (
-            (array.shape[0] - height) // self.step[0] + 1,
-            (array.shape[1] - width) // self.step[1] + 1,
-        )
-        self.limits = limits_of(array, percentiles)
-        self.image = scaled(array, percentiles, self.limits)
+        array = as_scan(image)
+        crops = RasterCrops.over(array.shape, size, step)
+        self._set(array, percentiles, limits_of(array, percentiles), crops)
+
+    def _set(
+        self,
+        array: np.ndarray,
+        percentiles: tuple[float, float] | None,
+        limits: tuple[float, float],
+        crops: RasterCrops | SiteCrops,
+    ) -> "PatchGrid":
+        self._crops, self.limits = crops, limits
+        self.shape, self.patch_shape, self.step = crops.shape, crops.patch_shape, crops.step
+        self.image = scaled(array, percentiles, limits)
+        return self
 
     @classmethod
     def from_spectra(
@@ -166,7 +160,7 @@ class PatchGrid:
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
-        array = checked(cube, "cube")
+        array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
                 f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
@@ -178,16 +172,8 @@ class PatchGrid:
                 "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
                 "np.moveaxis(cube, axis, -1)."
             )
-        self = cls.__new__(cls)
-        self.step = pair(step, "step")
-        self.patch_shape = (array.shape[2],)
-        self.shape = (
-            (array.shape[0] - 1) // self.step[0] + 1,
-            (array.shape[1] - 1) // self.step[1] + 1,
-        )
-        self.limits = limits_of(array, percentiles)
-        self.image = scaled(array, percentiles, self.limits)
-        return self
+        crops, limits = RasterCrops.of_spectra(array.shape, step), limits_of(array, percentiles)
+        return cls.__new__(cls)._set(array, percentiles, limits, crops)
 
     @classmethod
     def at(
@@ -255,17 +241,14 @@ class PatchGrid:
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
-        from .site_grid import SiteGrid  # it is a PatchGrid itself
-
-        return SiteGrid(
-            image,
-            sites,
-            size,
-            subpixel=subpixel,
-            lattice=lattice,
-            vectors=vectors,
-            percentiles=percentiles,
+        array = as_scan(image)
+        placed = place_sites(
+            sites, array.shape, size, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
+        limits = limits_of(array, percentiles)
+        grid = cls.__new__(cls)._set(array, percentiles, limits, placed.crops)
+        grid._placed, grid.mask, grid.graph = placed, placed.mask, placed.graph
+        return grid
 
     @classmethod
     def series(
@@ -310,22 +293,24 @@ class PatchGrid:
                 f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
                 "image[None]."
             )
-        arrays = [checked(image, f"images[{k}]") for k, image in enumerate(images)]
-        grids = [cls(array, size, step, percentiles=None) for array in arrays]
+        arrays = [as_scan(image, f"images[{k}]") for k, image in enumerate(images)]
+        crops = [RasterCrops.over(array.shape, size, step) for array in arrays]
         limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
-        for grid, array in zip(grids, arrays, strict=True):
-            grid.image, grid.limits = scaled(array, percentiles, limits), limits
-        return grids
+        return [
+            cls.__new__(cls)._set(array, percentiles, limits, one)
+            for array, one in zip(arrays, crops, strict=True)
+        ]
 
     def __len__(self) -> int:
         return math.prod(self.shape)
 
-    @property
-    def indices(self) -> Int[Tensor, " n"]:
-        """Flat grid indices of the cells that hold a patch, ascending."""
-        return torch.arange(len(self))
-
     def __repr__(self) -> str:
+        if self._placed is not None:
+            return (
+                f"PatchGrid.at({len(self.indices)} sites, shape={self.shape}, "
+                f"patch_shape={self.patch_shape}, near_border={self.near_border}, "
+                f"off_lattice={self.off_lattice})"
+            )
         # Rounded down: only a grid that leaves nothing out shows 1.00.
         coverage = math.floor(100 * self.coverage + 1e-9) / 100
         return (
@@ -334,24 +319,90 @@ class PatchGrid:
         )
 
     @property
-    def coverage(self) -> float:
-        """Share of the image's pixels that lie in a patch, in (0, 1]."""
-        patch = self.patch_shape if len(self.patch_shape) == 2 else (1, 1)
-        seen = [
-            (n - 1) * min(step, size) + size
-            for n, step, size in zip(self.shape, self.step, patch, strict=True)
-        ]
-        return math.prod(seen) / math.prod(self.image.shape[:2])
-
-    @property
-    def is_raster(self) -> bool:
-        """Whether the patches lie at regular steps, and every cell holds one."""
-        return self.mask is None and self.graph is None
+    def indices(self) -> Int[Tensor, " n"]:
+        """Flat grid indices of the cells that hold a patch, ascending."""
+        return self._crops.indices
 
     @property
     def count(self) -> int:
         """Number of patches: of cells that hold one."""
         return len(self) if self.mask is None else int(self.mask.sum())
+
+    @property
+    def is_raster(self) -> bool:
+        """Whether the patches lie at regular steps, and every cell holds one."""
+        return self._placed is None
+
+    @property
+    def sites(self) -> Float[np.ndarray, "rows cols 2"]:
+        """Site (y, x) in each cell, px, NaN where a cell is empty; of a raster, `centers`."""
+        return self.centers if self._placed is None else self._placed.sites
+
+    @property
+    def cells(self) -> Int[np.ndarray, " n"]:
+        """Flat index of each site's cell, in the order in which sites were given; -1: left out."""
+        return np.arange(len(self)) if self._placed is None else self._placed.cells
+
+    @property
+    def vectors(self) -> Float[np.ndarray, "2 2"] | None:
+        """Steps (y, x) from row to row and column to column, px; ``None`` without a lattice."""
+        return np.diag(self.step).astype(float) if self._placed is None else self._placed.vectors
+
+    @property
+    def near_border(self) -> int:
+        """Number of sites left out because no whole patch fits into the image."""
+        return 0 if self._placed is None else self._placed.near_border
+
+    @property
+    def off_lattice(self) -> int:
+        """Number of sites left out because they fit no cell, or another one fits it better."""
+        return 0 if self._placed is None else self._placed.off_lattice
+
+    @property
+    def coverage(self) -> float:
+        """Share of the image's pixels that lie in a patch, in (0, 1]."""
+        return self._crops.coverage(tuple(self.image.shape))
+
+    @property
+    def centers(self) -> Float[np.ndarray, "rows cols 2"]:
+        """Centre (y, x) of each patch in image pixels; the centre of the first pixel is (0, 0).
+
+        NaN where a cell is empty.
+        """
+        return self._crops.centers
+
+    @property
+    def patches(self) -> Float[Tensor, "rows cols *patch"]:
+        """All patches, shape (rows, cols, *patch_shape): on a raster a view of the image.
+
+        Of sites a copy, with zeros in empty cells.
+        """
+        return self._crops.patches(self.image)
+
+    @property
+    def windows(self) -> Windows:
+        """Windows of the patch size at every pixel where one fits, as a view of the image."""
+        if len(self.patch_shape) == 1:
+            raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
+        return windows_of(self.image, self.patch_shape)
+
+    def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
+        """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
+
+        Index ``i * cols + j`` is the cell in row ``i`` and column ``j``; an empty one has zeros.
+        """
+        return self._crops.gather(self.image, index)
+
+    def data(self, index: Int[Tensor, " n"], like: Tensor) -> Patches:
+        """Return the patches at flat grid indices, with what is known of them, as `like` is."""
+        known = None if self.known is None else self.known[index.to(self.device)].to(like)
+        return Patches(self.gather(index).to(like), known)
+
+    def of(self, image: Tensor) -> "PatchGrid":
+        """Return the same patches, to the nearest pixel, of another image as it is."""
+        other = copy.copy(self)
+        other.image, other._crops = image, self._crops.at_whole_pixels()
+        return other
 
     def with_known(self, values: Any) -> "PatchGrid":
         """Return the same grid with what is known of each patch beside its pixels.
@@ -380,38 +431,9 @@ class PatchGrid:
                 [1.],
                 [nan]])
         """
-        array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
-        if array.shape[:2] != self.shape or array.ndim not in (2, 3):
-            raise ValueError(
-                f"values has shape {array.shape}, but the grid is {self.shape}; pass an array of "
-                "shape (rows, cols) or (rows, cols, n)."
-            )
-        if array.dtype.kind not in "buif":
-            raise TypeError(f"values has dtype {array.dtype}, but must be real.")
-        numbers = array.reshape(len(self), -1).astype(np.float32)
-        if np.isinf(numbers).any():
-            raise ValueError("values holds Inf; NaN stands for what is unknown.")
-        if array.dtype.kind in "iu":
-            if array.min() < -1:
-                raise ValueError(
-                    f"values holds {array.min()}, but whole numbers are classes >= 0, or -1 where "
-                    "unknown; properties are floats: values.astype(float)."
-                )
-            numbers[numbers < 0] = np.nan
         known = copy.copy(self)
-        known.known = torch.from_numpy(numbers).to(self.device)
+        known.known = torch.from_numpy(as_known(values, self.shape)).to(self.device)
         return known
-
-    def of(self, image: Tensor) -> "PatchGrid":
-        """Return the same patches, to the nearest pixel, of another image as it is."""
-        other = copy.copy(self)
-        other.image = image
-        return other
-
-    def data(self, index: Int[Tensor, " n"], like: Tensor) -> Patches:
-        """Return the patches at flat grid indices, with what is known of them, as `like` is."""
-        known = None if self.known is None else self.known[index.to(self.device)].to(like)
-        return Patches(self.gather(index).to(like), known)
 
     @property
     def device(self) -> torch.device:
@@ -419,45 +441,21 @@ class PatchGrid:
         return self.image.device
 
     def to(self, device: torch.device | str) -> "PatchGrid":
-        """Return the same grid with its image on `device`."""
+        """Return the same grid with its image, and what belongs to it, on `device`."""
         device = as_device(device)
         moved = copy.copy(self)
-        moved.image = self.image.to(device)
+        moved.image, moved._crops = self.image.to(device), replace(self._crops)
         moved.known = None if self.known is None else self.known.to(device)
+        moved.mask = None if self.mask is None else self.mask.to(device)
+        moved.graph = None if self.graph is None else self.graph.to(device)
         return moved
 
-    @property
-    def patches(self) -> Float[Tensor, "rows cols *patch"]:
-        """All patches as a view of the image, shape (rows, cols, *patch_shape)."""
-        if len(self.patch_shape) == 1:
-            return self.image[:: self.step[0], :: self.step[1]]
-        (height, width), (dy, dx) = self.patch_shape, self.step
-        return self.image.unfold(0, height, dy).unfold(1, width, dx)
-
-    @property
-    def windows(self) -> Float[Tensor, "ys xs height width"]:
-        """Windows of the patch size at every pixel where one fits, as a view of the image."""
-        if len(self.patch_shape) == 1:
-            raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
-        return self.image.unfold(0, self.patch_shape[0], 1).unfold(1, self.patch_shape[1], 1)
-
-    def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
-        """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
-
-        Index ``i * cols + j`` is the patch in row ``i`` and column ``j``.
-        """
-        index = index.to(self.device)
-        return self.patches[index // self.shape[1], index % self.shape[1]]
-
-    @property
-    def centers(self) -> Float[np.ndarray, "rows cols 2"]:
-        """Centre (y, x) of each patch in image pixels; the centre of the first pixel is (0, 0)."""
-        offsets = (0.0, 0.0) if len(self.patch_shape) == 1 else _middle(self.patch_shape)
-        y, x = (
-            np.arange(n) * step + offset
-            for n, step, offset in zip(self.shape, self.step, offsets, strict=True)
-        )
-        return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors that fix the patches, by name: image, mask, known values, corners."""
+        named = {"image": self.image, "known": self.known, "mask": self.mask}
+        if isinstance(self._crops, SiteCrops):
+            named |= {"corners": self._crops.corners}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}
 
     def sample(self, labels: Any) -> np.ndarray:
         """Return the value of an image-sized array at the centre of each patch.
@@ -483,36 +481,22 @@ class PatchGrid:
         >>> grid.sample(phantom.domains).shape == grid.shape
         True
         """
-        array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-        return self._at_centers(array, self.centers)
-
-    def _at_centers(self, array: np.ndarray, centers: np.ndarray) -> np.ndarray:
+        array = as_array(labels, "labels")
         expected = tuple(self.image.shape[:2])
         if array.shape != expected:
             raise ValueError(
                 f"labels has shape {array.shape}, but the image of this grid is {expected}; "
                 "pass one value per image pixel."
             )
-        pixel = np.floor(centers + 0.5).astype(int)
+        pixel = np.floor(np.nan_to_num(self.centers) + 0.5).astype(int)
         sampled: np.ndarray = array[pixel[..., 0], pixel[..., 1]]
+        if self.mask is None:
+            return sampled
+        if array.dtype.kind not in "iufc":
+            raise TypeError(
+                f"labels has dtype {array.dtype}, which has no value for a cell without a patch; "
+                "pass integers (labels.astype(int): empty cells are -1) or floats (NaN)."
+            )
+        sampled = sampled.astype(np.int64) if array.dtype.kind in "iu" else sampled
+        sampled[~self.mask.cpu().numpy()] = -1 if array.dtype.kind in "iu" else np.nan
         return sampled
-
-
-def _middle(patch_shape: tuple[int, ...]) -> tuple[float, ...]:
-    return tuple((n - 1) / 2 for n in patch_shape)
-
-
-def pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
-    """Return one number as two, checked."""
-    try:
-        numbers = value if isinstance(value, tuple | list) else (value,) * 2
-        if any(isinstance(n, bool) for n in numbers):
-            raise TypeError
-        y, x = (operator.index(n) for n in numbers)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name}={value!r} must be an integer or a pair of integers, px."
-        ) from None
-    if min(y, x) < minimum:
-        raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
-    return y, x

@@ -6,12 +6,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Corners", "Windows", "clamped", "crop", "random_corners", "random_neighbours"]
+__all__ = [
+    "Corners",
+    "Windows",
+    "clamped",
+    "crop",
+    "random_corners",
+    "random_neighbours",
+    "windows_of",
+]
 
 Windows = Float[Tensor, "ys xs height width"]
 """A view of all windows of an image, `PatchGrid.windows`."""
 Corners = Int[Tensor, "n 2"]
 """Top left pixels (y, x) of some windows."""
+
+
+def windows_of(image: Float[Tensor, "rows cols"], shape: tuple[int, ...]) -> Windows:
+    """Return the windows of a shape at every pixel where one fits, as a view of the image."""
+    return image.unfold(0, shape[0], 1).unfold(1, shape[1], 1)
 
 
 def random_corners(windows: Windows, count: int, generator: torch.Generator) -> Corners:
