@@ -1,28 +1,20 @@
-"""The grid of patches of an image: cut at regular steps, or centred on sites."""
+"""The patch grid: an image, and where its patches are cut."""
 
-import copy
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .._checks import as_array, as_device
 from ..scans.intensities import as_intensities, as_scan, limits_of, scaled
+from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
-from .graph import SiteGraph
-from .known import Patches, as_known
 from .sites import PlacedSites, place_sites
-from .windows import Windows, windows_of
 
 __all__ = ["PatchGrid"]
 
 
-class PatchGrid:
+class PatchGrid(CroppedImage):
     """Patches of an image at regular steps, one latent-map pixel each.
 
     Patch ``(i, j)`` has its top left corner at pixel ``(i * step, j * step)``. The patches are a
@@ -86,17 +78,6 @@ class PatchGrid:
     torch.Size([10, 8, 24, 24])
     """
 
-    image: Float[Tensor, "..."]
-    shape: tuple[int, int]
-    patch_shape: tuple[int, ...]
-    step: tuple[int, int]
-    limits: tuple[float, float]
-    mask: Bool[Tensor, "rows cols"] | None = None
-    graph: SiteGraph | None = None
-    known: Float[Tensor, "cells values"] | None = None
-    _crops: RasterCrops | SiteCrops
-    _placed: PlacedSites | None = None
-
     def __init__(
         self,
         image: Any,
@@ -107,19 +88,8 @@ class PatchGrid:
     ) -> None:
         array = as_scan(image)
         crops = RasterCrops.over(array.shape, size, step)
-        self._set(array, percentiles, limits_of(array, percentiles), crops)
-
-    def _set(
-        self,
-        array: np.ndarray,
-        percentiles: tuple[float, float] | None,
-        limits: tuple[float, float],
-        crops: RasterCrops | SiteCrops,
-    ) -> "PatchGrid":
-        self._crops, self.limits = crops, limits
-        self.shape, self.patch_shape, self.step = crops.shape, crops.patch_shape, crops.step
-        self.image = scaled(array, percentiles, limits)
-        return self
+        limits = limits_of(array, percentiles)
+        super().__init__(scaled(array, percentiles, limits), limits, crops)
 
     @classmethod
     def from_spectra(
@@ -173,7 +143,7 @@ class PatchGrid:
                 "np.moveaxis(cube, axis, -1)."
             )
         crops, limits = RasterCrops.of_spectra(array.shape, step), limits_of(array, percentiles)
-        return cls.__new__(cls)._set(array, percentiles, limits, crops)
+        return cls._cropped(array, percentiles, limits, crops)
 
     @classmethod
     def at(
@@ -245,10 +215,9 @@ class PatchGrid:
         placed = place_sites(
             sites, array.shape, size, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
-        limits = limits_of(array, percentiles)
-        grid = cls.__new__(cls)._set(array, percentiles, limits, placed.crops)
-        grid._placed, grid.mask, grid.graph = placed, placed.mask, placed.graph
-        return grid
+        return cls._cropped(
+            array, percentiles, limits_of(array, percentiles), placed.crops, placed
+        )
 
     @classmethod
     def series(
@@ -297,206 +266,20 @@ class PatchGrid:
         crops = [RasterCrops.over(array.shape, size, step) for array in arrays]
         limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
         return [
-            cls.__new__(cls)._set(array, percentiles, limits, one)
+            cls._cropped(array, percentiles, limits, one)
             for array, one in zip(arrays, crops, strict=True)
         ]
 
-    def __len__(self) -> int:
-        return math.prod(self.shape)
-
-    def __repr__(self) -> str:
-        if self._placed is not None:
-            return (
-                f"PatchGrid.at({len(self.indices)} sites, shape={self.shape}, "
-                f"patch_shape={self.patch_shape}, near_border={self.near_border}, "
-                f"off_lattice={self.off_lattice})"
-            )
-        # Rounded down: only a grid that leaves nothing out shows 1.00.
-        coverage = math.floor(100 * self.coverage + 1e-9) / 100
-        return (
-            f"PatchGrid(shape={self.shape}, patch_shape={self.patch_shape}, step={self.step}, "
-            f"coverage={coverage:.2f})"
-        )
-
-    @property
-    def indices(self) -> Int[Tensor, " n"]:
-        """Flat grid indices of the cells that hold a patch, ascending."""
-        return self._crops.indices
-
-    @property
-    def count(self) -> int:
-        """Number of patches: of cells that hold one."""
-        return len(self) if self.mask is None else int(self.mask.sum())
-
-    @property
-    def is_raster(self) -> bool:
-        """Whether the patches lie at regular steps, and every cell holds one."""
-        return self._placed is None
-
-    @property
-    def sites(self) -> Float[np.ndarray, "rows cols 2"]:
-        """Site (y, x) in each cell, px, NaN where a cell is empty; of a raster, `centers`."""
-        return self.centers if self._placed is None else self._placed.sites
-
-    @property
-    def cells(self) -> Int[np.ndarray, " n"]:
-        """Flat index of each site's cell, in the order in which sites were given; -1: left out."""
-        return np.arange(len(self)) if self._placed is None else self._placed.cells
-
-    @property
-    def vectors(self) -> Float[np.ndarray, "2 2"] | None:
-        """Steps (y, x) from row to row and column to column, px; ``None`` without a lattice."""
-        return np.diag(self.step).astype(float) if self._placed is None else self._placed.vectors
-
-    @property
-    def near_border(self) -> int:
-        """Number of sites left out because no whole patch fits into the image."""
-        return 0 if self._placed is None else self._placed.near_border
-
-    @property
-    def off_lattice(self) -> int:
-        """Number of sites left out because they fit no cell, or another one fits it better."""
-        return 0 if self._placed is None else self._placed.off_lattice
-
-    @property
-    def coverage(self) -> float:
-        """Share of the image's pixels that lie in a patch, in (0, 1]."""
-        return self._crops.coverage(tuple(self.image.shape))
-
-    @property
-    def centers(self) -> Float[np.ndarray, "rows cols 2"]:
-        """Centre (y, x) of each patch in image pixels; the centre of the first pixel is (0, 0).
-
-        NaN where a cell is empty.
-        """
-        return self._crops.centers
-
-    @property
-    def patches(self) -> Float[Tensor, "rows cols *patch"]:
-        """All patches, shape (rows, cols, *patch_shape): on a raster a view of the image.
-
-        Of sites a copy, with zeros in empty cells.
-        """
-        return self._crops.patches(self.image)
-
-    @property
-    def windows(self) -> Windows:
-        """Windows of the patch size at every pixel where one fits, as a view of the image."""
-        if len(self.patch_shape) == 1:
-            raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
-        return windows_of(self.image, self.patch_shape)
-
-    def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
-        """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
-
-        Index ``i * cols + j`` is the cell in row ``i`` and column ``j``; an empty one has zeros.
-        """
-        return self._crops.gather(self.image, index)
-
-    def data(self, index: Int[Tensor, " n"], like: Tensor) -> Patches:
-        """Return the patches at flat grid indices, with what is known of them, as `like` is."""
-        known = None if self.known is None else self.known[index.to(self.device)].to(like)
-        return Patches(self.gather(index).to(like), known)
-
-    def of(self, image: Tensor) -> "PatchGrid":
-        """Return the same patches, to the nearest pixel, of another image as it is."""
-        other = copy.copy(self)
-        other.image, other._crops = image, self._crops.at_whole_pixels()
-        return other
-
-    def with_known(self, values: Any) -> "PatchGrid":
-        """Return the same grid with what is known of each patch beside its pixels.
-
-        Models that use it are pyroVED's: classes or properties for an ``iVAE`` with ``c_dim``,
-        some of the classes for an ``ssiVAE``, some of the properties for an ``ss_reg_iVAE``, the
-        spectrum of each patch for a ``VED``.
-
-        Parameters
-        ----------
-        values
-            Shape (rows, cols) or (rows, cols, n). Whole numbers are classes, -1 where unknown;
-            of other numbers, NaN is unknown.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import phyvae
-        >>> image = np.random.default_rng(0).random((100, 80))
-        >>> grid = phyvae.PatchGrid(image, size=24, step=8)
-        >>> classes = np.full(grid.shape, -1)
-        >>> classes[0, :3] = 0, 1, 1
-        >>> grid.with_known(classes).known[:4]
-        tensor([[0.],
-                [1.],
-                [1.],
-                [nan]])
-        """
-        known = copy.copy(self)
-        known.known = torch.from_numpy(as_known(values, self.shape)).to(self.device)
-        return known
-
-    @property
-    def device(self) -> torch.device:
-        """Where the image is, hence where patches are gathered."""
-        return self.image.device
-
-    def to(self, device: torch.device | str) -> "PatchGrid":
-        """Return the same grid with its image, and what belongs to it, on `device`."""
-        device = as_device(device)
-        moved = copy.copy(self)
-        moved.image, moved._crops = self.image.to(device), replace(self._crops)
-        moved.known = None if self.known is None else self.known.to(device)
-        moved.mask = None if self.mask is None else self.mask.to(device)
-        moved.graph = None if self.graph is None else self.graph.to(device)
-        return moved
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors that fix the patches, by name: image, mask, known values, corners."""
-        named = {"image": self.image, "known": self.known, "mask": self.mask}
-        if isinstance(self._crops, SiteCrops):
-            named |= {"corners": self._crops.corners}
-        return {name: tensor for name, tensor in named.items() if tensor is not None}
-
-    def sample(self, labels: Any) -> np.ndarray:
-        """Return the value of an image-sized array at the centre of each patch.
-
-        Parameters
-        ----------
-        labels
-            Any per-pixel quantity (true domains, another channel), shape (height, width).
-
-        Returns
-        -------
-        ndarray
-            Shape (rows, cols), dtype of `labels`. Where a centre falls between pixels (even patch
-            sizes), the pixel below and to the right is taken. Where `PatchGrid.at` leaves a cell
-            empty, integers are -1 and floats NaN; bools are refused.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import phyvae
-        >>> phantom = phyvae.phantoms.bfo(seed=0)
-        >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
-        >>> grid.sample(phantom.domains).shape == grid.shape
-        True
-        """
-        array = as_array(labels, "labels")
-        expected = tuple(self.image.shape[:2])
-        if array.shape != expected:
-            raise ValueError(
-                f"labels has shape {array.shape}, but the image of this grid is {expected}; "
-                "pass one value per image pixel."
-            )
-        pixel = np.floor(np.nan_to_num(self.centers) + 0.5).astype(int)
-        sampled: np.ndarray = array[pixel[..., 0], pixel[..., 1]]
-        if self.mask is None:
-            return sampled
-        if array.dtype.kind not in "iufc":
-            raise TypeError(
-                f"labels has dtype {array.dtype}, which has no value for a cell without a patch; "
-                "pass integers (labels.astype(int): empty cells are -1) or floats (NaN)."
-            )
-        sampled = sampled.astype(np.int64) if array.dtype.kind in "iu" else sampled
-        sampled[~self.mask.cpu().numpy()] = -1 if array.dtype.kind in "iu" else np.nan
-        return sampled
+    @classmethod
+    def _cropped(
+        cls,
+        array: np.ndarray,
+        percentiles: tuple[float, float] | None,
+        limits: tuple[float, float],
+        crops: RasterCrops | SiteCrops,
+        placed: PlacedSites | None = None,
+    ) -> "PatchGrid":
+        """Return the grid of a checked array, scaled between its limits."""
+        grid = cls.__new__(cls)
+        CroppedImage.__init__(grid, scaled(array, percentiles, limits), limits, crops, placed)
+        return grid
