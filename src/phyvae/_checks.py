@@ -1,4 +1,4 @@
-"""Arguments as users give them, checked, and arrays brought to NumPy: the one place for both."""
+"""Checks of arguments: numbers, choices, seeds, devices, and arrays brought to NumPy."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 def as_array(values: Any, name: str = "values") -> np.ndarray:
     """Bring a tensor of any device, layout and precision, or anything like an array, to NumPy.
 
-    Of a masked array, values that are masked are refused: what stands under the mask is not data.
+    Masked arrays with masked values are refused: the values under a mask are not data.
     """
     if isinstance(values, Tensor):
         return _from_torch(values)
@@ -185,8 +185,8 @@ def as_label_map(
 def refuse_channels_last(shape: tuple[int, ...], name: str = "maps") -> None:
     """Raise an error if maps have their channels at the end.
 
-    More than 8 latents on a map of at most 4 columns is what nobody trains; the error says how
-    to pass even that.
+    More than 8 latents on a map of at most 4 columns are taken for channels last; the error
+    names the cure for the rare map that has them.
     """
     if len(shape) == 3 and shape[2] <= 4 and min(shape[:2]) > 8:
         rows, cols, last = shape
@@ -323,11 +323,11 @@ def brief(value: object) -> str:
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Tell a whole number from all else; True is none."""
+    """Return whether a value is a whole number; True is none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_positive(value: object) -> TypeGuard[float]:
-    """Tell a finite number > 0 from all else; True is none."""
+    """Return whether a value is a finite number > 0; True is none."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 < float(value) < np.inf  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An image with the crops that are its patches: gathered, sampled at their centres, moved."""
+"""An image with its patches: gather them, sample at their centres, move them to a device."""
 
 import copy
 import math
@@ -23,7 +23,7 @@ Grid = TypeVar("Grid", bound="CroppedImage")
 
 
 class CroppedImage:
-    """What every `PatchGrid` gives, whether it is a raster or lies on sites.
+    """An image with its patches, on a raster or on sites: the base of `PatchGrid`.
 
     Parameters
     ----------
@@ -130,18 +130,18 @@ class CroppedImage:
         return self._crops.gather(self.image, index)
 
     def data(self, index: Int[Tensor, " n"], like: Tensor) -> Patches:
-        """Return the patches at flat grid indices, with what is known of them, as `like` is."""
+        """Return the patches at flat grid indices and their known values, cast to `like`."""
         known = None if self.known is None else self.known[index.to(self.device)].to(like)
         return Patches(self.gather(index).to(like), known)
 
     def of(self: Grid, image: Tensor) -> Grid:
-        """Return the same patches, to the nearest pixel, of another image as it is."""
+        """Return the grid of another image of the same shape, not scaled, cut at whole pixels."""
         other = copy.copy(self)
         other.image, other._crops = image, self._crops.at_whole_pixels()
         return other
 
     def with_known(self: Grid, values: Any) -> Grid:
-        """Return the same grid with what is known of each patch beside its pixels.
+        """Return the same grid with values that are known of each patch, such as its class.
 
         Models that use it are pyroVED's: classes or properties for an ``iVAE`` with ``c_dim``,
         some of the classes for an ``ssiVAE``, some of the properties for an ``ss_reg_iVAE``, the
@@ -173,11 +173,11 @@ class CroppedImage:
 
     @property
     def device(self) -> torch.device:
-        """Where the image is, hence where patches are gathered."""
+        """Device of the image, on which patches are gathered."""
         return self.image.device
 
     def to(self: Grid, device: torch.device | str) -> Grid:
-        """Return the same grid with its image, and what belongs to it, on `device`."""
+        """Return the same grid with all its tensors on `device`."""
         device = as_device(device)
         moved = copy.copy(self)
         moved.image, moved._crops = self.image.to(device), replace(self._crops)

@@ -1,4 +1,4 @@
-"""Sites: where the atoms, or other blobs, of an image are."""
+"""Blob detection: sites of atoms, or other blobs, in an image."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def find_sites(
         Distance of neighbouring blobs, px, > 0: all lengths follow from it. The default is
         `lattice_spacing`, which is that of planes: of a centred square lattice it is that of
         neighbouring columns, both kinds counted. To find one kind only, pass its own spacing and
-        let `threshold` tell them apart.
+        let `threshold` leave the weaker kind out.
     dark
         Find dark blobs in place of bright ones.
     method

@@ -1,4 +1,4 @@
-"""A graph of neighbouring sites: what physics losses look along where there is no raster."""
+"""A graph of neighbouring sites: it replaces the raster in physics losses and walls."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["SiteGraph"]
 
 @dataclass(frozen=True, eq=False)
 class SiteGraph:
-    r"""Which sites are neighbours, and how much each pair counts.
+    r"""Graph of neighbouring sites with a weight for each pair.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ class SiteGraph:
     edges
         Numbers of two neighbours, shape (m, 2), each pair once.
     weights
-        What each pair counts, shape (m,), >= 0. Those of `delaunay` are the length of the face
+        Weight of each pair, shape (m,), >= 0. Those of `delaunay` are the length of the face
         between the sites' Voronoi cells over their distance (cotangent weights); with these,
         :math:`\sum_{ij} w_{ij} (z_j - z_i)^2` is :math:`\int |\nabla z|^2` for a `z` that is
         linear between sites. On a square raster they are 1, 0 for diagonals and 1/2 on the rim.
 
     Notes
     -----
-    A physics loss sees ``values``, shape (channels, n), in place of a map; `differences`, `sums`
-    and `slopes` are what it needs, see `PhysicsLoss.on_graph`.
+    A physics loss sees ``values``, shape (channels, n), in place of a map; it is
+    written with `differences`, `sums` and `slopes`; see `PhysicsLoss.on_graph`.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class SiteGraph:
             Positions (y, x), px, shape (n, 2), n >= 4, not all on one line.
         longest
             Triangles with a wider circumscribed circle are cut off, px, > 0, so that no side is
-            longer: at a ragged rim and across large holes they connect what is far apart. The
+            longer: at a ragged rim and across large holes they connect distant sites. The
             default is 2.5 times the median side, 1.8 times the widest circle of a square raster.
             A site all of whose triangles are cut off has no neighbour.
         """
@@ -92,7 +92,7 @@ class SiteGraph:
         cotangent = (u * v).sum(-1) / np.abs(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
         pairs, which = np.unique(np.sort(sides[kept].reshape(-1, 2)), axis=0, return_inverse=True)
         weights = np.bincount(which.ravel(), cotangent.ravel() / 2, len(pairs))
-        # Beside an obtuse triangle at the rim it is negative: the cells share no face there.
+        # Next to an obtuse triangle at the rim it is negative: the cells share no face there.
         weights = np.where(weights > 1e-9, weights, 0.0)
         return cls._of(points, pairs.reshape(-1, 2), weights)
 
@@ -154,7 +154,7 @@ class SiteGraph:
     def subgraph(self, index: Int[Tensor, " k"]) -> "SiteGraph":
         """Return the graph of some sites, renumbered in the order of `index`, all different.
 
-        Pairs of which one site is not among them are gone, and so is what they counted.
+        Pairs of which one site is not among them are left out.
         """
         index = index.to(self.edges.device)
         number = torch.full((len(self),), -1, device=index.device)

@@ -31,7 +31,7 @@ class PatchGrid(CroppedImage):
     step
         Distance of neighbouring patches along rows and columns, px, >= 1; one number for both.
         The default is half the patch size. A step larger than the patch is allowed: the pixels
-        between patches are then skipped, as `coverage` says.
+        between patches are then skipped, see `coverage`.
     percentiles
         The percentiles of the image that become 0 and 1. The default (0, 100) is the full range,
         so nothing is clipped; narrower ones saturate the tails (useful against hot pixels).
@@ -50,7 +50,7 @@ class PatchGrid(CroppedImage):
     mask : Tensor or None
         Which cells hold a patch, bool, shape (rows, cols); ``None`` on a raster: all do.
     graph : SiteGraph or None
-        Which patches are neighbours, where sites have no lattice; else ``None``.
+        Graph of neighbouring patches, where sites have no lattice; else ``None``.
     limits : tuple of float
         Intensities of the original image that became 0 and 1.
     coverage : float
@@ -101,10 +101,9 @@ class PatchGrid(CroppedImage):
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
-        The spectral axis is the last one. Nothing in the numbers tells an image axis from a
-        spectral one, so a cube with other axes passes unseen unless its last axis is very short:
-        move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length, rows, cols), and look
-        at ``phyvae.plot_patches(grid)``.
+        The spectral axis is the last one. A cube with other axes is not noticed unless its last
+        axis is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length,
+        rows, cols), and look at ``phyvae.plot_patches(grid)``.
 
         Parameters
         ----------
@@ -169,13 +168,13 @@ class PatchGrid(CroppedImage):
             As for a raster.
         sites
             Centres (y, x), px, shape (n, 2), n >= 4, such as `find_sites` returns. Swapped
-            coordinates cannot be told unless one falls out of the image: look at `plot_patches`.
+            coordinates are noticed only if one falls out of the image: look at `plot_patches`.
         subpixel
             Interpolate the image (cubic splines, kept within its range), so that a patch is
             centred on its site exactly; else on the nearest pixel, up to half a pixel off.
         lattice
             ``False`` for sites without a lattice: the grid then is one row of patches, in the
-            order of `sites`, and ``grid.graph`` says which are neighbours (see `SiteGraph`).
+            order of `sites`, and ``grid.graph`` holds the pairs of neighbours (see `SiteGraph`).
         vectors
             Steps ((y, x) from row to row, (y, x) from column to column), px; by default those
             that repeat most, rows as far downwards and columns as far to the right as they go.

@@ -1,4 +1,4 @@
-"""Patches with what is known of each of them, the input of a model."""
+"""Patches with known values such as classes: the input of a model."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,7 +44,7 @@ class Patches:
 
 
 def as_known(values: Any, shape: tuple[int, int]) -> Float[np.ndarray, "cells values"]:
-    """Check what is known of the patches of a grid; return a row per cell, NaN where unknown."""
+    """Check the known values of a grid; return a row per cell, NaN where unknown."""
     array = as_real(values, "values")
     if array.shape[:2] != shape or array.ndim not in (2, 3):
         raise ValueError(
@@ -53,7 +53,7 @@ def as_known(values: Any, shape: tuple[int, int]) -> Float[np.ndarray, "cells va
         )
     numbers = array.reshape(shape[0] * shape[1], -1).astype(np.float32)
     if np.isinf(numbers).any():
-        raise ValueError("values holds Inf; NaN stands for what is unknown.")
+        raise ValueError("values holds Inf; NaN stands for unknown values.")
     if array.dtype.kind in "iu":
         if array.min() < -1:
             raise ValueError(

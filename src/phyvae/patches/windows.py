@@ -46,10 +46,10 @@ def crop(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
 
 
 def random_neighbours(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
-    """Sample for each window another one that shares no pixel with it.
+    """Sample for each window another one at 1 to 1.3 patch sizes in a random direction.
 
-    Its distance is 1 to 1.3 patches in a random direction, or in the opposite one if it then
-    leaves the image. In an image of less than two patches the two overlap.
+    The two share no pixel, or along diagonals the corner. If the second would leave the image, the
+    opposite direction is taken; in an image of less than two patches the two overlap.
     """
     random = torch.rand(2, len(corners), generator=generator, device=corners.device)
     angle, size = 2 * math.pi * random[0], corners.new_tensor(windows.shape[2:])
