@@ -60,11 +60,12 @@ class TestAnyGrid:
     def test_patches_come_with_what_is_known_of_them_in_the_models_precision(self):
         known = np.arange(100.0).reshape(10, 10)
         index = torch.tensor([7, 3])
-        data = grid_of().with_known(known).data(index, torch.zeros(1, dtype=torch.float64))
+        grid = grid_of()
+        data = grid.with_known(known).data(index, torch.zeros(1, dtype=torch.float64))
         assert data.pixels.dtype == data.known.dtype == torch.float64
-        assert_close(data.pixels, grid_of().gather(index).double())
+        assert_close(data.pixels, grid.gather(index).double())
         assert data.known.tolist() == [[7.0], [3.0]]
-        assert grid_of().data(index, torch.zeros(1)).known is None
+        assert grid.data(index, torch.zeros(1)).known is None
 
     def test_spectra_have_no_windows(self):
         cube = np.random.default_rng(0).random((6, 7, 20))

@@ -118,10 +118,12 @@ class TestItsCells:
         assert slanted.shape == (19, 10)
         assert len(slanted.indices) == 100
 
-    @pytest.mark.parametrize("distortion", [0.0, 20.0])
-    @pytest.mark.parametrize("name", ["bfo", "graphene"])
-    def test_a_phantom_that_drifted_is_indexed_whole(self, name, distortion):
-        phantom = getattr(phantoms, name)(distortion=distortion, seed=0)
+    @pytest.mark.parametrize(
+        ("name", "distortion", "side"),
+        [("bfo", 0.0, 320), ("bfo", 20.0, 600), ("graphene", 0.0, 320), ("graphene", 20.0, 320)],
+    )
+    def test_a_phantom_that_drifted_is_indexed_whole(self, name, distortion, side):
+        phantom = getattr(phantoms, name)((side, side), distortion=distortion, seed=0)
         grid = PatchGrid.at(phantom.image, phantom.sites, size=24)
         assert grid.off_lattice == 0
         # Neighbours in the grid are neighbours in the image.
