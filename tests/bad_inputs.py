@@ -173,6 +173,7 @@ SETTINGS = {
             "threshold": (-1, 1, NAN, "a", None),
             "min_distance": (-1, NAN, INF, "a"),
             "method": CHOICE[:3],
+            "dark": FLAG,
         },
     ),
     "ShiftVAE": (
