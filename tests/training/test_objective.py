@@ -126,7 +126,7 @@ class TestPublished:
 
     def test_a_batch_that_is_no_square_is_refused(self):
         model, tile, _ = setting()
-        with pytest.raises(ValueError, match=r"10 patches were drawn.*square number"):
+        with pytest.raises(ValueError, match=r"10 patches fill none.*square number"):
             run(PhysicsObjective(EdgeLoss(), coupling="published"), model, tile, torch.arange(10))
 
 

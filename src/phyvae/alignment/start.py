@@ -18,7 +18,7 @@ from ..models import ShiftVAE, check_patches
 from ..models.options import Decoding
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
-from ..patches.windows import Corners, Windows, at, beside, drawn, inside
+from ..patches.windows import Corners, Windows, clamped, crop, random_corners, random_neighbours
 from .factors import Factors, features, maximum_autocorrelation
 
 __all__ = ["Alignment", "align"]
@@ -154,7 +154,9 @@ def align(
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
     with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
-        _whiten(model, at(windows, drawn(windows, 2048, generator)).flatten(1), generator)
+        _whiten(
+            model, crop(windows, random_corners(windows, 2048, generator)).flatten(1), generator
+        )
         shift = _Shift(model, windows, pairs, reach, generator)
         share = _learn_shift(shift, steps, lr, bar.update)
         _say_nothing_yet(model)
@@ -187,12 +189,12 @@ class _Shift:
 
     def __call__(self) -> tuple[Tensor, Corners, Float[Tensor, "n z_dim"]]:
         """Return the loss, all windows' corners and what the encoder says of them."""
-        first = drawn(self.windows, self.pairs, self.generator)
+        first = random_corners(self.windows, self.pairs, self.generator)
         random = torch.rand(first.shape, generator=self.generator, device=first.device)
         offset = (random * (2 * self.reach + 1)).long() - self.reach
-        second = inside(self.windows, first + offset)
+        second = clamped(self.windows, first + offset)
         corners = torch.cat([first, second])
-        said = self.model.posterior(Patches(at(self.windows, corners))).mean
+        said = self.model.posterior(Patches(crop(self.windows, corners))).mean
         shift = said[:, : self.model.coord]
         moved = (shift[self.pairs :] - shift[: self.pairs]) * self.model.shift_scale
         miss = (moved + second - first).square().sum(1) / (self.reach / 3) ** 2
@@ -224,15 +226,15 @@ class _OnTheLattice:
 
     @torch.no_grad()
     def __call__(self, corners: Corners) -> tuple[Tensor, Tensor]:
-        patches = at(self.windows, corners)
+        patches = crop(self.windows, corners)
         shift = self.model.posterior(Patches(patches)).mean[:, : self.model.coord]
         sites = corners + (shift * self.model.shift_scale).round().long()
-        return features(at(self.windows, inside(self.windows, sites)), patches)
+        return features(crop(self.windows, clamped(self.windows, sites)), patches)
 
 
 def _factors(site: _OnTheLattice, generator: torch.Generator, count: int = 4096) -> Factors:
-    first = drawn(site.windows, count, generator)
-    second = beside(site.windows, first, generator)
+    first = random_corners(site.windows, count, generator)
+    second = random_neighbours(site.windows, first, generator)
     # A thousand windows at a time bound the memory.
     one, two = (
         tuple(map(torch.cat, zip(*map(site, corners.split(1024)), strict=True)))
@@ -255,7 +257,7 @@ def _learn_content(
     clear = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.grid)
     for descend in _steps(model.encoder_z, steps, lr, tell):
         loss, corners, said = shift()
-        neighbours = beside(shift.windows, corners, shift.generator)
+        neighbours = random_neighbours(shift.windows, corners, shift.generator)
         target = factors(torch.cat(site(neighbours), 1))[:, :kept] * clear
         content = said[:, model.content][:, :kept]
         descend(loss + (content - target).square().mean())
@@ -275,7 +277,7 @@ def _learn_to_draw(
 ) -> None:
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
     for descend in _steps(model.decoder, steps, lr, tell):
-        patches = at(windows, drawn(windows, 100, generator))
+        patches = crop(windows, random_corners(windows, 100, generator))
         with torch.no_grad():
             latents = model.posterior(Patches(patches)).sample(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)

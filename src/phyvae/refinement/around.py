@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..patches.windows import Corners, at, inside
+from ..patches.windows import Corners, clamped, crop
 from .descent import Problem, coins
 
 __all__ = ["other_noises", "said_around"]
@@ -31,10 +31,10 @@ def said_around(
     said, own = [], []
     for rows, data in problem.batches():
         there = [
-            inside(windows, corners[rows] + torch.stack([dy, dx])) for dy in steps for dx in steps
+            clamped(windows, corners[rows] + torch.stack([dy, dx])) for dy in steps for dx in steps
         ]
         answers = [
-            model.posterior(data.showing(at(windows, one).to(model.like))).mean for one in there
+            model.posterior(data.showing(crop(windows, one).to(model.like))).mean for one in there
         ]
         own.append(answers[len(answers) // 2])
         mean = own[-1].clone()

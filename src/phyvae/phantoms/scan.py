@@ -1,4 +1,4 @@
-"""The scan of every phantom: where its pixels look, and what disturbs it."""
+"""The simulated scan of every phantom: sampled positions, contamination and noise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, p
 
 _COLUMN_SPREAD = 0.03  # relative standard deviation of the columns' brightness
 _LINE_JITTER = 0.05  # of the drift
-_MOST = 1e9  # electrons; NumPy draws no more, and no detector counts them
+_MOST = 1e9  # electrons; NumPy samples no larger Poisson numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Phantom:
-    """An image and the truth about it.
+    """A simulated image with its ground truth.
 
     Attributes
     ----------
     image
-        What the microscope recorded, shape (height, width), float32. Noise is added and never
-        clipped; then the image is scaled so that its minimum is 0 and its maximum 1.
+        The recorded image, shape (height, width), float32. Noise is added and never clipped; then
+        the image is scaled so that its minimum is 0 and its maximum 1.
     clean
         The same without noise, on the scale of `image`: their difference is the noise.
     domains
-        The domain in which each pixel looked, shape (height, width), 0 to ``len(names) - 1``.
+        The label of the domain at each pixel, shape (height, width), 0 to ``len(names) - 1``.
     sites
         Unit cell origins as they appear in the image, shape (n, 2), (y, x) in px: centres for
         atom-centred patches. A columns of perovskites, all columns of NiO, maxima of graphene.
@@ -57,7 +57,7 @@ class Phantom:
 
 
 class Scan:
-    """One scan: where its pixels look, what disturbs it, the random numbers of both."""
+    """One scan of a specimen: its sampled positions, its noise, and the random generators."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Scan:
         if not 0 <= as_number(distortion, "distortion") <= min(shape) / 10:
             raise ValueError(
                 f"distortion={distortion} px must lie in [0, {min(shape) / 10:g}] px, a tenth of "
-                "the shorter side, or the scan looks twice at one row; reduce it."
+                "the shorter side, or the scan samples a row twice; reduce it."
             )
         for name, value in (("background", background), ("noise", noise)):
             if not 0 <= as_number(value, name) < _MOST:
@@ -114,7 +114,7 @@ class Scan:
 
     @property
     def positions(self) -> tuple[Array, Array]:
-        """Where each pixel looks, (y, x) on the specimen, px, each (height, width)."""
+        """The position (y, x) on the specimen of each pixel, px, each (height, width)."""
         y, x = np.indices(self.shape)
         return y + self.drift[:, :1], x + self.drift[:, 1:]
 
@@ -147,7 +147,7 @@ class Scan:
         sigma = column * self.lattice
         places, heights = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         heights = heights * (1 + _COLUMN_SPREAD * self.rng.standard_normal(len(heights)))
-        # Each column is drawn in its own window, wide enough for lines that jitter apart.
+        # Each column is rendered in its own window, wide enough for lines that jitter apart.
         half = int(4 * sigma + np.abs(np.diff(self.drift[:, 1])).max()) + 1
         window = np.arange(-half, half + 1)
         nearest = np.rint(self.appear(places)).astype(np.int64)

@@ -1,28 +1,12 @@
-"""Patches on sites are the windows they say, in the row and column of their lattice."""
+"""Sites are put in the row and column of their lattice, or in a row with a graph."""
 
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import map_coordinates
 from torch.testing import assert_close
 
+from on_sites import IMAGE, SHAPE, grid_of, net
 from phyvae import PatchGrid, phantoms
-from phyvae.models import sliding
-
-SHAPE = (110, 90)
-IMAGE = np.random.default_rng(0).random(SHAPE)
-
-
-def net(noise=0.3, step=(11.0, 9.0), seed=1):
-    """Sites of a rectangular lattice, rows and columns of them, shape (rows, cols, 2)."""
-    lines = [np.arange(step[k] / 2, SHAPE[k], step[k]) for k in (0, 1)]
-    sites = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)
-    return sites + np.random.default_rng(seed).uniform(-noise, noise, sites.shape)
-
-
-def grid_of(sites=None, size=(7, 5), **options):
-    sites = net() if sites is None else sites
-    return PatchGrid.at(IMAGE, sites.reshape(-1, 2), size, **options)
 
 
 class TestItsCells:
@@ -134,122 +118,18 @@ class TestItsCells:
         assert slanted.shape == (19, 10)
         assert len(slanted.indices) == 100
 
-    @pytest.mark.parametrize("distortion", [0.0, 20.0])
-    @pytest.mark.parametrize("name", ["bfo", "graphene"])
-    def test_a_phantom_that_drifted_is_indexed_whole(self, name, distortion):
-        phantom = getattr(phantoms, name)(distortion=distortion, seed=0)
+    @pytest.mark.parametrize(
+        ("name", "distortion", "side"),
+        [("bfo", 0.0, 320), ("bfo", 20.0, 600), ("graphene", 0.0, 320), ("graphene", 20.0, 320)],
+    )
+    def test_a_phantom_that_drifted_is_indexed_whole(self, name, distortion, side):
+        phantom = getattr(phantoms, name)((side, side), distortion=distortion, seed=0)
         grid = PatchGrid.at(phantom.image, phantom.sites, size=24)
         assert grid.off_lattice == 0
         # Neighbours in the grid are neighbours in the image.
         step = np.diff(grid.sites, axis=1)
         length = np.hypot(*step[np.isfinite(step).all(-1)].T)
         assert length.max() < 1.5 * np.median(length)
-
-
-class TestSubpixel:
-    @pytest.mark.parametrize("size", [(7, 5), 6])
-    def test_patches_are_scipys_spline_at_the_sites(self, size):
-        grid = grid_of(size=size, subpixel=True, percentiles=None)
-        image = IMAGE.astype(np.float32).astype(float)
-        offset = [np.arange(n) - (n - 1) / 2 for n in grid.patch_shape]
-        for k in (0, 37, 99):
-            y, x = net().reshape(-1, 2)[k]
-            at = np.meshgrid(y + offset[0], x + offset[1], indexing="ij")
-            expected = map_coordinates(image, at, order=3, mode="mirror")
-            expected = torch.from_numpy(expected).float().clamp(image.min(), image.max())
-            assert_close(grid.gather(torch.tensor([k]))[0], expected, atol=1e-5, rtol=0)
-        np.testing.assert_allclose(grid.centers, net(), atol=1e-12)
-
-    def test_at_whole_pixels_nothing_is_interpolated(self):
-        sites = np.round(net())
-        assert_close(
-            grid_of(sites, subpixel=True).patches, grid_of(sites).patches, atol=1e-5, rtol=0
-        )
-
-    def test_values_stay_within_those_of_the_image(self):
-        patches = grid_of(subpixel=True).patches
-        assert patches.min() >= 0
-        assert patches.max() <= 1
-
-    def test_a_patch_lies_in_the_image_whole(self):
-        sites = np.stack(np.meshgrid([2, 10, 17.9], [2, 10, 18.1], indexing="ij"), -1)
-        grid = PatchGrid.at(IMAGE[:21, :21], sites.reshape(-1, 2), size=5, subpixel=True)
-        assert grid.shape == (3, 2)
-        assert grid.near_border == 3
-
-    def test_another_image_is_interpolated_anew(self):
-        grid = grid_of(subpixel=True)
-        before = grid.patches
-        grid.image = grid.image.flip(0)
-        assert not torch.equal(grid.patches, before)
-
-
-class TestWhatAnyGridCanDo:
-    def test_coverage_is_the_share_of_pixels_in_a_patch(self):
-        grid = grid_of(np.delete(net().reshape(-1, 2), 34, axis=0), size=(12, 5))
-        seen = np.zeros(SHAPE, bool)
-        for top, left in (grid.centers[grid.mask.numpy()] - (5.5, 2)).astype(int):
-            seen[top : top + 12, left : left + 5] = True
-        assert grid.coverage == pytest.approx(seen.mean())
-
-    def test_moving_keeps_everything_but_the_device(self):
-        grid = grid_of(subpixel=True)
-        moved = grid.to("cpu")
-        assert_close(moved.patches, grid.patches)
-        assert_close(moved.mask, grid.mask)
-        assert isinstance(moved, PatchGrid)
-
-    def test_windows_are_those_of_the_image(self):
-        assert grid_of(size=(7, 5)).windows.shape == (104, 86, 7, 5)
-
-    def test_its_name_says_what_was_left_out(self):
-        assert repr(grid_of(size=15)) == (
-            "PatchGrid.at(64 sites, shape=(8, 8), patch_shape=(15, 15), near_border=36, "
-            "off_lattice=0)"
-        )
-
-    def test_no_fast_path_of_a_raster_is_taken(self):
-        assert sliding.pays(PatchGrid(IMAGE, size=30, step=1))
-        for lattice in (True, False):
-            grid = grid_of(size=30, lattice=lattice)
-            grid.shape = (61, 81)  # as many as at step 1
-            grid.step = (1, 1)
-            assert not sliding.pays(grid)
-
-    def test_a_raster_has_no_mask_and_no_graph(self):
-        grid = PatchGrid(IMAGE, size=8)
-        assert grid.mask is None
-        assert grid.graph is None
-        assert_close(grid.indices, torch.arange(len(grid)))
-
-
-class TestSamples:
-    def test_whole_numbers_are_minus_one_where_there_is_no_patch(self):
-        labels = np.arange(110 * 90).reshape(SHAPE).astype(np.uint16)
-        grid = grid_of(np.delete(net().reshape(-1, 2), 34, axis=0))
-        sampled = grid.sample(labels)
-        y, x = np.round(grid.centers[0, 0]).astype(int)
-        assert sampled[0, 0] == labels[y, x]
-        assert sampled[3, 4] == -1
-        assert sampled.min() == -1
-
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
-    def test_numbers_with_a_point_are_nan_there(self, dtype):
-        sampled = grid_of(np.delete(net().reshape(-1, 2), 34, axis=0)).sample(IMAGE.astype(dtype))
-        assert sampled.dtype == dtype
-        assert np.isnan(sampled[3, 4])
-        assert np.isnan(sampled).sum() == 1
-
-    def test_a_tensor_is_sampled_alike(self):
-        assert_close(grid_of().sample(torch.from_numpy(IMAGE)), grid_of().sample(IMAGE))
-
-    def test_truth_values_have_no_filler(self):
-        with pytest.raises(TypeError, match=r"labels has dtype bool.*astype\(int\)"):
-            grid_of().sample(IMAGE > 0.5)
-
-    def test_labels_of_another_shape_are_refused(self):
-        with pytest.raises(ValueError, match=r"labels has shape \(5, 5\)"):
-            grid_of().sample(np.ones((5, 5)))
 
 
 class TestWithoutALattice:
@@ -332,45 +212,3 @@ class TestRefusals:
     def test_bad_images_are_named(self, image):
         with pytest.raises(ValueError, match="image"):
             PatchGrid.at(image, net().reshape(-1, 2), size=7)
-
-
-class TestASeries:
-    def test_all_share_one_intensity_scale(self):
-        images = [IMAGE, 3 * IMAGE[:60, :50] - 1]
-        grids = PatchGrid.series(images, size=8, step=3)
-        assert [grid.shape for grid in grids] == [(35, 28), (18, 15)]
-        assert grids[0].limits == grids[1].limits == (images[1].min(), images[1].max())
-        for grid, image in zip(grids, images, strict=True):
-            low, high = grid.limits
-            assert_close(grid.image, torch.from_numpy((image - low) / (high - low)).float())
-
-    def test_a_stack_is_a_sequence_of_its_frames(self):
-        stack = np.random.default_rng(0).random((3, 40, 30))
-        for images in (stack, list(stack), torch.from_numpy(stack)):
-            grids = PatchGrid.series(images, size=8)
-            assert len(grids) == 3
-            assert_close(grids[1].image, PatchGrid.series(stack, size=8)[1].image)
-
-    def test_one_image_is_the_series_of_one(self):
-        (grid,) = PatchGrid.series(IMAGE[None], size=8, percentiles=(1.0, 99.0))
-        alone = PatchGrid(IMAGE, size=8, percentiles=(1.0, 99.0))
-        assert_close(grid.image, alone.image)
-        assert grid.limits == alone.limits
-
-    def test_scaling_is_off_on_request(self):
-        grids = PatchGrid.series(7 * IMAGE[None] - 3, size=8, percentiles=None)
-        assert_close(grids[0].image, torch.from_numpy(7 * IMAGE - 3).float())
-
-    @pytest.mark.parametrize(
-        ("images", "named"),
-        [
-            (IMAGE, r"images has shape \(110, 90\).*image\[None\]"),
-            ([], "images has shape"),
-            ([IMAGE, np.ones((40, 40))], r"images\[1\] is constant"),
-            ([IMAGE, IMAGE[:6]], "size=8 px exceeds"),
-            ("scans", "images of type str"),
-        ],
-    )
-    def test_other_images_are_refused(self, images, named):
-        with pytest.raises((ValueError, TypeError), match=named):
-            PatchGrid.series(images, size=8)
