@@ -221,14 +221,13 @@ def _each(value: Any, several: bool, maps: list[Any], name: str) -> list[Any]:
 def _as_series(maps: list[Any], masks: list[Any], graphs: list[Any]) -> Series:
     """Check that maps suit each other and their graphs."""
     checked = [as_maps(one, there) for one, there in zip(maps, masks, strict=True)]
-    series = Series([one for one, _ in checked], [there for _, there in checked], graphs)
-    counts = [len(one) for one in series.maps]
+    counts = [len(one) for one, _ in checked]
     if len(set(counts)) > 1:
         raise ValueError(f"maps have {counts} channels, but must have equally many.")
-    for one, graph in zip(series.maps, graphs, strict=True):
+    for (one, _), graph in zip(checked, graphs, strict=True):
         if graph is not None:
             _check_sites(graph, one.shape)
-    return series
+    return Series([one for one, _ in checked], [there for _, there in checked], graphs)
 
 
 def _check_sites(graph: object, shape: tuple[int, ...]) -> None:

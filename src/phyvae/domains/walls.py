@@ -5,6 +5,7 @@ above, below, left and right; with a graph, the sites whose Voronoi cells share 
 """
 
 from math import fsum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -225,7 +226,7 @@ def wall_length_ratio(
 
 
 def _with_neighbours(
-    labels: npt.ArrayLike | Tensor, graph: SiteGraph | None, *, diagonals: bool = False
+    labels: npt.ArrayLike | Tensor, graph: Any, *, diagonals: bool = False
 ) -> tuple[Int[np.ndarray, "..."], Neighbours]:
     """Return checked labels and the pairs of neighbouring cells that hold a patch."""
     domains = as_labels(labels)
