@@ -91,9 +91,9 @@ def test_its_settings_are_frozen(grid, tmp_path):
         ({"every": 0}, "every=0 must be at least 1 epoch"),
         ({"every": -3}, "every=-3"),
         ({"channel": -1}, "channel=-1 must be at least 0; channels count from 0"),
-        ({"method": "kmeans"}, "method='kmeans' is unknown"),
+        ({"method": "kmeans"}, "method='kmeans' must be one of"),
         ({"classes": 3, "method": "chan_vese"}, "classes=3 exceeds the 2"),
-        ({"denoise": 0.0}, "denoise=0.0 must be None"),
+        ({"denoise": 0.0}, "denoise=0 must be > 0"),
     ],
 )
 def test_what_it_cannot_draw_is_refused_before_the_training(grid, tmp_path, settings, message):
@@ -119,3 +119,9 @@ def test_a_channel_that_the_model_lacks_is_refused(grid, tmp_path):
     draw = phyvae.DrawMaps(grid, tmp_path, every=1, method="otsu", channel=2)
     with pytest.raises(ValueError, match="channel=2 is none of the model's 2 latent maps, 0 to 1"):
         fit(trainer_on(grid), grid, 1, draw)
+
+
+def test_a_callback_refuses_what_cannot_segment_empty_cells(site_grid, tmp_path):
+    with pytest.raises(ValueError, match="chan_vese"):
+        phyvae.DrawMaps(site_grid, tmp_path, method="chan_vese")
+    phyvae.DrawMaps(site_grid, tmp_path, method="otsu")
