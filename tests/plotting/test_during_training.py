@@ -43,10 +43,10 @@ def test_pictures_appear_after_every_so_many_epochs_of_the_trainer(grid, tmp_pat
 def test_weights_and_global_generators_are_as_without_it(grid, tmp_path):
     drawn, plain = trainer_on(grid), trainer_on(grid)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    fit(drawn, grid, 3, phyvae.DrawMaps(grid, str(tmp_path), every=1, classes=3, denoise=0.3))
+    fit(drawn, grid, 2, phyvae.DrawMaps(grid, str(tmp_path), every=1, classes=3, denoise=0.3))
     assert (torch.get_rng_state() == before[0]).all()
     assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
-    fit(plain, grid, 3)
+    fit(plain, grid, 2)
     for name, weight in plain.model.state_dict().items():
         assert torch.equal(drawn.model.state_dict()[name], weight), name
 

@@ -1,4 +1,4 @@
-"""Figures of what the library computes: latent maps, domains, the manifold, training curves.
+"""Figures of latent maps, domains, the manifold, patches, sites and training curves.
 
 Each function returns ``(fig, axes)``, `axes` an array, and shows nothing. `width` is in inches:
 3.4 fills one column of a journal, 7 two; text is 7 to 8 pt at either, and rcParams stay untouched.

@@ -25,7 +25,7 @@ def plot_latent_maps(
     Parameters
     ----------
     maps
-        Latent maps, shape (channels, rows, cols); what is not finite stays white.
+        Latent maps, shape (channels, rows, cols); values that are not finite stay white.
     labels
         Domains, shape (rows, cols), integers: the last panel. Negative means none: white.
     grid
