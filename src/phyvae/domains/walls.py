@@ -126,8 +126,8 @@ def boundary_length(
 
     .. math:: L = \frac{\pi}{4} \sum_{ij} w_{ij} d_{ij},
 
-    the sum of the lengths of all faces between unequal sites, less what a straight wall gains
-    by its zigzag along faces, on average over all directions.
+    the sum of the lengths of all faces between unequal sites, corrected for the zigzag of a
+    straight wall along faces, on average over all directions.
 
     Parameters
     ----------
