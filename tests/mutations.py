@@ -260,15 +260,15 @@ BREAKS = [
         "domains/test_segmentation.py",
     ),
     Break(
-        "domains/segmentation.py",
+        "domains/otsu.py",
         "levels = np.round(255 * values).astype(np.uint8)",
         "levels = np.round(31 * values).astype(np.uint8)",
-        "domains/test_segmentation.py::TestOtsu",
+        "domains/test_otsu.py",
     ),
     Break(
         "domains/segmentation.py",
-        "return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, -1)",
-        "return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, 0)",
+        "return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=-1)",
+        "return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=0)",
         "test_empty_cells.py::TestSegment",
     ),
     Break(
@@ -284,9 +284,9 @@ BREAKS = [
         "test_empty_cells.py::TestMetrics",
     ),
     Break(
-        "domains/walls.py",
-        "crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2**0.5",
-        "crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2",
+        "patches/neighbours.py",
+        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length)",
+        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length**2)",
         "domains/test_walls.py::TestBoundaryLength",
     ),
     Break(
@@ -314,22 +314,22 @@ BREAKS = [
         "refinement/test_refining.py::TestLaws",
     ),
     Break(
-        "domains/astride.py",
-        "return np.where(astride, kinds[votes.argmax(axis=0)], labels)",
+        "domains/voting.py",
+        "return np.where(outliers, kinds[votes.argmax(axis=0)], labels)",
         "return labels",
-        "domains/test_segmentation.py::TestCellsAstrideAWall",
+        "domains/test_voting.py",
     ),
     Break(
-        "domains/astride.py",
-        "votes = np.stack([_neighbours((labels == kind) & ~astride, graph) for kind in kinds])",
-        "votes = np.stack([_neighbours(labels == kind, graph) for kind in kinds])",
-        "domains/test_segmentation.py::TestCellsAstrideAWall",
+        "domains/voting.py",
+        "votes = np.stack([neighbours.sums((labels == kind) & ~outliers) for kind in kinds])",
+        "votes = np.stack([neighbours.sums(labels == kind) for kind in kinds])",
+        "domains/test_voting.py",
     ),
     Break(
         "domains/mixture.py",
         "few = few + np.sqrt(noise) * np.random.default_rng(seed).normal(size=few.shape)",
         "few = few + 0 * noise",
-        "domains/test_segmentation.py::TestSignal",
+        "domains/test_mixture.py::TestSignal",
     ),
     Break(
         "refinement/encoder_likelihood.py",

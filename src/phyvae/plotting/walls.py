@@ -1,20 +1,21 @@
-"""Lines between cells of unequal labels, on a raster or on sites; empty cells have no wall."""
+"""Lines of the walls between cells of unequal labels; empty cells have no wall."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._cells import corners_of, on_sites
-from ._given import Extent
+from ..patches.neighbours import neighbours_of
+from .arguments import Extent
+from .cells import corners_of, on_sites
 
-__all__ = ["draw_walls"]
+__all__ = ["add_walls"]
 
 
-def draw_walls(
+def add_walls(
     ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
 ) -> None:
-    """Draw the sides between cells of unequal labels; without lattice, lines half way."""
+    """Add the sides between cells of unequal labels; without lattice, lines half way."""
     from matplotlib.collections import LineCollection
 
     if not on_sites(grid):
@@ -26,8 +27,8 @@ def draw_walls(
         lines = _half_way(grid, labels, pixel_size)
     else:
         lines = _between(pixel_size * corners_of(grid), labels)
-    drawn = [line[:, ::-1] for line in lines]
-    walls = LineCollection(drawn, colors=colour, linewidths=0.7, capstyle="projecting")
+    flipped = [line[:, ::-1] for line in lines]  # matplotlib takes (x, y)
+    walls = LineCollection(flipped, colors=colour, linewidths=0.7, capstyle="projecting")
     ax.add_collection(walls, autolim=False)
 
 
@@ -38,7 +39,7 @@ def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
     """
     lines = []
     for sides, cells in ((corners, labels), (corners.swapaxes(0, 1), labels.T)):
-        wall = _unequal(cells[1:], cells[:-1])
+        wall = (cells[1:] != cells[:-1]) & (cells[1:] >= 0) & (cells[:-1] >= 0)
         begins_or_ends = np.diff(np.pad(wall, ((0, 0), (1, 1))).astype(int), axis=1)
         row, begin = np.nonzero(begins_or_ends == 1)
         end = np.nonzero(begins_or_ends == -1)[1]
@@ -48,13 +49,8 @@ def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
 
 def _half_way(grid: Any, labels: Any, pixel_size: float) -> list[npt.NDArray[Any]]:
     """Return a short line across each edge of the graph whose sites have unequal labels."""
-    first, second = grid.graph.edges[grid.graph.weights > 0].cpu().numpy().T
-    middle = (grid.sites[0, first] + grid.sites[0, second]) / 2
-    half = 0.3 * (grid.sites[0, second] - grid.sites[0, first])[:, ::-1] * (-1, 1)
-    wall = _unequal(labels[0, first], labels[0, second])
-    return list(pixel_size * np.stack([middle - half, middle + half], axis=1)[wall])
-
-
-def _unequal(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    unequal: npt.NDArray[Any] = (a != b) & (a >= 0) & (b >= 0)
-    return unequal
+    pairs = neighbours_of(labels.shape, labels >= 0, grid.graph)
+    wall = pairs.where(labels[0, pairs.first] != labels[0, pairs.second])
+    first, second = grid.sites[0, wall.first], grid.sites[0, wall.second]
+    middle, half = (first + second) / 2, 0.3 * (second - first)[:, ::-1] * (-1, 1)
+    return list(pixel_size * np.stack([middle - half, middle + half], axis=1))

@@ -1,40 +1,44 @@
-"""What is given to a figure: arrays and coordinates that fit each other."""
+"""Arguments of figures: arrays, coordinates and sizes, checked and made to fit each other."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from .._checks import as_integer, as_number, brief, refuse_channels_last
+from .._checks import (
+    as_array,
+    as_integer,
+    as_number,
+    as_positive,
+    brief,
+    refuse_channels_last,
+)
 from ..patches.grid import PatchGrid
 
 __all__ = [
     "Array",
     "Extent",
-    "as_array",
-    "as_labels",
-    "as_maps",
-    "as_picture",
-    "brief",
-    "checked_width",
-    "chosen_channels",
+    "as_channels",
+    "as_domains",
+    "as_image",
+    "as_latents",
+    "as_width",
+    "check_grid",
+    "check_names",
     "extent_of",
     "frame_of",
     "in_unit",
-    "refuse_no_grid",
 ]
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 Extent: TypeAlias = tuple[float, float, float, float]  # left, right, bottom, top
 
 
-def as_array(values: Any) -> npt.NDArray[Any]:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-
-
-def as_maps(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
-    z = as_array(maps)
+def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
+    """Check latent maps, shape (channels, rows, cols), in which cells may be empty."""
+    z = as_array(maps, name)
     if z.dtype.kind not in "fiub":
         raise TypeError(
             f"{name}={brief(maps)} of dtype {z.dtype} must be real latent maps, shape (channels, "
@@ -50,8 +54,9 @@ def as_maps(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
     return z
 
 
-def as_labels(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    domains = as_array(labels)
+def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Check labels of the cells of a map of some shape."""
+    domains = as_array(labels, "labels")
     if domains.dtype.kind not in "fiub":
         raise TypeError(
             f"labels={brief(labels)} of dtype {domains.dtype} must be an array of integers, shape "
@@ -65,8 +70,9 @@ def as_labels(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     return domains.astype(int)
 
 
-def as_picture(image: Any) -> npt.NDArray[Any]:
-    values = as_array(image.image if isinstance(image, PatchGrid) else image)
+def as_image(image: Any) -> npt.NDArray[Any]:
+    """Check an image, or return that of a grid; of a spectrum image, the mean intensity."""
+    values = as_array(image.image if isinstance(image, PatchGrid) else image, "image")
     if values.dtype.kind not in "fiub":
         raise TypeError(
             f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
@@ -81,45 +87,69 @@ def as_picture(image: Any) -> npt.NDArray[Any]:
     return values
 
 
-def chosen_channels(channels: Any, count: int) -> list[int]:
+def as_latents(channels: Any, count: int) -> list[int]:
+    """Check the two latents to plot, or the one if there is no other."""
     if not isinstance(channels, tuple | list) or len(channels) not in (1, 2):
         raise TypeError(f"channels={brief(channels)} must be two latents, such as (0, 1).")
     along = [as_integer(k, "channels", 0) for k in channels[:count]]
-    if len({*along}) < len(along) or not all(0 <= k < count for k in along):
+    if len({*along}) < len(along) or not all(k < count for k in along):
         raise ValueError(f"channels={channels} must be two different ones of {[*range(count)]}.")
     return along
 
 
+def as_width(width: Any) -> float:
+    """Check the width of a figure, inches."""
+    inches = as_positive(as_number(width, "width", "a number of inches"), "width", unit=" inches")
+    if inches > 100:
+        raise ValueError(f"width={inches:g} inches must be <= 100; 3.4 is one journal column.")
+    return inches
+
+
+def check_grid(grid: object) -> None:
+    """Raise a TypeError if an argument is no grid."""
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+        )
+
+
+def check_names(names: object, count: int) -> None:
+    """Raise an error unless there is a name for each map."""
+    listed = isinstance(names, Sequence) and not isinstance(names, str)
+    if names is not None and (not listed or len(names) != count):  # type: ignore[arg-type]
+        raise ValueError(f"names={brief(names)} must be a list of {count}, one for each map.")
+
+
 def extent_of(shape: tuple[int, ...], grid: Any = None) -> Extent:
     """Return the extent of all cells, each one step wide around its centre, px."""
-    if grid is not None:
-        refuse_no_grid(grid)
-    if grid is not None and grid.shape != tuple(shape):
-        raise ValueError(
-            f"grid has shape {grid.shape}, but maps and labels {tuple(shape)}; "
-            "pass the grid they were computed on."
-        )
-    first, last = ((0, 0), np.subtract(shape, 1))
-    if grid is not None:
+    if grid is None:
+        first, last = np.zeros(2), np.subtract(shape, 1)
+        half = np.full(2, 0.5)
+    else:
+        check_grid(grid)
+        if grid.shape != tuple(shape):
+            raise ValueError(
+                f"grid has shape {grid.shape}, but maps and labels {tuple(shape)}; "
+                "pass the grid they were computed on."
+            )
         # Not the corners: where sites are the centres, these may be empty.
         first, last = np.nanmin(grid.centers, axis=(0, 1)), np.nanmax(grid.centers, axis=(0, 1))
-    half = np.array((1, 1) if grid is None else grid.step) / 2
+        half = np.array(grid.step) / 2
     (top, left), (bottom, right) = first - half, last + half
     return float(left), float(right), float(bottom), float(top)
 
 
 def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
-    pixel_size = None if pixel_size is None else as_number(pixel_size, "pixel_size")
+    """Return an extent in the unit of the pixel size; in px without."""
+    size = 1.0 if pixel_size is None else as_positive(pixel_size, "pixel_size")
     if not isinstance(unit, str):
         raise TypeError(f"unit={brief(unit)} must be a name, such as 'nm'.")
-    if (pixel_size is None) != (unit == "px") or (
-        pixel_size is not None and not 0 < pixel_size < np.inf
-    ):
+    if (pixel_size is None) != (unit == "px"):
         raise ValueError(
             f"pixel_size={pixel_size} and unit={unit!r} go together, as in pixel_size=0.02, "
             "unit='nm'; leave both out for pixels."
         )
-    left, right, bottom, top = (edge * (pixel_size or 1) for edge in extent)
+    left, right, bottom, top = (edge * size for edge in extent)
     return left, right, bottom, top
 
 
@@ -129,19 +159,3 @@ def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> t
         raise ValueError(f"pixel_size={pixel_size} is that of an image pixel; pass grid, too.")
     extent = in_unit(extent_of(shape, grid), pixel_size, unit)
     return extent, "map px" if grid is None else unit
-
-
-def refuse_no_grid(grid: object) -> None:
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(
-            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
-        )
-
-
-def checked_width(width: Any) -> float:
-    inches = as_number(width, "width", "a number of inches")
-    if not 0 < inches <= 100:
-        raise ValueError(
-            f"width={width} inches must lie in (0, 100]; 3.4 is one column of a journal."
-        )
-    return inches

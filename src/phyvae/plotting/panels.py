@@ -1,4 +1,4 @@
-"""The panels of a figure: how arrays, walls and text are drawn in it."""
+"""The panels of a figure: images, labels, colourbars and text in one style."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -6,47 +6,47 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._cells import draw_cells, on_sites
-from ._given import Extent, checked_width
-from ._walls import draw_walls
+from .arguments import Extent, as_width
+from .cells import add_cells, on_sites
+from .walls import add_walls
 
-if TYPE_CHECKING:  # matplotlib is imported when a figure is drawn, not before
+if TYPE_CHECKING:  # matplotlib is imported when a figure is made, not before
     import matplotlib.figure
 
 __all__ = [
     "COLOURS",
-    "Drawn",
+    "Panels",
     "add_colourbar",
-    "draw_labels",
-    "draw_row",
     "finished",
     "label_colours",
     "label_outer",
     "latent_name",
     "new_panels",
-    "show",
+    "show_image",
+    "show_labels",
+    "show_row",
 ]
 
-Drawn: TypeAlias = tuple["matplotlib.figure.Figure", npt.NDArray[Any]]
+Panels: TypeAlias = tuple["matplotlib.figure.Figure", npt.NDArray[Any]]
 
-# Okabe & Ito's colours, which colour-blind readers tell apart; label k has colour k modulo 8.
+# Okabe & Ito's colours, which colour-blind readers can distinguish; label k has colour k mod 8.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 
 
-def new_panels(rows: int, columns: int, width: float) -> Drawn:
-    """Return a figure as high as a page, which `_finished` trims, and its axes."""
+def new_panels(rows: int, columns: int, width: float) -> Panels:
+    """Return a figure as high as a page, which `finished` trims, and its axes."""
     import matplotlib.pyplot as plt
 
-    size = (checked_width(width), 9.5)
+    size = (as_width(width), 9.5)
     return plt.subplots(rows, columns, figsize=size, layout="compressed", squeeze=False)
 
 
-def show(ax: Any, values: Any, **style: Any) -> Any:
-    """Draw row 0 at the top, square pixels, whatever the user's rcParams."""
+def show_image(ax: Any, values: Any, **style: Any) -> Any:
+    """Show an image with row 0 at the top, square pixels, whatever the user's rcParams."""
     return ax.imshow(values, origin="upper", **{"aspect": "equal", **style})
 
 
-def draw_row(
+def show_row(
     axes: Any,
     z: Any,
     labels: Any,
@@ -55,22 +55,22 @@ def draw_row(
     pixel_size: float = 1.0,
     names: Sequence[str] = (),
 ) -> None:
-    """Draw each channel and, in the last panel, the labels; hide what stays empty."""
+    """Show each channel and, in the last panel, the labels; hide empty panels."""
     for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
         values = np.ma.masked_invalid(channel)
-        shown = _draw_map(ax, values, extent, grid, pixel_size, cmap="viridis")
+        shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis")
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
-            draw_walls(ax, labels, extent, "white", grid, pixel_size)
+            add_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
-        draw_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
+        show_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
         axes[-1].set_title("labels")
     for ax in axes:
         ax.set_visible(ax.has_data())
 
 
-def draw_labels(
+def show_labels(
     ax: Any,
     labels: Any,
     extent: Extent,
@@ -78,11 +78,12 @@ def draw_labels(
     grid: Any = None,
     pixel_size: float = 1.0,
 ) -> None:
+    """Show labels in their colours, with their walls and a colourbar."""
     domains = np.ma.masked_less(labels, 0)
     colours, low, high, ticks = label_colours(domains.compressed())
     style = {"cmap": colours, "alpha": alpha, "clim": (low, high)}
-    shown = _draw_map(ax, domains, extent, grid, pixel_size, **style)
-    draw_walls(ax, labels, extent, "black", grid, pixel_size)
+    shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
+    add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
@@ -96,15 +97,15 @@ def label_colours(labels: Any) -> tuple[Any, float, float, range]:
     return colours, low - 0.5, high + 0.5, range(low, high + 1, 1 + (high - low) // 8)
 
 
-def _draw_map(
+def _show_map(
     ax: Any, values: Any, extent: Extent, grid: Any, pixel_size: float, **style: Any
 ) -> Any:
-    """Draw a value per cell: as an image, or where the sites are."""
+    """Show a value per cell: as an image, or at the sites."""
     if not on_sites(grid):
-        return show(ax, values, extent=extent, interpolation="nearest", **style)
-    drawn = draw_cells(ax, grid, values, pixel_size, **style)
+        return show_image(ax, values, extent=extent, interpolation="nearest", **style)
+    cells = add_cells(ax, grid, values, pixel_size, **style)
     ax.set(xlim=extent[:2], ylim=extent[2:])
-    return drawn
+    return cells
 
 
 def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
@@ -129,7 +130,7 @@ def label_outer(axes: Any, unit: str) -> None:
 
 
 def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
-    """Set the sizes of all text, and trim the height to what is drawn."""
+    """Set the sizes of all text, and trim the height of the page."""
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
@@ -147,4 +148,5 @@ def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
 
 
 def latent_name(channel: int) -> str:
+    """Return the symbol of a latent, counted from 0."""
     return f"$z_{channel + 1}$" if channel < 9 else f"$z_{{{channel + 1}}}$"

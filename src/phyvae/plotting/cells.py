@@ -1,4 +1,4 @@
-"""Cells of patches on sites, drawn where the sites are: empty ones stay blank."""
+"""Cells of patches on sites, at the places of the sites; empty cells stay blank."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ import numpy.typing as npt
 
 from ..patches.grid import PatchGrid
 
-__all__ = ["corners_of", "draw_cells", "on_sites"]
+__all__ = ["add_cells", "corners_of", "on_sites"]
 
 
 def on_sites(grid: PatchGrid | None) -> bool:
-    """Tell a grid of `PatchGrid.at` from a raster."""
+    """Return whether the patches are those of sites (`PatchGrid.at`), not of a raster."""
     return grid is not None and (grid.mask is not None or grid.graph is not None)
 
 
-def draw_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any) -> Any:
-    """Draw the cell around each site that has a value; without lattice, a disc."""
+def add_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any) -> Any:
+    """Add the cell around each site that has a value; without lattice, a disc."""
     from matplotlib.collections import PolyCollection
 
     there = np.isfinite(grid.sites).all(-1) & ~np.ma.getmaskarray(values)
@@ -41,9 +41,10 @@ def draw_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any)
 
 
 def corners_of(grid: Any) -> npt.NDArray[Any]:
-    """Return the corners of all cells, (rows + 1, cols + 1, 2): the mean of what sites expect.
+    """Return the corners of all cells, shape (rows + 1, cols + 1, 2).
 
-    Cells that share them leave no gap where the lattice bends.
+    A corner is the mean of its places in the adjacent cells, each a copy of the mean unit cell:
+    cells that share it leave no gap where the lattice bends.
     """
     rows, cols = grid.shape
     there = np.isfinite(grid.sites).all(-1)
