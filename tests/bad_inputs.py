@@ -519,7 +519,6 @@ LOSSES = {
 }  # fmt: skip
 OF_MAPS = LOSSES | {
     "standardise": phyvae.standardise,
-    "PhysicsObjective.psi": phyvae.PhysicsObjective(phyvae.EdgeLoss()).psi,
     "segment": lambda maps: phyvae.segment(maps, classes=2),
     "plot_latent_maps": phyvae.plot_latent_maps,
     "plot_distribution": phyvae.plot_distribution,
