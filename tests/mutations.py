@@ -4,23 +4,28 @@
 
 With a word, only the breaks whose file or line holds it. A line that is no longer there, or is
 there twice, is an error, too: choose another one with the same meaning. Every break is made in a
-copy of its own, and the tests named beside it run on that copy, without the type checks of the
-usual test run: a shape must not be what gives the break away.
+copy of its own, and the tests named with it run on that copy, without the type checks of the
+usual test run: a shape must not be what gives the break away. On Linux or macOS: each run is a
+fork of this process, which has imported the dependencies once.
 """
 
+import importlib
 import os
-import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+import traceback
 from pathlib import Path
+from shutil import copytree
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "src" / "phyvae"
-PYTEST = ["-m", "pytest", "-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+PYTEST = ["-x", "-q", "-o", "addopts=", "-m", "not slow", "-p", "no:cacheprovider"]
+LOADED = ("matplotlib.pyplot", "pyroved", "pytest", "skimage.filters", "scipy.stats",
+          "sklearn.mixture", "sklearn.metrics", "torch.func")  # fmt: skip
+PROCESSES = os.cpu_count() or 1
 
 
 class Break(NamedTuple):
@@ -370,44 +375,67 @@ BREAKS = [
 ]
 
 
-def run_tests(package_parent, tests, processes=0):
-    """Return pytest's exit status on the package in a folder, and the end of what it said."""
-    environment = os.environ | {
-        "PYTHONPATH": str(package_parent),
-        "OMP_NUM_THREADS": "1",
+class Run:
+    """A fork of this process in which pytest runs on a copy of the package."""
+
+    def __init__(self, tests, one=None):
+        self.one, self.started = one, time.perf_counter()
+        self.folder = tempfile.TemporaryDirectory()
+        package = Path(self.folder.name) / "phyvae"
+        copytree(PACKAGE, package)
+        if one is not None:
+            file = package / one.file
+            file.write_text(file.read_text().replace(one.line, one.broken))
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 70  # not one of pytest's
+            try:
+                status = self._tested(tests)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+
+    def _tested(self, tests):
+        """Return pytest's exit status, in the fork; its output goes to a file."""
+        folder = self.folder.name
+        signal.alarm(600)  # ends a fork that hangs
+        output = os.open(Path(folder) / "output", os.O_CREAT | os.O_WRONLY)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         # Hypothesis would hand on what failed here to later runs.
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(package_parent / "hypothesis"),
-    }
-    run = subprocess.run(
-        [sys.executable, *PYTEST, "-n", str(processes), *tests],
-        cwd=HERE,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    return run.returncode, (run.stdout + run.stderr)[-2000:]
+        os.environ |= {"PYTHONPATH": folder, "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/failed"}
+        sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+        os.chdir(HERE)
+        status = int(sys.modules["pytest"].main([*PYTEST, *tests]))
+        sys.stdout.flush()
+        return status
+
+    def ended(self, status):
+        """Print the verdict, once the fork has ended; return what is wrong with it, or ""."""
+        status, seconds = os.waitstatus_to_exitcode(status), time.perf_counter() - self.started
+        output = (Path(self.folder.name) / "output").read_text()[-2000:]
+        self.folder.cleanup()
+        if self.one is None:
+            return "" if status == 0 else f"The tests fail on the package as it is.\n{output}"
+        # 1 is "tests failed"; with any other one they did not run as they should.
+        verdict = {0: "SURVIVED", 1: "caught"}.get(status, "DID NOT RUN")
+        print(f"{verdict:8} {seconds:4.0f} s  {self.one.file}: {self.one.line}", flush=True)
+        what = f"{self.one.file}: {self.one.line}\n    -> {self.one.broken}\n{output}"
+        return "" if status == 1 else what
 
 
-def copied(folder):
-    shutil.copytree(PACKAGE, folder / "phyvae", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder / "phyvae"
-
-
-def unnoticed(one):
-    """Make a break and run its tests; return why it counts as unnoticed, or ""."""
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as name:
-        file = copied(Path(name)) / one.file
-        file.write_text(file.read_text().replace(one.line, one.broken))
-        status, said = run_tests(Path(name), one.tests.split())
-    # 1 is "tests failed"; any other one says that they did not run as they should.
-    verdict = {0: "SURVIVED", 1: "caught"}.get(status, "DID NOT RUN")
-    print(
-        f"{verdict:8} {time.perf_counter() - started:4.0f} s  {one.file}: {one.line}", flush=True
-    )
-    return "" if status == 1 else f"{one.file}: {one.line}\n    -> {one.broken}\n{said}"
+def problems(jobs):
+    """Run all jobs, as many at a time as there are cores; return what is wrong with each."""
+    waiting, running, found = list(reversed(jobs)), {}, []
+    while waiting or running:
+        while waiting and len(running) < PROCESSES:
+            run = Run(*waiting.pop())
+            running[run.pid] = run
+        pid, status = os.wait()
+        found.append(running.pop(pid).ended(status))
+    return [problem for problem in found if problem]
 
 
 def main(word):
@@ -416,16 +444,14 @@ def main(word):
         found = (PACKAGE / one.file).read_text().count(one.line)
         if found != 1 or one.line == one.broken:
             sys.exit(f"{one.file} holds {found} times, not once: {one.line}")
-    with tempfile.TemporaryDirectory() as name:
-        copied(Path(name))
-        names = sorted({test for one in chosen for test in one.tests.split()})
-        status, said = run_tests(Path(name), names, processes=2)
-        if status != 0:
-            sys.exit(f"The tests do not pass on the package as it is.\n{said}")
-    with ThreadPoolExecutor(2) as pool:
-        problems = [problem for problem in pool.map(unnoticed, chosen) if problem]
-    if problems:
-        sys.exit("\n\n".join([f"{len(problems)} of {len(chosen)} breaks unnoticed:", *problems]))
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name in LOADED:
+        importlib.import_module(name)
+    names = sorted({test for one in chosen for test in one.tests.split()})
+    if failing := problems([(names[k::PROCESSES],) for k in range(PROCESSES) if names[k:]]):
+        sys.exit("\n\n".join(failing))
+    if unnoticed := problems([(one.tests.split(), one) for one in chosen]):
+        sys.exit("\n\n".join([f"{len(unnoticed)} of {len(chosen)} breaks unnoticed:", *unnoticed]))
     print(f"All of {len(chosen)} breaks were noticed.")
 
 

@@ -517,17 +517,18 @@ class TestWriting:
         assert link.is_symlink()
         assert load_model(path).latent_dim == 3
 
-    def test_killed_runs_go_on_and_end_alike(self):
+    @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+    def test_killed_runs_go_on_and_end_alike(self, kills):
         script = Path(__file__).parents[1] / "killed_runs.py"
         run = subprocess.run(
-            [sys.executable, "-W", "ignore", script, "50"],
+            [sys.executable, "-W", "ignore", script, str(kills)],
             capture_output=True,
             text=True,
             check=False,
         )
         assert run.returncode == 0, run.stderr
         seen = json.loads(run.stdout)
-        assert seen["kills"] == 50
+        assert seen["kills"] == kills
         assert seen["in_a_save"] > 0
 
 

@@ -249,6 +249,7 @@ class TestCollapse:
         assert_same(one, other)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow():
     script = Path(__file__).parents[1] / "memory_of_runs.py"
     run = subprocess.run(
