@@ -11,6 +11,7 @@ import torch
 
 import phyvae
 from phyvae.training.collapse import signals
+from small import assert_identical, fit, tiny_grid, tiny_trainer
 
 LABELS = np.repeat([0, 1], [3, 4])[:, None] * np.ones((1, 8), int)
 LOOKS = {
@@ -40,12 +41,16 @@ LOOKS = {
 }
 
 
+@pytest.fixture(scope="module")
+def trainer():
+    trainer = tiny_trainer()
+    fit(trainer, 2)
+    return trainer
+
+
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_looking_changes_nothing(look, tmp_path):
-    grid = phyvae.PatchGrid(np.random.default_rng(0).random((30, 34)), 6, 4)
-    model = phyvae.ShiftVAE((6, 6), hidden_dim_e=(8,), hidden_dim_d=(8,))
-    trainer = phyvae.PhysicsTrainer(model, phyvae.PhysicsObjective(phyvae.EdgeLoss()))
-    trainer.fit(grid, 2, progress=False)
+def test_looking_changes_nothing(look, trainer, tmp_path):
+    grid, model = tiny_grid(), trainer.model
     with pyro.get_param_store().scope():
         mine = pyro.param("mine", torch.ones(2))
         before = copy.deepcopy((model.state_dict(), trainer.optimizer.state_dict()))
@@ -74,15 +79,14 @@ def test_looking_changes_nothing(look, tmp_path):
 
 
 def test_looking_between_epochs_leaves_no_trace_in_the_training(tmp_path):
-    grid = phyvae.PatchGrid(np.random.default_rng(0).random((30, 34)), 6, 4)
+    grid = tiny_grid()
     looks = [look for name, look in LOOKS.items() if "plot" not in name and name != "DrawMaps"]
     weights = []
     for callbacks in ([], [lambda t, _: [look(t, grid, tmp_path) for look in looks]]):
-        model = phyvae.ShiftVAE((6, 6), hidden_dim_e=(8,), hidden_dim_d=(8,))
-        trainer = phyvae.PhysicsTrainer(model, phyvae.PhysicsObjective(phyvae.EdgeLoss()))
-        trainer.fit(grid, 3, progress=False, callbacks=callbacks)
-        weights.append(model.state_dict())
-    assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
+        trainer = tiny_trainer()
+        fit(trainer, 2, callbacks=callbacks)
+        weights.append(trainer.model.state_dict())
+    assert_identical(*weights)
 
 
 class TestBatchNormalisation:
@@ -96,7 +100,8 @@ class TestBatchNormalisation:
             batchnorm=True, device="cpu",
         )  # fmt: skip
         model = phyvae.adapt(ved, patch_shape=(6, 6))
-        return model, GRID.with_known(np.random.default_rng(0).random((*GRID.shape, 16)))
+        grid = tiny_grid()
+        return model, grid.with_known(np.random.default_rng(0).random((*grid.shape, 16)))
 
     @pytest.mark.filterwarnings("ignore:'bilinear' mode is not supported")
     def test_looks_teach_them_nothing_and_no_batch_size_matters(self):

@@ -30,7 +30,7 @@ def swept():
 
 def refined():
     objective = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))
-    found = phyvae.refine(tiny_model(), GRID, objective, samples=3, iterations=2, progress=False)
+    found = phyvae.refine(tiny_model(), GRID, objective, samples=2, iterations=1, progress=False)
     return [found.maps, found.stds, found.energy]
 
 

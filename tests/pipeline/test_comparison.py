@@ -24,7 +24,7 @@ class TestResult:
     def test_table(self, found):
         lines = found.table().splitlines()
         assert lines[0].startswith("| setting | −ELBO (nats/patch) | KL (nats/patch) | Ψ SL1 |")
-        assert len(lines) == 2 + len(SETTINGS)
+        assert len(lines) == 2 + len(NAMES)
         trainer = found.trainers["SL1"]
         neg_elbo = float(trainer.evaluate(found.grid).neg_elbo)
         assert any(line.startswith(f"| SL1 | {neg_elbo:.2f} |") for line in lines)
@@ -41,7 +41,7 @@ class TestResult:
 
     def test_plot(self, found):
         fig, axes = found.plot(classes=2)
-        assert len(axes) == 1 + len(SETTINGS)
+        assert len(axes) == 1 + len(NAMES)
         assert axes[1][0].get_ylabel().startswith("plain")
         assert found.plot()[1].shape[1] == 2  # no domains without a number of them
         assert fig is not None
@@ -60,7 +60,7 @@ class TestResult:
         assert found.table().splitlines()[2].startswith(r"| \|z\| of two |")
 
     def test_repr(self, found):
-        assert repr(found).startswith("Sweep('plain': 3 epochs, 'plain, seed 1': 3 epochs")
+        assert repr(found).startswith("Sweep('plain': 2 epochs, 'SL1': 2 epochs, 'SL2 on one'")
 
     def test_seconds_add_up(self, found):
         assert all(h.seconds.min() > 0 for h in found.histories.values())

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import EdgeLoss, PhysicsObjective, Setting, ShiftVAE, TotalVariation
+from phyvae import EdgeLoss, PhysicsObjective, PhysicsTrainer, Setting, ShiftVAE, TotalVariation
 from phyvae.compute import processes
 from phyvae.training.loop import run_epoch
 from sites import small, with_hole
@@ -187,9 +187,9 @@ class TestHoles:
         grid = with_hole()
         settings = {"one": PhysicsObjective(TotalVariation()), "plain": None}
         found = phyvae.sweep(grid, settings, 1, model=lambda seed: small(), progress=False)
-        alone = PhysicsTrainer(small(), settings["one"])
-        alone.fit(grid, 1, progress=False)
-        assert_close(found.maps["one"], alone.model.latent_maps(grid), equal_nan=True)
+        one = PhysicsTrainer(small(), settings["one"])
+        one.fit(grid, 1, progress=False)
+        assert_close(found.maps["one"], one.model.latent_maps(grid), equal_nan=True)
 
 
 class TestRefusals:

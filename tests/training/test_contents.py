@@ -127,7 +127,9 @@ class TestBadContents:
         ],
     )
     def test_contents_that_do_not_fit_are_refused(self, path, saved, change):
-        self.refused(path, reseal(saved, change), "'.*run.phyvae' (cannot be|does not|belongs)")
+        self.refused(
+            path, reseal(saved, change), "'.*run.phyvae' (cannot be|has unexpected|belongs)"
+        )
 
     @pytest.mark.parametrize(
         "sizes",

@@ -27,8 +27,16 @@ def ctrl_c():
 
 
 class TestAnEpochIsWholeOrNotAtAll:
-    @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, MemoryError])
-    @pytest.mark.parametrize("at", [1, 3, 15, 18])  # of 6 steps an epoch
+    @pytest.mark.parametrize(
+        ("at", "error"),  # of 6 steps an epoch
+        [
+            (1, KeyboardInterrupt),
+            (3, RuntimeError),
+            (9, MemoryError),
+            (15, KeyboardInterrupt),
+            (18, RuntimeError),
+        ],
+    )
     def test_after_ctrl_c_or_an_error_all_is_as_before_it_and_goes_on_to_the_same_bits(
         self, at, error
     ):
