@@ -1,6 +1,7 @@
 """The contents of a trainer's file: those of another trainer, or of nobody's, are refused."""
 
 import json
+import pickle
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from phyvae import (
     FourierLoss,
     Maximize,
     PhysicsObjective,
+    load_model,
     load_trainer,
 )
 from phyvae.saving import sealed
@@ -83,7 +85,7 @@ class TestBadContents:
 
         places = list(leaves(json.loads(json.dumps(sealed_record(saved)))))
         refused = 0
-        for _ in range(200):
+        for _ in range(100):
             *keys, last = draw.choice(places)
 
             def change(record, tensors, keys=keys, last=last):
@@ -99,7 +101,7 @@ class TestBadContents:
                 load_trainer(path)
             except CheckpointError:
                 refused += 1
-        assert refused > 100
+        assert refused > 50
 
     @pytest.mark.parametrize(
         "change",
@@ -130,6 +132,20 @@ class TestBadContents:
         self.refused(
             path, reseal(saved, change), "'.*run.phyvae' (cannot be|has unexpected|belongs)"
         )
+
+    def test_a_pickle_within_a_sealed_file_is_refused_as_a_tensor_too_many(self, path, saved):
+        inside = torch.tensor(list(pickle.dumps(OSError("x"))), dtype=torch.uint8)
+        self.refused(path, reseal(saved, lambda r, t: t.update(data=inside)), "data is ")
+
+    def test_any_damage_is_refused_before_the_contents_are_looked_at(self, path, saved):
+        for load in (load_trainer, load_model):
+            self.refused(path, saved[:-1], "is damaged: its SHA-256", load)
+            self.refused(path, saved[:100], "or is truncated", load)
+            self.refused(path, pickle.dumps({"model": 1}), "perhaps a pickle", load)
+            self.refused(path, sealed.seal({}, {}), "(has unexpected contents|without the st)", load)
+            path.unlink()
+            with pytest.raises(FileNotFoundError):
+                load(path)
 
     @pytest.mark.parametrize(
         "sizes",
