@@ -150,17 +150,18 @@ class TestBalanced:
             del model.posterior
         return seen["gradient"]
 
-    def test_site_by_site_the_physics_has_the_stated_ratio(self, physics, strength):
+    @pytest.mark.parametrize("w", [0.0, 0.1, 0.5])
+    def test_site_by_site_the_physics_has_the_stated_ratio(self, physics, strength, w):
         model, tile, batch = setting()
-        both = PhysicsObjective(physics, strength=strength)
-        alone = PhysicsObjective(physics, strength=0.0)
+        both = PhysicsObjective(physics, strength=strength, w=w)
+        alone = PhysicsObjective(physics, strength=0.0, w=w)
         with_physics = self.means_gradient(model, both, tile, batch)
         without = self.means_gradient(model, alone, tile, batch)
         force = CELLS * (with_physics - without)
         first = len(batch) * without[batch]
         rms = force[:, model.content].square().mean().sqrt()
         psi = run(alone, model, tile, batch)[0].psi
-        ratio = strength * psi / (alone.w + psi)
+        ratio = strength * psi / (w + psi)
         assert_close(rms, ratio * first[:, model.content].square().mean().sqrt())
         assert (force[:, : model.coord] == 0).all()
 

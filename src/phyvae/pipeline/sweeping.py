@@ -105,11 +105,12 @@ def sweep(
     Examples
     --------
     >>> import phyvae
-    >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=24)
+    >>> phantom = phyvae.phantoms.bfo((160, 160), seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
     >>> found = phyvae.sweep(
     ...     grid,
     ...     {f"w = {w}": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=w) for w in (0.1, 0.5)},
-    ...     epochs=2,
+    ...     epochs=1,
     ...     model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
     ...     progress=False,
     ... )
