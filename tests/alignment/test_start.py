@@ -35,8 +35,8 @@ class TestAlign:
     def test_training_from_there_learns_sooner(self, grid, aligned):
         reached = []
         for model in (copy.deepcopy(aligned[0]), small_model(grid)):
-            trainer = phyvae.PhysicsTrainer(model, batch_size=49, lr=5e-3)
-            trainer.fit(grid, 10, beta=0.1, progress=False)
+            trainer = phyvae.PhysicsTrainer(model, batch_size=49, lr=1e-2)
+            trainer.fit(grid, 16, beta=0.1, progress=False)
             reached.append(float(trainer.evaluate(grid, beta=0.1).neg_elbo))
         assert reached[0] < reached[1] - 0.5
 
