@@ -188,14 +188,14 @@ def rates(size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
             "peak_memory_mb": memory(name, size, arguments),
         }
         if isinstance(one, Ours):
-            flop = flop_per_patch(grid, one.trainer.options.pixels)
-            if one.objective.needs_map and one.trainer.options.sites < len(grid):
-                share = len(grid) / batch, one.trainer.options.sites / batch
-                flop = flop_per_patch(grid, one.trainer.options.pixels, *share)
+            flop = flop_per_patch(grid, one.trainer.state.options.pixels)
+            if one.objective.needs_map and one.trainer.state.options.sites < len(grid):
+                share = len(grid) / batch, one.trainer.state.options.sites / batch
+                flop = flop_per_patch(grid, one.trainer.state.options.pixels, *share)
             row["share_of_peak"] = (
                 rate
                 * flop
-                / statistics.median(peaks[one.trainer.options.dtype(one.trainer.model)])
+                / statistics.median(peaks[one.trainer.state.options.dtype(one.trainer.model)])
             )
             if one.objective.needs_map:
                 row["share_in_psi"] = one.seconds_in_psi() * rate / batch

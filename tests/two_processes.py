@@ -2,18 +2,23 @@
 
     torchrun --nproc-per-node 2 tests/two_processes.py FOLDER
 
-The folder holds `alone.phyvae`, which one process has trained for one epoch.
+The folder holds `alone.phyvae`, which one process has trained for one epoch. Of the workers of
+pytest-xdist, one starts the two processes for all tests: the fixtures `folder` and `both`.
 """
 
 import contextlib
 import copy
 import io
+import os
+import subprocess
 import sys
+import time
 import warnings
 from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 import phyvae
@@ -29,6 +34,8 @@ from phyvae.compute import processes as parallel
 from phyvae.patches.known import Patches
 from phyvae.training import checkpoints
 from phyvae.training.history import History
+
+SOURCE = str(Path(phyvae.__file__).parents[1])
 
 
 class Counting(PhysicsLoss):
@@ -183,17 +190,74 @@ def fail(see, folder):
     checkpoints.save_training = save
 
 
+def check_processes(see):
+    """What the functions of compute/processes do by themselves."""
+    number = parallel.rank()
+    see["mean of numbers"] = parallel.mean_over_ranks([number + 1.0, 4.0])
+    see["broadcast"] = [torch.full((2,), float(number)), torch.full((3,), number)]
+    parallel.broadcast(see["broadcast"], torch.device("cpu"))
+
+    def together(error):
+        with parallel.together():
+            if error and number == 1:
+                raise error
+
+    see["together"] = error_of(lambda: together(KeyError("mine")))
+    see["all well"] = error_of(lambda: together(None))
+    see["agree"] = error_of(lambda: parallel.agree({"a": {"b": number}, "c": 1}))
+
+
 def main(folder):
     device = phyvae.init_distributed("cpu")
     warnings.simplefilter("ignore", phyvae.CollapsedMapsWarning)
     see = {"device": str(device), "rank": phyvae.rank(), "ranks": parallel.world_size()}
-    see["mean of numbers"] = parallel.mean_over_ranks([parallel.rank() + 1.0, 4.0])
+    check_processes(see)
     share_the_work(see, folder)
     average(see)
     take_one_step(see)
     go_on(see, folder)
     fail(see, folder)
     torch.save(see, folder / f"{phyvae.rank()}.pt")
+
+
+def start_both(folder):
+    fit(small_trainer(), 1, checkpoint=folder / "alone.phyvae")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    run = subprocess.run(
+        [*torchrun, "--nproc-per-node=2", __file__, str(folder)],
+        env=os.environ | {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    (folder / "stderr").write_text(run.stderr if run.returncode else "")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder that both processes wrote to."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "two_processes"
+    try:
+        shared.mkdir()
+    except FileExistsError:
+        while not (shared / "stderr").exists():
+            time.sleep(0.1)
+    else:
+        try:
+            start_both(shared)
+        finally:
+            (shared / "stderr").touch()
+    failure = (shared / "stderr").read_text()
+    assert failure == ""
+    return shared
+
+
+@pytest.fixture(scope="module")
+def both(folder):
+    """What each of both processes saw."""
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from .physics import TotalVariation as TotalVariation
     from .physics import Vorticity as Vorticity
     from .physics import standardise as standardise
-    from .pipeline.sweeping import Setting as Setting
+    from .pipeline.comparison import Sweep as Sweep
+    from .pipeline.settings import Setting as Setting
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
-    from .pipeline.sweeping import Sweep as Sweep
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
     from .pipeline.sweeping import sweep as sweep
     from .plotting import DrawMaps as DrawMaps
@@ -116,9 +116,9 @@ _HOME = {
     "training.schedules": ["LinearBeta"],
     "domains.segmentation": ["segment"],
     "patches.finding": ["find_sites"],
-    "pipeline.sweeping": [
-        "Setting", "StoppedSettingWarning", "Sweep", "SweepInterrupted", "sweep",
-    ],
+    "pipeline.comparison": ["Sweep"],
+    "pipeline.settings": ["Setting"],
+    "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],
     "training.refusals": ["NonFiniteLossError"],
     "training.trainer": ["PhysicsTrainer"],

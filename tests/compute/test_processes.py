@@ -1,10 +1,4 @@
-"""Two gloo processes, started once by torchrun; tests/two_processes.py is what they run."""
-
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""Processes that average and agree; two of them have run tests/two_processes.py."""
 
 import pytest
 import torch
@@ -12,96 +6,14 @@ from torch.testing import assert_close
 
 import phyvae
 import two_processes
-from phyvae.compute import processes as parallel
-from phyvae.models.options import Decoding
+from phyvae.compute import processes
 from phyvae.patches.known import Patches
-from phyvae.training.batches import Batch, random_pixels
-from phyvae.training.loop import mixed_seed
-from phyvae.training.tiles import TileSampler
-from two_processes import small_grid, small_trainer, state, without_seconds
+from two_processes import small_grid, small_trainer
 
-HERE = Path(__file__).parents[1]
+folder, both = two_processes.folder, two_processes.both
 
 
-def start_both(folder):
-    two_processes.fit(small_trainer(), 1, checkpoint=folder / "alone.phyvae")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*torchrun, "--nproc-per-node=2", str(HERE / "two_processes.py"), str(folder)]
-    run = subprocess.run(
-        command,
-        env=os.environ | {"PYTHONPATH": str(HERE.parent / "src"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    (folder / "stderr").write_text(run.stderr if run.returncode else "")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """What both processes wrote; of the workers of pytest-xdist, one starts them for all."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "two_processes"
-    try:
-        shared.mkdir()
-    except FileExistsError:
-        while not (shared / "stderr").exists():
-            time.sleep(0.1)
-    else:
-        try:
-            start_both(shared)
-        finally:
-            (shared / "stderr").touch()
-    failure = (shared / "stderr").read_text()
-    assert failure == ""
-    return shared
-
-
-@pytest.fixture(scope="module")
-def both(folder):
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
-
-
-class TestTraining:
-    @pytest.mark.parametrize("run", ["trained", "one step", "resumed", "stepped", "counting"])
-    def test_ends_with_the_same_bits_in_both(self, both, run):
-        assert_same(both[0][run], both[1][run])
-
-    def test_the_epochs_share_out_what_is_decoded(self, both):
-        grid = small_grid()
-        for epoch in range(2):
-            # 110 patches in batches of 10 are 11 steps; with a twelfth, both have 6.
-            steps = [see["decoded"][6 * epoch : 6 * epoch + 6] for see in both]
-            alone = list(TileSampler((10, 11), 10, 8).epoch(mixed_seed(1, epoch), 12))
-            for i, step in enumerate(alone):
-                assert torch.equal(steps[i % 2][i // 2], grid.gather(step.tile[step.batch]))
-
-    def test_a_step_takes_the_mean_of_the_gradients_of_both(self, both):
-        trainer, total = small_trainer(), []
-        model, grid = trainer.model, small_grid()
-        for rank, step in enumerate(TileSampler((10, 11), 10, 8).epoch(mixed_seed(1, 0), 2)):
-            seed = mixed_seed(1, 0, 1) if rank else mixed_seed(1, 0)
-            generator = torch.Generator().manual_seed(seed)
-            pixels = random_pixels(36, trainer.options.pixels, generator)
-            decoding = Decoding(pixels, trainer.options.dtype(model), generator)
-            tile = grid.data(step.tile, model.like)
-            model.zero_grad()
-            batch = Batch(tile, step.layout, step.batch, decoding=decoding)
-            trainer.objective.backward(model, batch, 0.1)
-            total.append([parameter.grad.clone() for parameter in model.parameters()])
-        for parameter, *gradients in zip(model.parameters(), *total, strict=True):
-            parameter.grad = sum(gradients) / 2
-        trainer.optimizer.step()
-        found = both[0]["one step"]
-        assert_same({name: found[name] for name in state(trainer)}, state(trainer))
-
+class TestTwoProcesses:
     def test_the_mean_over_both_halves_is_that_of_the_whole(self, both):
         model = small_trainer().model
         model.posterior(Patches(small_grid().patches.reshape(-1, 6, 6))).kl().mean().backward()
@@ -112,71 +24,22 @@ class TestTraining:
                 see["own"]["encoder_z.fc11.weight"], whole["encoder_z.fc11.weight"]
             )
 
-    def test_the_bits_differ_from_those_of_one_process(self, both):
-        trainer = small_trainer()
-        two_processes.fit(trainer)
-        found = both[0]["trained"]
-        assert not torch.equal(found["decoder.out.weight"], state(trainer)["decoder.out.weight"])
-
-    def test_an_epoch_of_step_is_one_of_fit(self, both):
-        one, other = (without_seconds(both[0][run]) for run in ("trained", "stepped"))
-        assert_same(one, other)
-
-
-class TestReports:
-    def test_one_process_shows_the_bar_prints_and_warns(self, both):
-        assert [see["bar"] for see in both] == [True, False]
-        assert [see["printed"] for see in both] == [True, False]
-        assert [see["warnings"] for see in both] == [["CollapsedMapsWarning"], []]
-
-    def test_callbacks_are_called_in_both(self, both):
-        assert [see["epochs"] for see in both] == [[1, 2], [1, 2]]
-
     def test_numbers_are_means_over_both(self, both):
         assert [see["mean of numbers"] for see in both] == [[1.5, 4.0]] * 2
 
-
-class TestFiles:
-    def test_a_resumed_run_ends_as_one_that_was_not_stopped(self, both):
-        one, other = (without_seconds(both[0][run]) for run in ("trained", "resumed"))
-        assert_same(one, other)
-
-    def test_the_file_loads_in_one_process_and_goes_on(self, both, folder):
-        trainer = phyvae.load_trainer(folder / "both.phyvae")
-        assert_same(state(trainer), both[0]["trained"])
-        assert trainer.model.state_dict().keys() == small_trainer().model.state_dict().keys()
-        trainer = small_trainer()
-        history = two_processes.fit(trainer, 3, resume=folder / "both.phyvae")
-        assert history.epoch.tolist() == [1, 2, 3]
-
-    def test_a_file_of_one_process_is_gone_on_from(self, both):
-        assert [see["from alone"] for see in both] == [[1, 2], [1, 2]]
-
-    def test_a_save_that_fails_fails_in_both(self, both):
-        assert both[0]["disk full"] == "OSError: disk full"
-        assert both[1]["disk full"] == "RuntimeError: Process 0 of 2 failed. OSError: disk full"
-
-    def test_only_the_first_process_needs_the_folder(self, both):
-        assert both[0]["no folder"].startswith("FileNotFoundError: checkpoint=")
-        assert both[1]["no folder"].startswith("RuntimeError: Process 0 of 2 failed. FileNotFound")
-
-    def test_a_file_that_one_process_does_not_see_is_refused(self, both):
-        assert "epochs_done is 0 here, but 2 in process 0" in both[1]["own file"]
-        assert both[0]["own file"].startswith("RuntimeError: Process 1 of 2 failed. ")
-
-
-class TestFailures:
-    def test_a_nan_in_one_process_ends_both_with_the_last_good_weights(self, both):
+    def test_a_broadcast_gives_all_the_tensors_of_the_first(self, both):
         for see in both:
-            assert see["nan"].startswith("NonFiniteLossError: The loss became NaN or infinite in ")
-            assert see["put back"]
-        assert both[0]["nan"] == both[1]["nan"]
+            assert_close(see["broadcast"], [torch.zeros(2), torch.zeros(3, dtype=torch.int64)])
 
-    @pytest.mark.parametrize("name", ["trainer.lr", "grid.sha256", "beta", "epochs", "checkpoint"])
-    def test_processes_that_would_train_something_else_are_refused(self, both, name):
-        assert both[1]["unlike"][name].startswith("ValueError: process 1 would train something")
-        assert f"{name} is " in both[1]["unlike"][name]
-        assert both[0]["unlike"][name].startswith("RuntimeError: Process 1 of 2 failed. ")
+    def test_an_error_in_one_is_an_error_in_both(self, both):
+        assert both[0]["together"] == "RuntimeError: Process 1 of 2 failed. KeyError: 'mine'"
+        assert both[1]["together"] == "KeyError: 'mine'"
+        assert [see["all well"] for see in both] == ["no error"] * 2
+
+    def test_settings_that_differ_are_named(self, both):
+        assert both[1]["agree"].startswith("ValueError: process 1 would train something else")
+        assert "a.b is 1 here, but 0 in process 0" in both[1]["agree"]
+        assert both[0]["agree"].startswith("RuntimeError: Process 1 of 2 failed. ValueError: proc")
 
     def test_an_argument_that_one_refuses_ends_both(self, both):
         assert both[1]["bad argument"] == "ValueError: epochs=0 must be at least 1."
@@ -185,18 +48,18 @@ class TestFailures:
 
 class TestOneProcess:
     def test_joins_nobody(self, monkeypatch):
-        for name in parallel._LAUNCHED:
+        for name in processes._LAUNCHED:
             monkeypatch.delenv(name, raising=False)
         assert phyvae.init_distributed("cpu") == torch.device("cpu")
         assert not torch.distributed.is_initialized()
-        assert (phyvae.rank(), parallel.world_size()) == (0, 1)
+        assert (phyvae.rank(), processes.world_size()) == (0, 1)
 
     def test_an_unknown_kind_is_refused(self, unchecked):
         with pytest.raises(ValueError, match="kind='gpu' must be 'cpu', 'cuda' or None"):
             unchecked(phyvae.init_distributed, "gpu")
 
     def test_more_processes_than_gpus_are_refused(self, monkeypatch):
-        for name in [*parallel._LAUNCHED, "LOCAL_RANK"]:
+        for name in [*processes._LAUNCHED, "LOCAL_RANK"]:
             monkeypatch.setenv(name, "2")
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
         with pytest.raises(ValueError, match=r"LOCAL_RANK=2, .* 2 GPUs; .*--nproc-per-node=2"):

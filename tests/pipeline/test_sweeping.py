@@ -1,71 +1,22 @@
 """A sweep against each of its settings trained alone."""
 
 import threading
-import time
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import (
-    EdgeLoss,
-    FourierLoss,
-    LinearBeta,
-    PhysicsObjective,
-    Setting,
-    ShiftVAE,
-    sweep,
-)
+from phyvae import EdgeLoss, PhysicsObjective, PhysicsTrainer, Setting, ShiftVAE, TotalVariation
 from phyvae.compute import processes
-from phyvae.compute.threads import in_threads
-from phyvae.pipeline.sweeping import _checked
-from phyvae.training.loop import TrainingLoop
-from small import small_grid
+from phyvae.training.loop import run_epoch
+from sites import small, with_hole
+from small import assert_same_state, fit, small_grid, tiny_grid, tiny_model, tiny_trainer
+from stops import Stops
+from sweeps import SETTINGS, alone, model, swept
 
 CORES = torch.get_num_threads()
-
-SETTINGS = {
-    "plain": None,
-    "plain, seed 1": Setting(seed=1),
-    "SL1": PhysicsObjective(EdgeLoss(), w=0.1),
-    "SL1, w = 0": PhysicsObjective(EdgeLoss(), w=0.0),
-    "SL2 on one": PhysicsObjective(FourierLoss(), channels=[1], strength=1.0),
-    "product": PhysicsObjective(EdgeLoss(), coupling="product"),
-    "SL1, seed 1": Setting(PhysicsObjective(EdgeLoss()), seed=1),
-    "SL1, own beta": Setting(PhysicsObjective(EdgeLoss()), beta=LinearBeta(0.0, 1.0, 3)),
-    "published": PhysicsObjective(EdgeLoss(), coupling="published"),
-}
-
-
-def model(seed):
-    return ShiftVAE((8, 8), hidden_dim_e=(32,), hidden_dim_d=(32, 16), seed=seed)
-
-
-def of_size(size):
-    return lambda seed: ShiftVAE((size, size), hidden_dim_e=(16,), hidden_dim_d=(16,), seed=seed)
-
-
-def swept(settings=SETTINGS, grid=None, epochs=3, model=model, **options):
-    common = {"batch_size": 25, "pixels": 0.5, "sites": 60, "precision": "float32"}
-    grid = small_grid() if grid is None else grid
-    keywords = {"beta": 0.1, "progress": False} | common | options
-    return sweep(grid, settings, epochs, model=model, **keywords)
-
-
-def alone(name, grid=None, epochs=3, **options):
-    """Train a setting by itself, as `swept` does."""
-    setting = SETTINGS[name]
-    setting = setting if isinstance(setting, Setting) else Setting(setting)
-    common = {"batch_size": 25, "pixels": 0.5, "sites": 60, "precision": "float32"}
-    trainer = phyvae.PhysicsTrainer(
-        model(setting.seed), setting.objective, seed=setting.seed, **(common | options)
-    )
-    beta = 0.1 if setting.beta is None else setting.beta
-    trainer.fit(small_grid() if grid is None else grid, epochs, beta=beta, progress=False)
-    return trainer
 
 
 def without_seconds(history):
@@ -136,13 +87,13 @@ class TestStarts:
 class TestThreads:
     def test_as_many_settings_at_a_time_as_cores(self, monkeypatch):
         cores, seen = torch.get_num_threads(), []
-        epoch = TrainingLoop.epoch
+        epoch = run_epoch
 
-        def noted(self, *arguments):
+        def noted(*arguments):
             seen.append((threading.get_ident(), torch.get_num_threads()))
-            return epoch(self, *arguments)
+            return epoch(*arguments)
 
-        monkeypatch.setattr(TrainingLoop, "epoch", noted)
+        monkeypatch.setattr("phyvae.training.trainer.run_epoch", noted)
         torch.set_num_threads(2)
         try:
             swept({"a": None, "b": None, "c": None}, epochs=1)
@@ -168,24 +119,6 @@ class TestThreads:
         with pytest.raises(ZeroDivisionError):
             swept({"bad": PhysicsObjective(lambda maps: 1 / 0), "plain": None}, epochs=1)
         assert torch.get_num_threads() == CORES
-
-    def test_after_an_error_the_rest_is_left(self):
-        begun = []
-
-        def work(item):
-            begun.append(item)
-            time.sleep(0.1)
-            if item == 0:
-                raise KeyboardInterrupt
-
-        torch.set_num_threads(2)
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                in_threads(work, range(20))
-            assert torch.get_num_threads() == 2
-        finally:
-            torch.set_num_threads(CORES)
-        assert len(begun) < 6
 
 
 class BreaksDown(phyvae.PhysicsLoss):
@@ -227,61 +160,36 @@ class TestStopped:
             swept({"bad": objective, "plain": None}, epochs=1)
         assert caught.value.__notes__ == ["It was setting 'bad' of the sweep."]
 
-    def test_domains_need_a_number(self, found):
-        with pytest.raises(ValueError, match="classes=None: pass the number of domains, or truth"):
-            found.labels()
+    def test_ctrl_c_keeps_what_was_trained(self):
+        settings = {"stops": PhysicsObjective(Stops(15)), "SL1": PhysicsObjective(EdgeLoss())}
+        with pytest.raises(phyvae.SweepInterrupted, match=r"'stops': 2 epochs.* is kept") as stop:
+            phyvae.sweep(tiny_grid(), settings, 4, model=tiny_model,
+                         batch_size=10, pixels=0.5, progress=False)  # fmt: skip
+        assert isinstance(stop.value, KeyboardInterrupt)
+        trainers = stop.value.sweep.trainers
+        assert trainers["stops"].epochs_done == 2
+        assert trainers["SL1"].epochs_done >= 2
+        one = tiny_trainer(model=tiny_model(0))
+        fit(one, trainers["SL1"].epochs_done, beta=1.0)
+        assert_same_state(one, trainers["SL1"])
+        assert stop.value.sweep.maps.keys() == settings.keys()
 
 
-class TestResult:
-    def test_table(self, found):
-        lines = found.table().splitlines()
-        assert lines[0].startswith("| setting | −ELBO (nats/patch) | KL (nats/patch) | Ψ SL1 |")
-        assert len(lines) == 2 + len(SETTINGS)
-        trainer = found.trainers["SL1"]
-        neg_elbo = float(trainer.evaluate(found.grid).neg_elbo)
-        assert any(line.startswith(f"| SL1 | {neg_elbo:.2f} |") for line in lines)
+def test_maps_that_say_nothing_are_reported_together():
+    match = r"maps of 2 of 2 settings carry no signal yet.*'a' \(\d.*'b' \(\d"
+    with pytest.warns(phyvae.CollapsedMapsWarning, match=match) as caught:
+        swept({"a": None, "b": PhysicsObjective(EdgeLoss())}, epochs=1)
+    assert len(caught) == 1
 
-    def test_table_with_truth(self, found):
-        truth = np.zeros(found.grid.shape, dtype=int)
-        truth[:, truth.shape[1] // 2 :] = 1
-        head, _, row, *_ = found.table(truth=truth).splitlines()
-        columns = [cell.strip() for cell in head.strip("|").split("|")]
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
-        labels = found.labels(truth=truth)["plain"]
-        assert cells[columns.index("ARI")] == f"{phyvae.adjusted_rand_index(labels, truth):.3f}"
-        assert cells[columns.index("walls (map px)")] == f"{phyvae.boundary_length(labels):.0f}"
 
-    def test_plot(self, found):
-        fig, axes = found.plot(classes=2)
-        assert len(axes) == 1 + len(SETTINGS)
-        assert axes[1][0].get_ylabel().startswith("plain")
-        assert found.plot()[1].shape[1] == 2  # no domains without a number of them
-        assert fig is not None
-        plt.close("all")
-
-    def test_what_is_measured_is_of_now(self):
-        found = swept({"SL1": SETTINGS["SL1"]}, epochs=1)
-        before = found.measures()["SL1"]
-        found.trainers["SL1"].fit(small_grid(), 2, beta=0.1, progress=False)
-        after = found.measures()["SL1"]
-        assert torch.equal(found.maps["SL1"], found.models["SL1"].latent_maps(found.grid))
-        assert all(after[key] != before[key] for key in ("−ELBO (nats/patch)", "Ψ SL1", "Ψ SL2"))
-
-    def test_names_do_not_break_the_table(self):
-        found = swept({"|z|\nof two": None}, epochs=1)
-        assert found.table().splitlines()[2].startswith(r"| \|z\| of two |")
-
-    def test_repr(self, found):
-        assert repr(found).startswith("Sweep('plain': 3 epochs, 'plain, seed 1': 3 epochs")
-
-    def test_maps_that_say_nothing_are_reported_together(self):
-        match = r"maps of 2 of 2 settings say nothing yet.*'a' \(\d.*'b' \(\d"
-        with pytest.warns(phyvae.CollapsedMapsWarning, match=match) as caught:
-            swept({"a": None, "b": PhysicsObjective(EdgeLoss())}, epochs=1)
-        assert len(caught) == 1
-
-    def test_seconds_add_up(self, found):
-        assert all(h.seconds.min() > 0 for h in found.histories.values())
+class TestHoles:
+    def test_sweep(self):
+        grid = with_hole()
+        settings = {"one": PhysicsObjective(TotalVariation()), "plain": None}
+        found = phyvae.sweep(grid, settings, 1, model=lambda seed: small(), progress=False)
+        one = PhysicsTrainer(small(), settings["one"])
+        one.fit(grid, 1, progress=False)
+        assert_close(found.maps["one"], one.model.latent_maps(grid), equal_nan=True)
 
 
 class TestRefusals:
@@ -316,7 +224,9 @@ class TestRefusals:
             made.append(seed)
             return start(seed)
 
-        monkeypatch.setattr(TrainingLoop, "epoch", lambda *_: pytest.fail("it trained"))
+        monkeypatch.setattr(
+            "phyvae.training.trainer.run_epoch", lambda *_: pytest.fail("it trained")
+        )
         own = "model" in arguments
         with pytest.raises(error, match=match):
             swept(**({} if own else {"model": noted}) | arguments)
@@ -326,33 +236,3 @@ class TestRefusals:
         monkeypatch.setattr(processes, "world_size", lambda: 2)
         with pytest.raises(RuntimeError, match="one of 2; give each its own settings"):
             swept()
-
-    @pytest.mark.parametrize(
-        ("settings", "match"),
-        [([None], "must map names to settings"), ({"a": EdgeLoss()}, r"settings\['a'\]=EdgeLoss")],
-    )
-    def test_what_is_no_setting(self, settings, match):
-        with pytest.raises(TypeError, match=match):
-            _checked(settings)
-
-
-def test_walls_and_energies_of_sites_without_a_lattice_are_those_of_their_graph():
-    phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
-    grid = phyvae.PatchGrid.at(phantom.image, phantom.sites, size=16, lattice=False)
-    found = swept({"SL1": SETTINGS["SL1"]}, grid, 1, model=of_size(16))
-    truth = grid.sample(phantom.domains)
-    measures = found.measures(truth=truth)["SL1"]
-    psi = EdgeLoss().on_graph(found.maps["SL1"][:, 0], grid.graph)
-    assert measures["Ψ SL1"] == pytest.approx(float(psi))
-    assert "Ψ SL2" not in measures
-    walls = phyvae.boundary_length(found.labels(truth=truth)["SL1"], graph=grid.graph)
-    assert measures["walls (map px)"] == pytest.approx(walls / grid.graph.spacing)
-    assert "Ψ SL1" in found.table(truth=truth)
-
-
-def test_energies_of_maps_with_empty_cells_are_those_of_the_others():
-    phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
-    grid = phyvae.PatchGrid.at(phantom.image, phantom.sites[1:], size=16)
-    found = swept({"SL1": SETTINGS["SL1"]}, grid, 1, model=of_size(16))
-    psi = EdgeLoss()(found.maps["SL1"], grid.mask)
-    assert found.measures()["SL1"]["Ψ SL1"] == pytest.approx(float(psi))

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 from noisy_spectra import energy_of
 from phyvae.refinement.descent import descend
@@ -28,10 +27,9 @@ def test_every_point_has_less_energy_than_the_one_before(model, grid, far):
 def test_a_settled_energy_ends_the_descent(model, grid):
     energy = energy_of(model, grid)
     path = descend(energy, energy.expand(energy.start()), 30, lambda value: None)
+    falls = -values(energy, path).diff()
     assert len(path) < 20
-    again = descend(energy, path[-1], 30, lambda value: None)
-    assert len(again) <= 2
-    assert_close(values(energy, again)[-1], values(energy, path)[-1], rtol=0, atol=2e-3)
+    assert falls[-1] < 1e-3 < falls[:-1].min()
 
 
 def test_a_quadratic_energy_takes_one_step(model, grid):

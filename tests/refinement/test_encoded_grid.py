@@ -19,7 +19,7 @@ def test_batches_hold_every_patch_once_and_in_order():
 
 def test_the_posterior_is_that_of_all_patches_in_whatever_batches():
     grid, model = grid_of(image_of()), encoder()
-    expected = model.posterior(grid.data(grid.indices))
+    expected = model.posterior(grid.data(grid.indices, model.like))
     for size in (7, 256):
         found = EncodedGrid(model, grid, size).posterior()
         assert_close(found.mean, expected.mean.detach())

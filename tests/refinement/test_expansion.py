@@ -8,7 +8,7 @@ from phyvae.refinement.expansion import expand_pixels
 
 
 def test_value_gradient_and_curvature_are_those_of_autograd(model, grid):
-    patches = grid.data(grid.indices[:5])
+    patches = grid.data(grid.indices[:5], model.like)
     z = torch.randn(5, 3)
     value, gradients, curvature = expand_pixels(model, patches, z)
 

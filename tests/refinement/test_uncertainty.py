@@ -7,6 +7,8 @@ import torch
 
 from noisy_spectra import energy_of, grid_of
 from phyvae.refinement.descent import descend
+from phyvae.refinement.encoder_energy import EncoderEnergy
+from phyvae.refinement.quadratic import ROUGH
 from phyvae.refinement.uncertainty import standard_deviations
 
 STEPS = 3
@@ -22,13 +24,16 @@ def minimum(model, grid, likelihood, strength, samples=2):
 
 # With Ψ, whole regions move together, and the weight of Ψ with the noise: less is known.
 @pytest.mark.parametrize(("strength", "factor"), [(0.0, 1.3), (4.0, 2.5)])
-def test_the_standard_deviations_are_the_spread_over_noise(model, strength, factor, likelihood):
-    noises = [grid_of(model, seed=seed) for seed in range(20, 28)]
+def test_the_standard_deviations_are_the_spread_over_noise(
+    model, strength, factor, likelihood, monkeypatch
+):
+    monkeypatch.setattr(EncoderEnergy, "adam", ROUGH)  # a spread need not be as exact as maps
+    noises = [grid_of(model, seed=seed) for seed in range(20, 26)]
     settings = (likelihood, strength)
     minima = [minimum(model, grid, *settings)[1].z[:, model.content] for grid in noises]
     spread = torch.stack(minima).std(0).square().mean(0).sqrt()
-    energy, point = minimum(model, noises[0], *settings, samples=12)
-    stated = standard_deviations(energy, point, 12, 0, lambda: None)[:, model.content]
+    energy, point = minimum(model, noises[0], *settings, samples=10)
+    stated = standard_deviations(energy, point, 10, 0, lambda: None)[:, model.content]
     stated = stated.square().mean(0).sqrt()
     assert ((stated / spread).log().abs() < math.log(factor)).all(), (stated, spread)
 

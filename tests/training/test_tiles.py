@@ -1,11 +1,16 @@
+"""Steps of an epoch: which tile is encoded, and which of its patches are decoded."""
+
+import warnings
 from collections import Counter
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.testing import assert_close
 
-from phyvae.training.tiles import TileSampler
+from phyvae.training.tiles import SiteSampler, TileSampler, sampler_of, steps_over
+from sites import series, with_hole, without_lattice
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
@@ -92,16 +97,6 @@ class TestAnEpoch:
         assert torch.equal(torch.get_rng_state(), before)
 
 
-class TestRefusals:
-    def test_an_empty_batch(self):
-        with pytest.raises(ValueError, match="batch_size=0"):
-            TileSampler((5, 5), batch_size=0)
-
-    def test_a_tile_without_neighbours(self):
-        with pytest.raises(ValueError, match="tile=1"):
-            TileSampler((5, 5), tile=1)
-
-
 class TestSites:
     """Positions of a tile through which the physics trains the encoder."""
 
@@ -127,3 +122,86 @@ class TestSites:
         steps = [step for seed in range(300) for step in sampler.epoch(seed)]
         counts = torch.stack([torch.bincount(step.sites, minlength=36) for step in steps]).sum(0)
         assert (counts / len(steps) - 12 / 36).abs().max() < 0.05
+
+
+class TestHoles:
+    @given(seed=st.integers(0, 99), tile=st.integers(2, 9), sites=st.integers(1, 90))
+    @settings(max_examples=20, deadline=None)
+    def test_every_patch_has_the_same_chance(self, seed, tile, sites):
+        mask = torch.rand(9, 7, generator=torch.Generator().manual_seed(seed)) < 0.6
+        filled = set(mask.flatten().nonzero()[:, 0].tolist())
+        sampler = TileSampler((9, 7), 5, tile, sites, mask)
+        for step in sampler.epoch(seed):
+            assert set(step.tile.tolist()) <= filled
+            assert len(step.batch) > 0
+            assert step.layout.mask is None or int(step.layout.mask.sum()) == len(step.tile)
+            row, col = step.tile // 7, step.tile % 7
+            maps = step.layout.maps(torch.stack([row, col], dim=1).float())
+            inside = maps if step.layout.mask is None else maps[:, step.layout.mask]
+            assert torch.equal(inside.flatten(1), torch.stack([row, col]).float())
+        drawn = Counter(
+            index
+            for epoch in range(20)
+            for step in sampler.epoch(epoch)
+            for index in step.tile[step.batch].tolist()
+        )
+        assert set(drawn) == filled
+
+    def test_a_map_with_a_hole_can_still_be_all_one_tile(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            grid = with_hole()
+            step = next(sampler_of(grid, 10, 64, 20).epoch(0))
+        assert len(step.tile) == grid.count
+        assert len(step.sites) == 20
+
+
+class TestSitesWithoutALattice:
+    def test_tiles_are_boxes_that_part_the_sites(self):
+        grid = without_lattice()
+        sampler = sampler_of(grid, batch_size=10, tile=5, sites=None)
+        assert isinstance(sampler, SiteSampler)
+        tiles = sampler._tiles(torch.Generator().manual_seed(0))
+        assert max(map(len, tiles)) <= 25
+        assert sorted(torch.cat(list(tiles)).tolist()) == list(range(90))
+        for step in sampler.epoch(seed=1):
+            assert step.layout.shape == (1, len(step.tile))
+            assert_close(step.layout.graph.sites, grid.graph.sites[step.tile])
+
+    def test_a_graph_of_all_is_the_grids_own(self):
+        grid = without_lattice()
+        step = next(sampler_of(grid, 10, 64, None).epoch(0))
+        assert_close(step.layout.graph.sites, grid.graph.sites)
+        assert torch.equal(step.layout.graph.edges, grid.graph.edges)
+
+
+class TestSeries:
+    def test_an_epoch_decodes_each_patch_of_each_image_about_once(self):
+        grids = series()
+        samplers = [sampler_of(grid, 10, 64, None) for grid in grids]
+        steps = list(steps_over(samplers, seed=3))
+        counts = Counter(step.grid for step in steps)
+        assert counts == {i: round(len(grid) / 10) for i, grid in enumerate(grids)}
+        assert [step.grid for step in steps] != sorted(step.grid for step in steps)
+        for step in steps:
+            assert step.layout.shape == grids[step.grid].shape
+
+    def test_two_processes_share_the_steps(self):
+        samplers = [sampler_of(grid, 10, 64, None) for grid in series()]
+        whole = [step.batch.tolist() for step in steps_over(samplers, 3, 12)]
+        parts = [
+            [step.batch.tolist() for step in steps_over(samplers, 3, 12, rank=rank, ranks=2)]
+            for rank in (0, 1)
+        ]
+        assert whole[::2] == parts[0]
+        assert whole[1::2] == parts[1]
+
+
+class TestRefusals:
+    def test_an_empty_batch(self):
+        with pytest.raises(ValueError, match="batch_size=0"):
+            TileSampler((5, 5), batch_size=0)
+
+    def test_a_tile_without_neighbours(self):
+        with pytest.raises(ValueError, match="tile=1"):
+            TileSampler((5, 5), tile=1)

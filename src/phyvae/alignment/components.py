@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..models.sliding import first_layer
 from ..patches.grid import PatchGrid
-from ..patches.windows import at, drawn
+from ..patches.windows import crop, random_corners
 
 __all__ = ["Components", "Corners", "ScoreField", "principal_components", "score_field"]
 
@@ -95,7 +95,7 @@ class ScoreField:
 def principal_components(grid: PatchGrid, like: Tensor, generator: torch.Generator) -> Components:
     """Return the strongest components of random windows, by subspace iteration."""
     windows = grid.windows
-    patches = at(windows, drawn(windows, _SAMPLES, generator)).to(like).flatten(1)
+    patches = crop(windows, random_corners(windows, _SAMPLES, generator)).to(like).flatten(1)
     mean = patches.mean(0)
     patches = patches - mean
     count = min(_COUNT, *patches.shape)

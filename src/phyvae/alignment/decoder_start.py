@@ -9,7 +9,7 @@ from ..compute.precision import dtype_of
 from ..models import ShiftVAE
 from ..models.options import Decoding
 from ..patches.known import Patches
-from ..patches.windows import Windows, at, drawn
+from ..patches.windows import Windows, crop, random_corners
 from .adam_steps import adam_steps
 
 __all__ = ["train_decoder"]
@@ -26,9 +26,9 @@ def train_decoder(
     """Train the decoder alone, on a fifth of the pixels of 100 random windows in a step."""
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
     for descend in adam_steps(model.decoder, steps, lr, advance):
-        patches = at(windows, drawn(windows, 100, generator))
+        patches = crop(windows, random_corners(windows, 100, generator))
         with torch.no_grad():
-            latents = model.posterior(Patches(patches)).draw(generator)
+            latents = model.posterior(Patches(patches)).sample(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)
         pixels = pixels[: max(100, count // 5)]
         descend(model.mean_reconstruction(patches, latents, Decoding(pixels, dtype)))

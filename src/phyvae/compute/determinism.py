@@ -16,7 +16,7 @@ _before: tuple[bool, bool, bool, bool]
 
 
 def check_deterministic(device: torch.device) -> None:
-    """Raise an error if cuBLAS was not told to repeat itself, which must be before it starts."""
+    """Raise an error unless cuBLAS is set to repeat itself, which must be before it starts."""
     if device.type == "cuda" and os.environ.get(_WORKSPACE) not in (":4096:8", ":16:8"):
         raise ValueError(
             f"deterministic=True on {device} needs the environment variable {_WORKSPACE}, or "
@@ -26,7 +26,7 @@ def check_deterministic(device: torch.device) -> None:
 
 @contextlib.contextmanager
 def deterministically(wanted: bool) -> Iterator[None]:
-    """Let torch take deterministic algorithms alone in the block, and then what it took before.
+    """Restrict torch to deterministic algorithms in the block, then restore its setting.
 
     The setting is the process's: of several threads, the first one in sets it and the last one
     out puts it back.

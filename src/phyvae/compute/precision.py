@@ -31,7 +31,7 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         # Compute capability 8.0 (Ampere) has it; older GPUs emulate it, slowly.
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # torch tells no other way; on a processor or a torch that does not say, float32 is safe.
+    # torch has no public query; without an answer of these, float32 is safe.
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     asked = (getattr(torch.cpu, name, None) for name in questions)
     return device.type == "cpu" and any(question() for question in asked if question is not None)

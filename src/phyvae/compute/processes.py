@@ -1,4 +1,4 @@
-"""What the processes of one run tell each other."""
+"""Processes of one training: start, agreement on settings, and averages (torch.distributed)."""
 
 import atexit
 import contextlib
@@ -140,12 +140,12 @@ def together() -> Iterator[None]:
         yield
     except Exception as error:
         failure = error
-    told = _tell("" if failure is None else f"{type(failure).__name__}: {failure}")
+    messages = _gathered("" if failure is None else f"{type(failure).__name__}: {failure}")
     if failure is not None:
         raise failure
-    for number, message in enumerate(told):
+    for number, message in enumerate(messages):
         if message:
-            raise RuntimeError(f"Process {number} of {len(told)} failed. {message}")
+            raise RuntimeError(f"Process {number} of {len(messages)} failed. {message}")
 
 
 def agree(settings: dict[str, Any]) -> None:
@@ -160,9 +160,9 @@ def agree(settings: dict[str, Any]) -> None:
     """
     if world_size() == 1:
         return
-    told = [json.loads(text) for text in _tell(json.dumps(settings))]
+    each = [json.loads(text) for text in _gathered(json.dumps(settings))]
     with together():
-        unlike = list(differences(told[rank()], told[0], where="in process 0"))
+        unlike = list(differences(each[rank()], each[0], where="in process 0"))
         if unlike:
             raise ValueError(
                 f"process {rank()} would train something else than process 0: "
@@ -171,8 +171,8 @@ def agree(settings: dict[str, Any]) -> None:
             )
 
 
-def _tell(text: str) -> list[str]:
-    """Tell all processes a text; return what each one told.
+def _gathered(text: str) -> list[str]:
+    """Return the texts of all processes, in the order of their ranks.
 
     Sums of bytes do it, since every backend sums on every device, and nothing is unpickled.
     """
@@ -199,7 +199,7 @@ def _own_gpu() -> int:
     """Return the number of this process's GPU on its machine."""
     if "LOCAL_RANK" not in os.environ:
         raise ValueError(
-            "RANK is set but LOCAL_RANK is not, which says whose GPU is whose; set it to the "
+            "RANK is set but LOCAL_RANK is not, which assigns the GPUs; set it to the "
             "number of the process on its machine, as torchrun does."
         )
     number, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()

@@ -22,7 +22,7 @@ def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
         for item in items:
             work(item)
         return
-    torch.set_num_threads(1)  # new threads begin with what it says
+    torch.set_num_threads(1)  # the setting of new threads
     try:
         with ThreadPoolExecutor(cores) as pool:
             futures = [pool.submit(work, item) for item in items]

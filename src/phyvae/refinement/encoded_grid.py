@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..models import PatchModel
+from ..models import Refinable
 from ..models.posterior import Posterior
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
@@ -17,7 +17,7 @@ __all__ = ["EncodedGrid"]
 class EncodedGrid:
     """A grid, its model, and the number of patches that are encoded or decoded at a time."""
 
-    model: PatchModel
+    model: Refinable
     grid: PatchGrid
     batch_size: int
 

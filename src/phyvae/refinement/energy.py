@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -73,7 +73,7 @@ class LatentEnergy:
         values = (z[:, self.data.model.content] - self.offset) / self.unit
         return self.objective.psi(values, self.layout)
 
-    def with_physics(self, point: Expansion, strength: float) -> Self:
+    def with_physics(self, point: Expansion, strength: float) -> "LatentEnergy":
         """Return the same energy with Ψ, weighed against the noise at the minimum without it.
 
         λ makes the force of Ψ on a latent `strength` times that of the image's noise, both as

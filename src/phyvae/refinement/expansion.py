@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from ..models import PatchModel
+from ..models import Refinable
 from ..models.likelihood import expanded
 from ..patches.known import Patches
 
@@ -39,7 +39,7 @@ class Expansion:
 
 @torch.no_grad()
 def expand_pixels(
-    model: PatchModel, patches: Patches, z: Float[Tensor, "n z_dim"]
+    model: Refinable, patches: Patches, z: Float[Tensor, "n z_dim"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n z_dim pixels"], Float[Tensor, "n z_dim z_dim"]]:
     """Return φ of each patch, its gradient pixel by pixel, and its Gauss-Newton curvature."""
     directions = torch.eye(z.shape[1]).to(z)[:, None].expand(-1, len(z), -1)

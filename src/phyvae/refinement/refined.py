@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from ..models import PatchModel
+from ..models import Refinable
 from ..models.posterior import Posterior
 from ..patches.layout import Layout
 
@@ -24,7 +24,7 @@ class Refined:
         How far the noise of the image spreads each value of `maps`: a standard deviation over
         simulated noise, same shape.
     shifts
-        The refined shifts, px, laid out as `PatchModel.shifts`, shape (axes, rows, cols).
+        The refined shifts, px, laid out as `PoseModel.shifts`, shape (axes, rows, cols).
     signal
         Share of the variance of each map of `maps` that is not noise, 0 to 1, shape (channels,),
         for `phyvae.segment`. It is `PatchModel.signal` with the variance and the noise that the
@@ -58,7 +58,7 @@ class Refined:
 
 
 def on_grid(
-    model: PatchModel,
+    model: Refinable,
     layout: Layout,
     latents: Posterior,
     signal: Float[Tensor, " z_dim"],

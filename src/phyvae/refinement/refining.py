@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from torch import nn
 
 from .._checks import as_choice, as_integer, as_nonnegative, as_positive, as_seed
-from ..models import PatchModel, adapt, at_rest, check_patches
+from ..models import Refinable, adapt, as_refinable, at_rest, check_patches
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
 from ..physics import TotalVariation
@@ -154,7 +154,7 @@ def refine(
     >>> refined.maps.shape == (2, *grid.shape)
     True
     """
-    model = adapt(model)
+    model = as_refinable(adapt(model))
     if objective is None:
         objective = PhysicsObjective(TotalVariation("none"))
     decodes = _decodes(model, likelihood, beta)
@@ -207,7 +207,7 @@ def refine(
         )
 
 
-def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
+def _decodes(model: Refinable, likelihood: object, beta: object) -> bool:
     """Return whether the decoder gives the likelihood of the latents."""
     if likelihood is not None:
         as_choice(likelihood, "likelihood", get_args(Likelihood))
@@ -225,7 +225,7 @@ def _decodes(model: PatchModel, likelihood: object, beta: object) -> bool:
     return decodes
 
 
-def _reach(model: PatchModel, grid: PatchGrid, around: int | None, decodes: bool) -> int:
+def _reach(model: Refinable, grid: PatchGrid, around: int | None, decodes: bool) -> int:
     """Return how far around a patch windows are encoded, px."""
     is_image = len(grid.patch_shape) == 2
     if around is None:

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..patches.windows import Corners, at, inside
+from ..patches.windows import Corners, clamped, crop
 from .encoded_grid import EncodedGrid
 
 __all__ = ["window_means"]
@@ -29,10 +29,10 @@ def window_means(
     averaged, own = [], []
     for rows, patches in data.batches():
         around_patch = [
-            inside(windows, corners[rows] + torch.stack([dy, dx])) for dy in steps for dx in steps
+            clamped(windows, corners[rows] + torch.stack([dy, dx])) for dy in steps for dx in steps
         ]
         means = [
-            model.posterior(patches.showing(at(windows, one).to(model.like))).mean
+            model.posterior(patches.showing(crop(windows, one).to(model.like))).mean
             for one in around_patch
         ]
         own.append(means[len(means) // 2])

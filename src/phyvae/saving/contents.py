@@ -56,5 +56,5 @@ def refusing(path: AnyPath) -> Iterator[None]:
         raise CheckpointError(f"{os.fspath(path)!r} cannot be loaded: {error}") from None
     except Exception as error:
         raise CheckpointError(
-            f"{os.fspath(path)!r} does not hold what it should: {type(error).__name__}: {error}"
+            f"{os.fspath(path)!r} has unexpected contents: {type(error).__name__}: {error}"
         ) from error

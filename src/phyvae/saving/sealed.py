@@ -54,8 +54,8 @@ def seal(record: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
 def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Put the bytes in the place of `path`, at once or not at all.
 
-    They go to a new file beside it, reach the disk, and only then take its name. A process killed
-    meanwhile leaves the former file as it was, and at most a hidden ``.part`` file beside it.
+    They go to a new file in the same folder, reach the disk, and only then take its name. A
+    process killed meanwhile leaves the former file as it was, and at most a hidden ``.part`` file.
     """
     target = Path(os.path.realpath(as_path(path)))  # a link keeps pointing at the file
     if target.is_dir():
@@ -119,9 +119,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
         record = json.loads(metadata["phyvae"])
         tensors: dict[str, Tensor] = safetensors.torch.load(data)
     except Exception as error:
-        raise CheckpointError(f"{_shown(path)} does not hold what it should: {error}") from error
+        raise CheckpointError(f"{_shown(path)} has unexpected contents: {error}") from error
     if not isinstance(record, dict):
-        raise CheckpointError(f"{_shown(path)} does not hold what it should: no record.")
+        raise CheckpointError(f"{_shown(path)} has unexpected contents: no record.")
     return record, tensors
 
 

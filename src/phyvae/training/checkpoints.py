@@ -41,7 +41,7 @@ def save_alone(state: TrainingState, path: AnyPath) -> None:
 
 
 def kept_after_interrupt(state: TrainingState, begun: int, path: AnyPath | None) -> str:
-    """Save the epochs since `begun` after Ctrl-C; return a sentence on what is kept."""
+    """Save the epochs since `begun` after Ctrl-C; return a sentence on the epochs kept."""
     kept = (
         f"Training ended after {state.epochs_done} epochs: the model has the weights of the "
         "last, trainer.history has all of them, and a further call of fit goes on."
@@ -119,7 +119,7 @@ def _resume(
                 "resume, epochs counts those in the file, too."
             )
         before = record["call"] or call
-        # A function has no repr that lasts; its values so far tell as much.
+        # A function has no repr that lasts; its values so far stand for it.
         unlike = [
             _OTHER_PIXELS if line.startswith("grid.sha256") else line
             for line in differences({**call, "beta": 0}, {**before, "beta": 0})
@@ -132,7 +132,7 @@ def _resume(
 
 
 def described_call(grids: Sequence[PatchGrid], beta: Beta, steps: int | None) -> dict[str, Any]:
-    """Return what a call of `fit` works on, with a fingerprint of all pixels."""
+    """Return the arguments of a call of `fit` as JSON, with a fingerprint of all pixels."""
     described = [_described_grid(grid) for grid in grids]
     return {
         "grid": described[0] if len(described) == 1 else described,
@@ -143,10 +143,9 @@ def described_call(grids: Sequence[PatchGrid], beta: Beta, steps: int | None) ->
 
 def _described_grid(grid: PatchGrid) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for name, value in sorted(vars(grid).items()):
-        if isinstance(value, Tensor):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().numpy().tobytes())
+    for name, value in sorted(grid.tensors().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().numpy().tobytes())
     geometry = {name: plain(getattr(grid, name)) for name in ("shape", "patch_shape", "step")}
     return geometry | {"sha256": digest.hexdigest()}
 

@@ -1,4 +1,4 @@
-"""Maps that say nothing: noticed on the way, and told once."""
+"""Collapsed latent maps: noticed during training, and warned of once."""
 
 import warnings
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ __all__ = [
 ]
 
 STANDS_OUT = 0.5
-"""A map says something if this share of its variance, or more, lies between patches."""
-_GONE = 0.25  # of a map that said something before
+"""Signal, 0 to 1, from which on a map counts as formed; see `Posterior.signal`."""
+_GONE = 0.25  # signal below which a map that had formed has collapsed
 _LOOKED_AT = 1024  # patches
 _HALF_TIME = 1000  # steps; after fewer, no map need have formed
-_AS_THE_PRIOR = 0.5  # nats per patch; what a KL divergence below it tells is next to nothing
+_AS_THE_PRIOR = 0.5  # nats per patch; with less KL divergence, latents are the prior's
 _ADVICE = (
-    "What is segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
+    "Domains segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
     "usual), start from a smaller beta, check size and coordinate_scale of the patches against "
     "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has no map."
 )
 _ADVICE_ON_CLASSES = (
-    "What is segmented from them may be mostly noise. Such a model often leaves its classes empty "
+    "Domains segmented from them may be mostly noise. Such a model often leaves its classes empty "
     "or undecided. Train longer, or several starts with other seeds and keep the one of lowest "
     "−ELBO; of a jiVAE, start from a larger beta, which keeps classes open until they mean "
-    "something, or weigh them apart: adapt(model, class_weight=...); of an ssiVAE, tell it more "
-    "classes. An image of one phase has no map."
+    "something, or weigh them apart: adapt(model, class_weight=...); of an ssiVAE, label more "
+    "patches. An image of one phase has no map."
 )
 _FLATTENED = (
     "From here on they only lose. Lower strength (or the weight of the physics), let beta rise "
@@ -46,7 +46,7 @@ _FLATTENED = (
 )
 _ON_THE_PRIOR = (
     "The posterior has collapsed onto the prior (KL {:.2g} nats per patch): neither content nor "
-    "shift tells patches apart. A Gaussian decoder may need a smaller decoder_sig. "
+    "shift distinguishes patches. A Gaussian decoder may need a smaller decoder_sig. "
 )
 
 
@@ -96,7 +96,7 @@ class CollapseWatch:
         elif epoch == call.epochs or (call.is_late(epoch) and not self._stood_out):
             kl = float(state.history(done - 1).kl[0])
             text = (
-                f"The latent maps say nothing yet: {listed} of their variance lies between "
+                f"The latent maps carry no signal yet: {listed} of their variance lies between "
                 f"patches, after {done} epochs. "
                 f"{_ON_THE_PRIOR.format(kl) if kl < _AS_THE_PRIOR else ''}{advice_on(state.model)}"
             )
@@ -122,5 +122,5 @@ def signals(model: PatchModel, grids: Sequence[PatchGrid]) -> list[float]:
 
 
 def advice_on(model: PatchModel) -> str:
-    """Return what to do about maps of this model that say nothing."""
+    """Return the advice on maps of this model that carry no signal."""
     return _ADVICE if model.classes is None else _ADVICE_ON_CLASSES

@@ -28,7 +28,7 @@ def described(state: TrainingState) -> dict[str, Any]:
     return {
         "model": described_model(state.model),
         "objective": describe_objective(state.objective),
-        "trainer": {name: plain(value) for name, value in state.settings.items()},
+        "trainer": {name: plain(value) for name, value in state.options.described().items()},
     }
 
 

@@ -137,7 +137,7 @@ class PhysicsObjective(nn.Module):
             self.physics.check_kinds([k >= first for k in acted_on])
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell the physics which epoch begins, counted from 0; see `Scheduled`."""
+        """Set the epoch that begins, from 0, for losses with a schedule; see `Scheduled`."""
         if isinstance(self.physics, PhysicsLoss):
             self.physics.set_epoch(epoch)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import physics
 from ..physics import PhysicsLoss
-from ..physics.base import _Sum, _Weighted
+from ..physics.base import Sum, Weighted
 from ..saving.plain import plain
 from .objective import PhysicsObjective
 from .schedules import LinearBeta
@@ -17,10 +17,10 @@ __all__ = ["build_objective", "describe_objective", "foreign_loss"]
 # file are looked up here and nowhere else, so that a file cannot name code to run.
 _LOSSES: dict[str, type[PhysicsLoss]] = {
     value.__name__: value
-    for value in [*vars(physics).values(), _Sum, _Weighted]
+    for value in [*vars(physics).values(), Sum, Weighted]
     if isinstance(value, type) and issubclass(value, PhysicsLoss) and value is not PhysicsLoss
 }
-# Beside losses, what they take as arguments.
+# Losses, and the schedules that they take as arguments.
 _KNOWN: dict[str, type] = {**_LOSSES, "LinearBeta": LinearBeta}
 
 
@@ -47,7 +47,7 @@ def foreign_loss(recipe: Any) -> str | None:
 
 
 def _described(loss: Any) -> dict[str, Any]:
-    """Return what a loss is: by its arguments if it is phyvae's, else by name and numbers."""
+    """Return a loss as JSON: its arguments if it is phyvae's, else its name and numbers."""
     if type(loss) in _KNOWN.values():
         return {"loss": type(loss).__name__, "settings": _arguments(loss)}
     simple = {

@@ -10,6 +10,7 @@ import torch
 from ..models import PatchModel
 from .history import History
 from .objective import PhysicsObjective
+from .options import TrainingOptions
 
 __all__ = ["Snapshot", "TrainingState"]
 
@@ -30,8 +31,6 @@ class TrainingState:
 
     Attributes
     ----------
-    settings
-        The trainer's settings, but for the device.
     rows
         Each epoch's row of the history.
     call
@@ -41,7 +40,7 @@ class TrainingState:
     model: PatchModel
     objective: PhysicsObjective
     optimizer: torch.optim.Optimizer
-    settings: dict[str, float | str]
+    options: TrainingOptions
     rows: list[list[float]] = field(default_factory=list)
     call: dict[str, Any] | None = None
 

@@ -34,7 +34,7 @@ class Step:
         Positions within `tile` of the patches to decode, shape (n,).
     sites
         Positions within `tile` through which the encoder is trained, the batch first, then others
-        drawn uniformly, shape (sites,); ``None`` for all.
+        sampled uniformly, shape (sites,); ``None`` for all.
     grid
         Number of the grid, where there are several.
     """
@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TileSampler:
-    """Draw the steps of an epoch, so that every patch has the same chance to be decoded.
+    """Sampler of the steps of an epoch; every patch has the same chance to be decoded.
 
     A grid that fits into one tile is encoded whole in every step, and the physics sees the whole
     map. A larger grid is cut into tiles of nearly equal size; the cuts move from epoch to epoch.
@@ -73,7 +73,7 @@ class TileSampler:
         ``None`` is all.
     mask
         Cells that hold a patch, shape (rows, cols); ``None`` if all do. A tile without any is
-        never drawn.
+        never sampled.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class TileSampler:
     def epoch(
         self, seed: int, steps: int | None = None, *, rank: int = 0, ranks: int = 1
     ) -> Iterator[Step]:
-        """Yield the steps of one epoch, drawn from `seed` alone.
+        """Yield the steps of one epoch, random by `seed` alone.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class TileSampler:
             Number of steps, of all processes together; the default is one pass over the grid.
         rank, ranks
             Which one of how many processes. Each takes every ranks-th step, all equally many: if
-            they do not share out evenly, some more are drawn.
+            they do not share out evenly, some more are added.
         """
         return steps_over([self], seed, steps, rank=rank, ranks=ranks)
 
@@ -196,7 +196,7 @@ class SiteSampler(TileSampler):
 
 
 def sampler_of(grid: PatchGrid, batch_size: int, tile: int, sites: int | None) -> TileSampler:
-    """Return what draws the steps on a grid."""
+    """Return the sampler of steps on a grid."""
     if grid.graph is not None:
         graph = grid.graph.to("cpu")
         return SiteSampler(grid.shape, batch_size, tile, sites, graph=graph)

@@ -10,9 +10,10 @@ from .._checks import as_device, as_integer, as_number, as_seed
 from ..compute import processes
 from ..compute.determinism import check_deterministic
 from ..compute.precision import Precision
-from ..models import PatchModel, adapt, check_patches, listed
+from ..models import adapt
 from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
+from .agreement import start_alike
 from .callbacks import Callback, as_callbacks
 from .checkpoints import (
     begin,
@@ -23,18 +24,20 @@ from .checkpoints import (
 )
 from .collapse import CollapseWatch, Watched
 from .evaluation import evaluated
+from .grids import grids_to_encode, grids_to_train
 from .history import History
-from .loop import TrainingLoop
+from .loop import run_epoch, steps_in_epoch
 from .objective import PhysicsObjective
 from .options import checked_options
 from .parts import ObjectiveParts
+from .record import TrainingRecord
 from .schedules import Beta, as_schedule
 from .state import TrainingState
 
 __all__ = ["PhysicsTrainer"]
 
 
-class PhysicsTrainer:
+class PhysicsTrainer(TrainingRecord):
     """Train a model with a physics-driven objective.
 
     Parameters
@@ -52,16 +55,15 @@ class PhysicsTrainer:
     batch_size
         Patches decoded in a step, by each process.
     tile
-        Largest height and width, in patches, of the tile that is encoded in a step. Its map is
-        what the physics sees.
+        Largest height and width, in patches, of the tile that is encoded in a step. Ψ is
+        that of its map.
     sites
-        Patches of a tile through which Ψ trains the encoder in a step, drawn anew in each. Ψ is
-        that of the whole tile, and so is the expected gradient; fewer are faster and noisier.
+        Patches of a tile through which Ψ trains the encoder in a step, sampled anew in each. Ψ
+        is that of the whole tile, and so is the expected gradient; fewer are faster and noisier.
     pixels
-        Share of the pixels decoded in a step, in (0, 1]; drawn anew in each step, the same for
+        Share of the pixels decoded in a step, in (0, 1]; sampled anew in each step, the same for
         all patches of the batch, and unbiased. Less is faster and noisier. The default is a
-        fifth, but no fewer than 100 pixels; and all of them for a decoder that does not draw
-        pixel by pixel.
+        fifth, but no fewer than 100 pixels; all of them for a decoder of whole patches.
     precision
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
@@ -132,7 +134,7 @@ class PhysicsTrainer:
             raise ValueError("model is on the meta device, so it has no weights; model.to('cpu').")
         if deterministic is True:
             check_deterministic(where)
-        self.options = checked_options(
+        options = checked_options(
             model,
             pixels=pixels,
             lr=lr,
@@ -147,39 +149,8 @@ class PhysicsTrainer:
         model = model if device is None else model.to(where)
         objective = (objective or PhysicsObjective()).to(model.like.device)
         optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-        settings = self.options.described()
-        self.state = TrainingState(model, objective, optimizer, settings)
-        self._loop = TrainingLoop(self.state, self.options)
+        super().__init__(TrainingState(model, objective, optimizer, options))
         self._collapse = CollapseWatch()
-
-    @property
-    def model(self) -> PatchModel:
-        """The model; a pyroVED model, adapted, is ``model.vae``."""
-        return self.state.model
-
-    @property
-    def objective(self) -> PhysicsObjective:
-        """The objective."""
-        return self.state.objective
-
-    @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        """The optimiser."""
-        return self.state.optimizer
-
-    @optimizer.setter
-    def optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        self.state.optimizer = optimizer
-
-    @property
-    def epochs_done(self) -> int:
-        """Epochs trained so far."""
-        return self.state.epochs_done
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is, and is trained."""
-        return self.model.like.device
 
     def fit(
         self,
@@ -264,7 +235,7 @@ class PhysicsTrainer:
         was before it. An error of a callback leaves the epoch before it as it is.
         """
         with processes.together():
-            grids = self._grids(grid)
+            grids = grids_to_train(self.model, self.objective, grid)
             as_integer(epochs, "epochs", 1)
             for name, value in {"steps_per_epoch": steps_per_epoch, "every": every}.items():
                 if value is not None:
@@ -278,14 +249,14 @@ class PhysicsTrainer:
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
         saves = {"checkpoint": checkpoint is not None, "every": every}
-        self._loop.start_alike(call, epochs - done, beta, saves)
+        start_alike(self.state, call, epochs - done, beta, saves)
         begun, silent = self.epochs_done, not progress or processes.rank() > 0
-        watch = Watched(grids, epochs - done, self._loop.steps_in_epoch(grids, steps_per_epoch))
+        watch = Watched(grids, epochs - done, steps_in_epoch(self.state, grids, steps_per_epoch))
         try:
             with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
                 for epoch in range(done + 1, epochs + 1):
-                    parts = self._loop.epoch(
-                        grids, schedule(self.epochs_done), steps_per_epoch, call
+                    parts = run_epoch(
+                        self.state, grids, schedule(self.epochs_done), steps_per_epoch, call
                     )
                     bar.set_postfix(
                         {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
@@ -322,13 +293,13 @@ class PhysicsTrainer:
             As for `fit`.
         """
         with processes.together():
-            grids = self._grids(grid)
+            grids = grids_to_train(self.model, self.objective, grid)
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
             call = described_call(grids, beta, steps_per_epoch)
-        self._loop.start_alike(call, 1, beta, {})
-        self._loop.epoch(grids, beta, steps_per_epoch, call)
+        start_alike(self.state, call, 1, beta, {})
+        run_epoch(self.state, grids, beta, steps_per_epoch, call)
 
     def save(self, path: AnyPath) -> None:
         """Write all that training needs to go on to a file, at once or not at all.
@@ -339,39 +310,6 @@ class PhysicsTrainer:
         replaced. Any process may call it, for all have the same to save.
         """
         save_training(self.state, path)
-
-    @property
-    def settings(self) -> dict[str, float | str]:
-        """The constructor's settings, but for the device."""
-        return self.options.described()
-
-    def print_statistics(self) -> None:
-        """Print the parts of the last epoch; of several processes, the first one does."""
-        if processes.rank() > 0:
-            return
-        if not self.epochs_done:
-            print("No epoch trained yet.")  # noqa: T201 - printing is what it is for
-            return
-        last = self.state.history(self.epochs_done - 1)
-        print(  # noqa: T201
-            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
-            f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
-        )
-
-    @property
-    def history(self) -> History:
-        """All epochs so far."""
-        return self.state.history()
-
-    @property
-    def loss_history(self) -> dict[str, list[float]]:
-        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers."""
-        history = self.history
-        return {
-            "training_loss": history.loss.tolist(),
-            "neg_elbo": history.neg_elbo.tolist(),
-            "psi": history.psi.tolist(),
-        }
 
     def evaluate(
         self,
@@ -400,21 +338,10 @@ class PhysicsTrainer:
             Means per patch, with Ψ of the whole map; of several grids, Ψ is the mean of their
             maps', each counting as its patches do.
         """
-        grids = listed(grid)
-        for one in grids:
-            check_patches(self.model, one)
+        grids = grids_to_encode(self.model, grid)
         beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
         as_seed(seed)
         as_integer(batch_size, "batch_size", 1)
         return evaluated(
             self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
         )
-
-    def _grids(self, grid: object) -> list[PatchGrid]:
-        """Return the grids to train on, if the model can."""
-        grids = listed(grid)
-        for one in grids:
-            check_patches(self.model, one)
-        self.model.check_training(grids)
-        self.objective.check(self.model)
-        return grids

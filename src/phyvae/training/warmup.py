@@ -10,7 +10,7 @@ class Warmup:
 
     Adam divides by the gradient's running second moment. Over the first steps that is hardly more
     than the gradient's own square, so every weight moves by a whole learning rate, along noise:
-    enough to undo what a model was taught before (Ma & Yarats, "On the adequacy of untuned warmup
+    enough to undo an earlier training (Ma & Yarats, "On the adequacy of untuned warmup
     for adaptive optimization", 2019, https://arxiv.org/abs/1910.04209).
     """
 

@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from phyvae import PhysicsTrainer, ShiftVAE
+from phyvae.training.options import checked_options
+from small import small_trainer, tiny_model
+
+SETTINGS = {
+    "lr": 0.01,
+    "warmup": 3,
+    "batch_size": 7,
+    "tile": 5,
+    "sites": 9,
+    "pixels": 0.5,
+    "precision": "float32",
+    "deterministic": False,
+    "seed": 2,
+}
+
+
+class TestCheckedOptions:
+    def test_are_the_settings(self):
+        assert checked_options(tiny_model(), **SETTINGS).described() == SETTINGS
+
+    @pytest.mark.parametrize(("side", "share"), [(24, 0.2), (40, 0.2), (12, 100 / 144), (8, 1.0)])
+    def test_a_fifth_of_the_pixels_but_no_fewer_than_100(self, side, share):
+        assert PhysicsTrainer(ShiftVAE((side, side))).state.options.pixels == pytest.approx(share)
+
+    def test_the_type_is_that_of_the_precision(self):
+        model = tiny_model()
+        for precision in ("float32", "bfloat16"):
+            options = checked_options(model, **(SETTINGS | {"precision": precision}))
+            assert options.dtype(model) == getattr(torch, precision)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"lr": 0.0}, "lr=0.0"),
+            ({"pixels": 0.0}, "pixels=0.0"),
+            ({"pixels": 1.5}, "pixels=1.5"),
+            ({"batch_size": 0}, "batch_size=0"),
+            ({"tile": 1}, "tile=1"),
+        ],
+    )
+    def test_bad_settings_are_named(self, settings, named):
+        with pytest.raises(ValueError, match=named):
+            small_trainer(**settings)
+
+    @pytest.mark.parametrize(
+        ("settings", "named"),
+        [
+            ({"lr": "1e-3"}, "lr='1e-3' must be a number"),
+            ({"pixels": "half"}, "pixels='half' must be a number"),
+            ({"batch_size": 64.0}, "batch_size=64.0 must be an integer >= 1"),
+            ({"tile": "a"}, "tile='a' must be an integer >= 2"),
+            ({"seed": None}, "seed=None must be an integer >= 0"),
+        ],
+    )
+    def test_settings_of_another_kind_are_named(self, settings, named, unchecked):
+        with pytest.raises(TypeError, match=named):
+            unchecked(PhysicsTrainer, ShiftVAE((8, 8)), **settings)
+
+    def test_a_negative_seed_is_refused(self):
+        with pytest.raises(ValueError, match="seed=-1 must be at least 0"):
+            PhysicsTrainer(ShiftVAE((8, 8)), seed=-1)
+
+    @pytest.mark.parametrize(
+        ("settings", "error", "named"),
+        [
+            ({"lr": float("inf")}, ValueError, "lr=inf"),
+            ({"sites": 0}, ValueError, "sites=0 must be at least 1"),
+            ({"warmup": -1}, ValueError, "warmup=-1 must be at least 0"),
+            ({"deterministic": 1}, TypeError, "deterministic=1 must be True or False"),
+        ],
+    )
+    def test_further_ones_too(self, settings, error, named, unchecked):
+        with pytest.raises(error, match=named):
+            unchecked(checked_options, tiny_model(), **(SETTINGS | settings))
