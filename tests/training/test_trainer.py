@@ -24,17 +24,17 @@ def numpy_global_state():
 class TestFit:
     @pytest.mark.parametrize("coupling", ["balanced", "product", "published"])
     def test_training_lowers_the_negative_elbo(self, coupling):
-        trainer = small_trainer(PhysicsObjective(EdgeLoss(), coupling=coupling), lr=5e-3)
-        grid = small_grid()
+        objective = PhysicsObjective(EdgeLoss(), coupling=coupling)
+        trainer, grid = small_trainer(objective, lr=5e-3, warmup=0), small_grid()
         before = trainer.evaluate(grid, beta=0.1).neg_elbo
-        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        trainer.fit(grid, epochs=8, beta=0.1, progress=False)
         assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
 
     def test_a_share_of_the_pixels_trains(self):
-        grid = small_grid()
-        trainer = small_trainer(PhysicsObjective(EdgeLoss()), pixels=0.25, lr=5e-3)
+        settings = {"pixels": 0.25, "lr": 5e-3, "warmup": 0}
+        trainer, grid = small_trainer(PhysicsObjective(EdgeLoss()), **settings), small_grid()
         before = trainer.evaluate(grid, beta=0.1).neg_elbo
-        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        trainer.fit(grid, epochs=12, beta=0.1, progress=False)
         assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
 
     def test_physics_lowers_psi_at_little_cost(self):
