@@ -49,7 +49,7 @@ class TestFit:
         costs = [trainer.evaluate(grid, beta=0.1).neg_elbo for trainer in (plain, driven)]
         assert costs[1] < 1.02 * costs[0]
 
-    @pytest.mark.xfail(reason="holds from strength=0.6 on; 1.04 and 1.09 times at 0.3")
+    @pytest.mark.xfail(reason="1.06 and 1.10 times at strength=0.3; 1.24 and 1.28 at 1.0")
     @pytest.mark.parametrize("seed", [0, 1])
     def test_w_acts_psi_of_the_final_maps_rises_with_it(self, seed):
         grid, psi = small_grid(noise=0.5, rows=100, cols=100), {}
@@ -59,9 +59,9 @@ class TestFit:
         phyvae.align(start, grid, progress=False, seed=seed, **few)
         for w in (0.0, 0.5):
             model, objective = copy.deepcopy(start), PhysicsObjective(EdgeLoss(), w=w)
-            settings = {"lr": 1e-2, "warmup": 0, "batch_size": 25, "sites": 100, "seed": seed}
+            settings = {"lr": 2e-2, "warmup": 0, "batch_size": 25, "sites": 100, "seed": seed}
             trainer = PhysicsTrainer(model, objective, **settings)
-            trainer.fit(grid, 1, beta=0.1, steps_per_epoch=300, progress=False)
+            trainer.fit(grid, 1, beta=0.1, steps_per_epoch=150, progress=False)
             psi[w] = float(EdgeLoss()(model.latent_maps(grid)))
         assert psi[0.5] >= 1.15 * psi[0.0]
 
