@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": QuickRun(),
+    "reset_modules": ("matplotlib", "seaborn", "quick_run.few_steps"),
     "abort_on_example_error": True,
     "show_memory": False,
     "write_computation_times": False,

@@ -1,6 +1,10 @@
-"""The command line of an example while the documentation is built."""
+"""The examples, shortened while the documentation is built."""
 
+import functools
+import os
 from pathlib import Path
+
+import phyvae
 
 WITHOUT_OPTIONS = (
     "your_own_physics", "physics_library", "joint_classes", "time_series", "spectra", "rotation",
@@ -8,7 +12,7 @@ WITHOUT_OPTIONS = (
 
 
 class QuickRun:
-    """Shorten the examples that have options.
+    """The command line of an example: short, where it has options.
 
     Sphinx pickles its settings, hence a class in a module of its own.
     """
@@ -24,3 +28,20 @@ class QuickRun:
         return isinstance(other, QuickRun)  # else every build would read all pages again
 
     __hash__ = None
+
+
+def few_steps(gallery_conf, name):
+    """Let training take few steps if PHYVAE_FEW_STEPS is set: a check that the examples run."""
+    if not os.environ.get("PHYVAE_FEW_STEPS") or hasattr(phyvae.align, "__wrapped__"):
+        return
+    phyvae.align = with_these(phyvae.align, steps=5, content_steps=5, decoder_steps=5)
+    phyvae.sweep = with_these(phyvae.sweep, steps_per_epoch=2)
+    phyvae.PhysicsTrainer.fit = with_these(phyvae.PhysicsTrainer.fit, steps_per_epoch=2)
+
+
+def with_these(function, **settings):
+    @functools.wraps(function)
+    def changed(*args, **kwargs):
+        return function(*args, **(kwargs | settings))
+
+    return changed

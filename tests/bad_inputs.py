@@ -173,6 +173,7 @@ SETTINGS = {
             "threshold": (-1, 1, NAN, "a", None),
             "min_distance": (-1, NAN, INF, "a"),
             "method": CHOICE[:3],
+            "dark": FLAG,
         },
     ),
     "ShiftVAE": (
@@ -519,7 +520,6 @@ LOSSES = {
 }  # fmt: skip
 OF_MAPS = LOSSES | {
     "standardise": phyvae.standardise,
-    "PhysicsObjective.psi": phyvae.PhysicsObjective(phyvae.EdgeLoss()).psi,
     "segment": lambda maps: phyvae.segment(maps, classes=2),
     "plot_latent_maps": phyvae.plot_latent_maps,
     "plot_distribution": phyvae.plot_distribution,

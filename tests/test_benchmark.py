@@ -1,5 +1,6 @@
 """The benchmark of examples/benchmark_domains.py, on maps small enough for a test."""
 
+import functools
 import itertools
 import json
 import sys
@@ -34,6 +35,15 @@ TOLD = [  # of the differences, those that the documents show
 
 def small(folder, **settings):
     return Benchmark(folder, **({"patches": 13, "epochs": 1} | settings))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_align():
+    """Align in few steps: what a run writes does not depend on how good its maps are."""
+    few = functools.partial(phyvae.align, steps=5, content_steps=5, decoder_steps=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phyvae, "align", few)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 import phyvae
 
+pytestmark = pytest.mark.slow
 MEASURE = """
 import numpy, phyvae, torch
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 import real_images
 
+pytestmark = pytest.mark.slow
 BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data" / "real"
 FOLDER = Path(os.environ.get("PHYVAE_REAL_DATA", BESIDE_THE_REPOSITORY))
 

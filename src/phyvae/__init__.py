@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from .plotting import plot_patches as plot_patches
     from .plotting import plot_segmentation as plot_segmentation
     from .plotting import plot_sites as plot_sites
-    from .refinement.refining import Refined as Refined
+    from .refinement.refined import Refined as Refined
     from .refinement.refining import refine as refine
     from .saving.sealed import CheckpointError as CheckpointError
     from .scans.spacing import lattice_spacing as lattice_spacing
@@ -111,7 +111,8 @@ _HOME = {
         "DrawMaps", "plot_comparison", "plot_distribution", "plot_history", "plot_latent_maps",
         "plot_manifold", "plot_patches", "plot_segmentation", "plot_sites",
     ],
-    "refinement.refining": ["Refined", "refine"],
+    "refinement.refined": ["Refined"],
+    "refinement.refining": ["refine"],
     "training.schedules": ["LinearBeta"],
     "domains.segmentation": ["segment"],
     "patches.finding": ["find_sites"],

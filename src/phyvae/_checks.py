@@ -1,4 +1,4 @@
-"""Arguments as users give them, checked, and arrays brought to NumPy: the one place for both."""
+"""Checks of arguments: numbers, choices, seeds, devices, and arrays brought to NumPy."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -23,7 +23,10 @@ __all__ = [
     "as_mask",
     "as_nonnegative",
     "as_number",
+    "as_pair",
+    "as_points",
     "as_positive",
+    "as_real",
     "as_seed",
     "as_share",
     "brief",
@@ -33,17 +36,74 @@ __all__ = [
     "refuse_channels_last",
 ]
 
+_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
-def as_array(values: Any, name: str = "") -> np.ndarray:
-    """Bring a tensor of any device and precision, or anything like an array, to NumPy."""
+
+def as_array(values: Any, name: str = "values") -> np.ndarray:
+    """Bring a tensor of any device, layout and precision, or anything like an array, to NumPy.
+
+    Masked arrays with masked values are refused: the values under a mask are not data.
+    """
     if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        values = (values.double() if values.is_floating_point() else values).numpy()
+        return _from_torch(values)
+    if isinstance(values, list | tuple) and any(isinstance(part, Tensor) for part in values):
+        values = [as_array(part, name) for part in values]
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} is a masked array without {np.count_nonzero(values.mask)} of its values, but "
+            f"every value counts here; fill them, {name}.filled(value), or crop."
+        )
     try:
         return np.asarray(values)
     except ValueError:
-        given = f"{name}={brief(values)}" if name else brief(values)
-        raise ValueError(f"{given} is no array: its rows differ in length.") from None
+        raise ValueError(
+            f"{name}={brief(values)} is no array: its rows differ in length."
+        ) from None
+
+
+def _from_torch(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.is_floating_point() and tensor.dtype not in _NUMPY_FLOATS:
+        tensor = tensor.float()  # bfloat16 and shorter ones, which NumPy has not
+    return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
+
+
+def as_real(values: Any, name: str, cure: str = "") -> np.ndarray:
+    """Bring values to an array of real numbers, bools and integers among them; see `as_array`.
+
+    Floats longer than float64 become float64, infinite if they are too large.
+    """
+    array = as_array(values, name)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} has dtype {array.dtype}, but must be real{cure}.")
+    if array.dtype.kind == "f" and array.itemsize > 8:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
+    return array
+
+
+def as_points(points: Any, name: str = "sites") -> Float[np.ndarray, "n 2"]:
+    """Check that positions are finite pairs (y, x), at least 4 of them."""
+    array = as_array(points, name)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}={brief(points)} must be real numbers, shape (n, 2): (y, x), px.")
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but must be (n, 2): (y, x) of each, px."
+        )
+    if len(array) < 4:
+        raise ValueError(f"{name} has {len(array)} site(s), but a lattice or a graph takes 4.")
+    array = array.astype(np.float64)
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        first = int(finite.argmin())
+        raise ValueError(
+            f"{name}[{first}] = {array[first].tolist()} is not finite; drop such sites: "
+            f"{name}[np.isfinite({name}).all(1)]."
+        )
+    return array
 
 
 def as_maps(
@@ -87,7 +147,7 @@ def as_maps(
 
 def as_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "rows cols"]:
     """Check that a mask has a bool for each cell."""
-    array = as_array(mask)
+    array = as_array(mask, "mask")
     if array.dtype != bool or array.shape != tuple(shape):
         raise ValueError(
             f"mask of shape {array.shape} and dtype {array.dtype} must be bools of shape "
@@ -125,8 +185,8 @@ def as_label_map(
 def refuse_channels_last(shape: tuple[int, ...], name: str = "maps") -> None:
     """Raise an error if maps have their channels at the end.
 
-    More than 8 latents on a map of at most 4 columns is what nobody trains; the error says how
-    to pass even that.
+    More than 8 latents on a map of at most 4 columns are taken for channels last; the error
+    names the cure for the rare map that has them.
     """
     if len(shape) == 3 and shape[2] <= 4 and min(shape[:2]) > 8:
         rows, cols, last = shape
@@ -145,6 +205,16 @@ def as_integer(value: object, name: str, minimum: int, what: str = "") -> int:
     if value < minimum:
         raise ValueError(f"{name}={value} must be at least {minimum}{what}.")
     return int(value)
+
+
+def as_pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
+    """Check that a setting is a length along y and one along x, px; one number counts for both."""
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or not all(map(is_integer, pair)):
+        raise ValueError(f"{name}={brief(value)} must be an integer or a pair of integers, px.")
+    if min(pair) < minimum:
+        raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
+    return int(pair[0]), int(pair[1])
 
 
 def as_number(value: object, name: str, what: str = "a number") -> float:
@@ -253,11 +323,11 @@ def brief(value: object) -> str:
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Tell a whole number from all else; True is none."""
+    """Return whether a value is a whole number; True is none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_positive(value: object) -> TypeGuard[float]:
-    """Tell a finite number > 0 from all else; True is none."""
+    """Return whether a value is a finite number > 0; True is none."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 < float(value) < np.inf  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ Loss = PhysicsLoss | Callable[..., Tensor]
 
 
 def check_physics_loss(loss: Loss, *, except_for: Collection[str] = ()) -> None:
-    """Run the laws of physics losses and say which ones fail, and why they matter.
+    """Check the laws of physics losses; list those that fail, and why they matter.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def check_physics_loss(loss: Loss, *, except_for: Collection[str] = ()) -> None:
         if complaint:
             broken.append(f"- {name}: {complaint}")
         if complaint and law in (_is_a_scalar, _it_only_looks):
-            break  # the other laws compare numbers, and would blame what they are not about
+            break  # the other laws compare numbers, and would fail for the same reason
     if broken:
         raise AssertionError(f"{loss!r} breaks {len(broken)} law(s):\n" + "\n".join(broken))
 
@@ -191,14 +191,14 @@ def _it_only_looks(loss: Loss) -> str | None:
         return "it changes the map in place, and the decoder would see the change; use a copy"
     if not torch.equal(torch.get_rng_state(), random):
         return (
-            "it draws from torch's global generator, so no run could be repeated; draw from a "
-            "generator of its own"
+            "it uses torch's global generator, so no run could be repeated; use a generator of "
+            "its own"
         )
     second = loss(maps).item()
     if first != second:
         return (
-            f"{first:.6g} became {second:.6g} on the same map, so no run could be repeated; what "
-            "it draws or counts must not change its value within an epoch"
+            f"{first:.6g} became {second:.6g} on the same map, so no run could be repeated; "
+            "random numbers and counters must not change its value within an epoch"
         )
     return None
 

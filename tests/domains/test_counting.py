@@ -7,10 +7,10 @@ import phyvae
 from phyvae import count_domains
 
 RNG = np.random.default_rng(0)
-NOISE = RNG.normal(0, 0.2, (1, 30, 32))
-HALVES = np.repeat([0.0, 1.0], 16) + np.zeros((30, 1))
+NOISE = RNG.normal(0, 0.2, (1, 22, 24))
+HALVES = np.repeat([0.0, 1.0], 12) + np.zeros((22, 1))
 CORNER = HALVES.copy()
-CORNER[:12, :14] = 2.0
+CORNER[:9, :10] = 2.0
 
 
 class TestCountDomains:
@@ -24,26 +24,26 @@ class TestCountDomains:
             assert count_domains(same) == 3
 
     def test_of_a_slow_change_is_one(self):
-        y, x = np.mgrid[:30, :32]
-        slope = x / 32 + NOISE[0] / 4
+        y, x = np.mgrid[:22, :24]
+        slope = x / 24 + NOISE[0] / 4
         bumps = np.sin(y / 4) * np.sin(x / 5) + NOISE[0] / 4
         assert count_domains(slope) == count_domains(bumps) == 1
 
     def test_of_walls_as_wide_as_the_overlap_of_patches_is_that_of_the_regions(self):
-        ramp = np.clip((np.arange(32) - 13) / 5, 0, 1) + NOISE / 4  # four cells between
+        ramp = np.clip((np.arange(24) - 9) / 5, 0, 1) + NOISE / 4  # four cells between
         assert count_domains(ramp) == 1
         assert count_domains(ramp, wall=4) == 2
-        slope = np.arange(32) / 32 + NOISE / 4
+        slope = np.arange(24) / 24 + NOISE / 4
         assert count_domains(slope, wall=4) == 1
 
     def test_of_one_cluster_is_one_even_where_it_is_skewed(self):
-        assert count_domains(RNG.gamma(4.0, size=(2, 30, 32))) == 1
+        assert count_domains(RNG.gamma(4.0, size=(2, 22, 24))) == 1
 
     def test_of_a_flat_map_is_one(self):
         assert count_domains(np.zeros((2, 9, 9))) == 1
 
     def test_of_scattered_values_is_one_however_far_apart(self):
-        assert count_domains(RNG.choice([0.0, 1.0], (30, 32)) + NOISE / 10) == 1
+        assert count_domains(RNG.choice([0.0, 1.0], (22, 24)) + NOISE / 10) == 1
 
     def test_is_at_most_what_is_looked_for(self):
         assert count_domains(CORNER + NOISE, most=2) == 2
@@ -51,7 +51,7 @@ class TestCountDomains:
 
     def test_cells_without_a_patch_have_no_part_in_it(self):
         maps, mask = CORNER + NOISE, np.ones(CORNER.shape, bool)
-        mask[20:, 25:] = False
+        mask[15:, 19:] = False
         maps[:, ~mask] = np.nan
         assert count_domains(maps) == 3
         maps[:, ~mask] = 50.0
@@ -73,8 +73,8 @@ class TestCountDomains:
     def test_a_wall_must_fit_into_the_map(self):
         with pytest.raises(ValueError, match="wall=0 must be at least 1 cell"):
             count_domains(HALVES, wall=0)
-        with pytest.raises(ValueError, match="wall=32 must be less than the 32 cells"):
-            count_domains(HALVES, wall=32)
+        with pytest.raises(ValueError, match="wall=24 must be less than the 24 cells"):
+            count_domains(HALVES, wall=24)
 
     def test_is_public(self):
         assert phyvae.count_domains is count_domains

@@ -10,7 +10,8 @@ from scipy.ndimage import label as scipy_label
 from skimage.measure import perimeter_crofton
 
 from phyvae import SiteGraph
-from phyvae.domains.walls import _on_graph, boundaries, boundary_length, grains, wall_length_ratio
+from phyvae.domains import walls
+from phyvae.domains.walls import boundaries, boundary_length, grains, wall_length_ratio
 
 
 def disc(radius, size=61):
@@ -41,8 +42,8 @@ def domains():
 
 class TestBoundaries:
     def test_both_sides_of_a_wall_are_marked_and_the_border_is_not(self):
-        walls = boundaries(np.repeat([[4, 4, 4, 0, 0, 0]], 3, axis=0))
-        np.testing.assert_array_equal(walls, np.repeat([[0, 0, 1, 1, 0, 0]], 3, axis=0))
+        found = boundaries(np.repeat([[4, 4, 4, 0, 0, 0]], 3, axis=0))
+        np.testing.assert_array_equal(found, np.repeat([[0, 0, 1, 1, 0, 0]], 3, axis=0))
 
     def test_names_of_the_labels_do_not_matter(self):
         labels = np.random.default_rng(0).integers(3, size=(9, 11))
@@ -92,10 +93,18 @@ class TestGrains:
     def test_a_map_without_islands_has_none(self, domains):
         assert grains(torch.tensor(domains), max_size=10).max() == 0
 
-    @pytest.mark.parametrize("max_size", [0, -2, 1.5, True])
-    def test_an_impossible_size_is_refused(self, domains, max_size):
+    @pytest.mark.parametrize(
+        ("max_size", "error", "needed"),
+        [
+            (0, ValueError, "at least 1 cell"),
+            (-2, ValueError, "at least 1 cell"),
+            (1.5, TypeError, "an integer >= 1 cell"),
+            (True, TypeError, "an integer >= 1 cell"),
+        ],
+    )
+    def test_an_impossible_size_is_refused(self, domains, max_size, error, needed):
         # Unwrapped as users run it: the tests' type checker would speak first.
-        with pytest.raises(ValueError, match=f"max_size={max_size} cells"):
+        with pytest.raises(error, match=f"max_size={max_size} must be {needed}"):
             inspect.unwrap(grains)(domains, max_size)
 
 
@@ -146,10 +155,15 @@ class TestBoundaryLength:
         assert boundary_length(np.ones((5, 7), dtype=int)) == 0
         assert boundary_length([[3]]) == 0
 
-    @pytest.mark.parametrize("pixel_size", [0.0, -1.0, np.nan, np.inf, "1 nm", True])
+    @pytest.mark.parametrize("pixel_size", [0.0, -1.0, np.nan, np.inf])
     def test_an_impossible_pixel_size_is_refused(self, pixel_size):
+        with pytest.raises(ValueError, match=f"pixel_size={pixel_size:g} must be > 0 and finite"):
+            boundary_length(disc(3), pixel_size=pixel_size)
+
+    @pytest.mark.parametrize("pixel_size", ["1 nm", True])
+    def test_a_pixel_size_that_is_no_number_is_refused(self, pixel_size):
         # Unwrapped as users run it: the tests' type checker would speak first.
-        with pytest.raises(ValueError, match=f"pixel_size={pixel_size!r} must be"):
+        with pytest.raises(TypeError, match=f"pixel_size={pixel_size!r} must be a number"):
             inspect.unwrap(boundary_length)(disc(3), pixel_size=pixel_size)
 
     def test_labels_of_other_axes_are_refused(self):
@@ -268,10 +282,12 @@ class TestOnSitesWithoutALattice:
         with pytest.raises(ValueError, match=r"shape \(4, 5\) must be those of the graph's"):
             measure(np.zeros((4, 5), int), graph=glass)
 
-    def test_what_is_no_graph_is_refused(self):
+    def test_what_is_no_graph_is_refused(self, monkeypatch):
         # Unwrapped as users run it: the tests' type checker would speak first.
+        plain = inspect.unwrap(walls.neighbours_of)
+        monkeypatch.setattr(walls, "neighbours_of", plain)
         with pytest.raises(TypeError, match=r"must be a SiteGraph: grid\.graph"):
-            inspect.unwrap(_on_graph)(np.zeros((1, 5), int), [(0, 1)])
+            inspect.unwrap(boundaries)(np.zeros((1, 5), int), graph=[(0, 1)])
 
 
 class TestRefusals:

@@ -1,4 +1,4 @@
-"""What the distributions of a pixel say, against torch's own."""
+"""The distributions of a pixel, against torch's own."""
 
 import pytest
 import torch

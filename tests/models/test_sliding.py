@@ -1,12 +1,13 @@
+"""The encoder's first layer as a correlation, against that of gathered patches."""
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
-from tqdm import tqdm
 
 from phyvae import PatchGrid, ShiftVAE
-from phyvae.models import interface, shift, sliding
+from phyvae.models import patch_encoder, sliding
 
 IMAGE = np.random.default_rng(0).random((170, 190))
 # Size, step, and how much of the image: one transform or several, a single row, column or patch.
@@ -32,7 +33,7 @@ def grid_of(name):
 
 
 def always(monkeypatch, answer):
-    monkeypatch.setattr(shift, "pays", lambda grid: answer)
+    monkeypatch.setattr(patch_encoder, "pays", lambda grid: answer)
 
 
 def all_maps(model, grid, **options):
@@ -99,57 +100,9 @@ class TestTheChoice:
     def test_it_pays_where_patches_overlap_much(self, size, step, expected):
         assert sliding.pays(PatchGrid(IMAGE, size, step)) is expected
 
-    def test_patches_are_gathered_only_where_it_does_not_pay(self, monkeypatch):
-        def refuse(grid, index):
-            raise AssertionError("gathered")
-
-        monkeypatch.setattr(PatchGrid, "gather", refuse)
-        ShiftVAE((24, 24)).latent_maps(PatchGrid(IMAGE, 24, 1))
-        with pytest.raises(AssertionError, match="gathered"):
-            ShiftVAE((24, 24)).latent_maps(PatchGrid(IMAGE, 24, 12))
-
     def test_spectra_are_gathered(self):
         grid = PatchGrid.from_spectra(np.random.default_rng(0).random((20, 20, 40)))
         assert not sliding.pays(grid)
         model = ShiftVAE((40,))
         mean, _ = model.encode(grid.patches.reshape(-1, 40))
         assert_close(model.latent_maps(grid).flatten(1).T, mean[:, model.content])
-
-    def test_an_encoder_of_another_kind_is_asked_itself(self):
-        class Encoder(nn.Module):
-            def forward(self, patches):
-                mean = patches.mean((1, 2))[:, None].expand(-1, 4)
-                return mean, torch.ones_like(mean)
-
-        grid, model = PatchGrid(IMAGE, 24, 1), ShiftVAE((24, 24))
-        assert sliding.pays(grid)
-        model.encoder_z = Encoder()
-        assert_close(model.latent_maps(grid)[0], grid.patches.mean((2, 3)))
-
-    def test_a_posterior_of_ones_own_is_asked_itself(self):
-        class Mine(ShiftVAE):
-            def posterior(self, patches):
-                return super().posterior(patches.showing(0 * patches.pixels))
-
-        maps = Mine((24, 24)).latent_maps(PatchGrid(IMAGE, 24, 1))
-        assert_close(maps, maps[:, :1, :1].expand_as(maps))
-
-
-class TestProgress:
-    @pytest.mark.parametrize("step", [1, 12])
-    def test_only_a_long_run_shows_a_bar(self, step, capfd, monkeypatch):
-        grid, model = PatchGrid(IMAGE, 24, step), ShiftVAE((24, 24))
-        model.latent_maps(grid)
-        assert capfd.readouterr().err == ""
-        bars = []
-
-        def at_once(**options):
-            bars.append(tqdm(**options | {"delay": 0}))
-            return bars[-1]
-
-        monkeypatch.setattr(interface, "tqdm", at_once)
-        model.latent_maps(grid)
-        assert bars[0].n == bars[0].total == len(grid)
-        assert "100%" in capfd.readouterr().err
-        model.latent_maps(grid, progress=False)
-        assert capfd.readouterr().err == ""

@@ -86,18 +86,20 @@ class TestFindSites:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("options", "named"),
+        ("options", "error", "named"),
         [
-            ({"spacing": 0.0}, "spacing=0.0"),
-            ({"spacing": "wide"}, "spacing='wide'"),
-            ({"spacing": 10.0, "sigma": -1}, "sigma=-1"),
-            ({"spacing": 10.0, "threshold": 1.0}, "threshold=1.0"),
-            ({"spacing": 10.0, "min_distance": -1}, "min_distance=-1"),
-            ({"spacing": 10.0, "method": "canny"}, "method='canny' must be 'log' or 'dog'"),
+            ({"spacing": 0.0}, ValueError, "spacing=0 px must be > 0"),
+            ({"spacing": 61.0}, ValueError, "spacing=61 px must not exceed .* side, 60 px"),
+            ({"spacing": "wide"}, TypeError, "spacing='wide'"),
+            ({"spacing": 10.0, "sigma": -1}, ValueError, "sigma=-1 px"),
+            ({"spacing": 10.0, "threshold": 1.0}, ValueError, "threshold=1.0"),
+            ({"spacing": 10.0, "min_distance": -1}, ValueError, "min_distance=-1 px"),
+            ({"spacing": 10.0, "method": "canny"}, ValueError, "'canny' must be one of 'log', 'd"),
+            ({"spacing": 10.0, "dark": 1}, TypeError, "dark=1 must be True or False"),
         ],
     )
-    def test_bad_settings_are_named(self, options, named, unchecked):
-        with pytest.raises(ValueError, match=named):
+    def test_bad_settings_are_named(self, options, error, named, unchecked):
+        with pytest.raises(error, match=named):
             unchecked(find_sites, blobs(CENTRES), **options)
 
     def test_other_shapes_are_refused(self):

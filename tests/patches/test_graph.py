@@ -145,11 +145,17 @@ class TestAnyGraph:
         assert (graph.slopes(torch.rand(2, 61))[:, 60] == 0).all()
 
     @pytest.mark.parametrize(
-        "sites", [np.zeros((3, 2)), np.zeros((5, 3)), np.full((5, 2), np.nan), np.array(["a"])]
+        ("sites", "error"),
+        [
+            (np.zeros((3, 2)), ValueError),
+            (np.zeros((5, 3)), ValueError),
+            (np.full((5, 2), np.nan), ValueError),
+            (np.array(["a"]), TypeError),
+        ],
     )
     @pytest.mark.parametrize("kind", [SiteGraph.delaunay, SiteGraph.nearest])
-    def test_other_sites_are_refused(self, kind, sites):
-        with pytest.raises(ValueError, match="sites"):
+    def test_other_sites_are_refused(self, kind, sites, error):
+        with pytest.raises(error, match="sites"):
             kind(sites)
 
 

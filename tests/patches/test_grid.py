@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from phyvae import PatchGrid
 
+LARGE = np.random.default_rng(0).random((110, 90))
+
 
 def image_of(height=40, width=30, seed=0):
     return np.random.default_rng(seed).random((height, width))
@@ -183,6 +185,53 @@ class TestSpectra:
             PatchGrid.from_spectra(np.random.default_rng(0).random(shape))
 
 
+class TestASeries:
+    def test_all_share_one_intensity_scale(self):
+        images = [LARGE, 3 * LARGE[:60, :50] - 1]
+        grids = PatchGrid.series(images, size=8, step=3)
+        assert [grid.shape for grid in grids] == [(35, 28), (18, 15)]
+        assert grids[0].limits == grids[1].limits == (images[1].min(), images[1].max())
+        for grid, image in zip(grids, images, strict=True):
+            low, high = grid.limits
+            assert_close(grid.image, torch.from_numpy((image - low) / (high - low)).float())
+
+    def test_a_stack_is_a_sequence_of_its_frames(self):
+        stack = np.random.default_rng(0).random((3, 40, 30))
+        for images in (stack, list(stack), torch.from_numpy(stack)):
+            grids = PatchGrid.series(images, size=8)
+            assert len(grids) == 3
+            assert_close(grids[1].image, PatchGrid.series(stack, size=8)[1].image)
+
+    def test_one_image_is_the_series_of_one(self):
+        (grid,) = PatchGrid.series(LARGE[None], size=8, percentiles=(1.0, 99.0))
+        alone = PatchGrid(LARGE, size=8, percentiles=(1.0, 99.0))
+        assert_close(grid.image, alone.image)
+        assert grid.limits == alone.limits
+
+    def test_scaling_is_off_on_request(self):
+        grids = PatchGrid.series(7 * LARGE[None] - 3, size=8, percentiles=None)
+        assert_close(grids[0].image, torch.from_numpy(7 * LARGE - 3).float())
+
+    @pytest.mark.parametrize(
+        ("images", "named"),
+        [
+            (LARGE, r"images has shape \(110, 90\).*image\[None\]"),
+            ([], "images has shape"),
+            ([LARGE, np.ones((40, 40))], r"images\[1\] is constant"),
+            ([LARGE, LARGE[:6]], "size=8 px exceeds"),
+            ("scans", "images of type str"),
+        ],
+    )
+    def test_other_images_are_refused(self, images, named):
+        with pytest.raises((ValueError, TypeError), match=named):
+            PatchGrid.series(images, size=8)
+
+    def test_a_large_offset_keeps_the_structure(self):
+        image = np.round(1000 * image_of())
+        (grid,) = PatchGrid.series([image + 1e15], size=8)
+        assert_close(grid.image, PatchGrid(image, 8).image)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("image", "named"),
@@ -238,20 +287,6 @@ class TestRefusals:
         image[0, 0] = 1
         with pytest.raises(ValueError, match=r"are both 0.0"):
             PatchGrid(image, size=8, percentiles=(1.0, 99.0))
-
-    @pytest.mark.parametrize(
-        ("values", "error", "named"),
-        [
-            (np.zeros((5, 3)), ValueError, r"values has shape \(5, 3\), but the grid is \(9, 6\)"),
-            (np.zeros((9, 6, 1, 1)), ValueError, r"\(rows, cols\) or \(rows, cols, n\)"),
-            (np.full((9, 6), 1j), TypeError, "values has dtype complex128"),
-            (np.full((9, 6), np.inf), ValueError, "NaN stands for what is unknown"),
-            (np.full((9, 6), -2), ValueError, "values holds -2, .* or -1 where unknown"),
-        ],
-    )
-    def test_what_cannot_be_known_of_patches_is_refused(self, values, error, named):
-        with pytest.raises(error, match=named):
-            PatchGrid(image_of(), size=8).with_known(values)
 
     def test_labels_of_another_shape_are_refused(self):
         with pytest.raises(ValueError, match=r"labels has shape \(5, 5\)"):

@@ -101,7 +101,7 @@ def test_indices_along_other_axes_are_straightened():
 
 def test_rows_run_down_and_columns_to_the_right():
     for name in LATTICES:
-        _, _, ((down, right), (lower, rightwards)) = indexed(lattice(LATTICES[name])[1])
+        _, _, ((down, right), (lower, rightwards)) = indexed(lattice(LATTICES[name], 150.0)[1])
         assert down > 0 < rightwards
         assert down / np.hypot(down, right) > 0.7 < rightwards / np.hypot(lower, rightwards)
 

@@ -1,9 +1,27 @@
+"""Physics losses, their sums and their multiples."""
+
+import sys
+
 import pytest
 import torch
 from torch.testing import assert_close
 
 import phyvae
-from phyvae import EdgeLoss, FourierLoss, Maximize, standardise
+from phyvae import (
+    BoundCharge,
+    Curvature,
+    EdgeLoss,
+    FourierLoss,
+    GinzburgLandau,
+    Maximize,
+    OnChannels,
+    Scheduled,
+    SiteGraph,
+    Sparsity,
+    TotalVariation,
+)
+from random_maps import random_maps
+from small import small_grid, small_trainer
 
 
 class TestComposition:
@@ -26,15 +44,6 @@ class TestComposition:
         loss = EdgeLoss() + FourierLoss()
         assert_close(loss(maps, mask), EdgeLoss()(maps, mask) + FourierLoss()(maps, mask))
         assert loss(maps, mask) != loss(maps)
-
-    def test_maximize_falls_as_the_loss_rises(self):
-        flat, noise = torch.ones(1, 9, 9), torch.rand(1, 9, 9)
-        assert Maximize(EdgeLoss())(noise) < Maximize(EdgeLoss())(flat) == 1
-
-    def test_maximize_of_published_numbers(self):
-        maps = torch.rand(2, 10, 10)
-        expected = 1 / (1 + EdgeLoss().published(maps))
-        assert Maximize(EdgeLoss()).published(maps) == pytest.approx(expected)
 
     def test_sum_of_a_list_and_a_quotient_are_what_they_say(self):
         maps = torch.rand(2, 9, 9)
@@ -75,37 +84,64 @@ class TestComposition:
         assert Half().published(torch.full((1, 2, 2), 0.5)) == 0.5
 
 
-class TestStandardise:
-    def test_mean_is_zero_and_deviation_one(self):
-        z = standardise(torch.rand(3, 9, 7, dtype=torch.float64))
-        assert_close(z.mean((1, 2)), torch.zeros(3, dtype=torch.float64), atol=1e-12, rtol=0)
-        assert_close(z.std((1, 2), correction=0), torch.ones(3, dtype=torch.float64))
+class TestChecks:
+    def test_a_training_step_checks_the_maps_of_its_tile_once(self, checks):
+        physics = OnChannels(EdgeLoss(), [0]) + 0.5 * Scheduled(Maximize(TotalVariation()), 1.0)
+        grid = small_grid(rows=24, cols=24)  # 25 patches: one step an epoch
+        for each in (physics + Sparsity(), BoundCharge(), EdgeLoss(), GinzburgLandau()):
+            trainer = small_trainer(phyvae.PhysicsObjective(each))
+            checks.clear()
+            trainer.step(grid)
+            assert checks == ["check_maps"]
 
-    def test_the_mask_decides_what_counts(self):
-        maps = torch.rand(2, 9, 7, dtype=torch.float64)
-        mask = torch.rand(9, 7) > 0.3
-        z = standardise(torch.where(mask, maps, torch.nan), mask)
-        inside = maps[:, mask]
-        expected = (inside - inside.mean(1, keepdim=True)) / inside.std(1, correction=0)[:, None]
-        assert_close(z[:, mask], expected)
-        assert (z[:, ~mask] == 0).all()
+    @pytest.mark.parametrize(
+        "loss",
+        [
+            EdgeLoss(),
+            TotalVariation("none"),
+            Maximize(BoundCharge()),
+            OnChannels(Curvature(), [1]),
+            0.5 * Scheduled(Sparsity(), 2.0),
+        ],
+        ids=repr,
+    )
+    def test_a_loss_at_sites_checks_their_values_once(self, checks, loss):
+        loss.on_graph(random_maps(2, 12), SiteGraph.nearest(random_maps(12, 2, seed=1)))
+        assert checks == ["check_values"]
 
-    @pytest.mark.parametrize("value", [0.0, 0.1, -3e4])
-    def test_a_flat_map_becomes_zero_with_a_finite_gradient(self, value):
-        maps = torch.full((1, 9, 7), value, requires_grad=True)
-        z = standardise(maps)
-        z.square().sum().backward()
-        assert (z == 0).all()
-        assert maps.grad.isfinite().all()
+    @pytest.fixture
+    def checks(self, monkeypatch):
+        calls = []
 
-    def test_a_small_map_keeps_its_structure(self):
-        maps = torch.rand(1, 9, 7)
-        assert_close(standardise(1e-6 * maps), standardise(maps), atol=1e-4, rtol=1e-4)
+        def counting(module, name):
+            original = getattr(module, name)
 
-    def test_the_gradient_is_orthogonal_to_scale_and_offset(self):
-        maps = torch.rand(1, 9, 7, dtype=torch.float64, requires_grad=True)
-        weights = torch.rand(1, 9, 7, dtype=torch.float64)
-        (standardise(maps) * weights).sum().backward()
-        assert_close(maps.grad.sum(), torch.zeros((), dtype=torch.float64), atol=1e-10, rtol=0)
-        along = (maps.grad * maps.detach()).sum()
-        assert_close(along, torch.zeros((), dtype=torch.float64), atol=1e-10, rtol=0)
+            def check(*given):
+                calls.append(name)
+                original(*given)
+
+            monkeypatch.setattr(module, name, check)
+
+        for path, module in list(sys.modules.items()):
+            for name in ("check_maps", "check_values"):
+                if path.startswith("phyvae.physics.") and hasattr(module, name):
+                    counting(module, name)
+        return calls
+
+    def test_hooks_of_a_loss_and_of_its_terms_run(self):
+        seen, loss = [], EdgeLoss() + TotalVariation()
+        for module in (loss, *loss.terms):
+            module.register_forward_hook(lambda module, _, psi: seen.append((module, psi)))
+        psi = loss(torch.rand(2, 9, 9))
+        assert [module for module, _ in seen] == [*loss.terms, loss]
+        assert_close(seen[0][1] + seen[1][1], psi)
+
+    def test_a_loss_without_a_mask_is_one_of_whole_grids_in_sums_too(self):
+        class Maskless(phyvae.PhysicsLoss):
+            def forward(self, maps):
+                return maps.std()
+
+        maps, mask = torch.rand(1, 9, 9), torch.ones(9, 9, dtype=torch.bool)
+        assert_close((EdgeLoss() + Maskless())(maps), EdgeLoss()(maps) + maps.std())
+        with pytest.raises(TypeError, match="positional argument"):
+            Maskless()(maps, mask)

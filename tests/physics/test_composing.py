@@ -1,4 +1,4 @@
-"""Losses of chosen channels, and weights that follow the epochs of a training."""
+"""Reciprocals, chosen channels, and weights that follow the epochs of a training."""
 
 import pytest
 import torch
@@ -13,6 +13,17 @@ from phyvae import (
     OnChannels,
     Scheduled,
 )
+
+
+class TestMaximize:
+    def test_falls_as_the_loss_rises(self):
+        flat, noise = torch.ones(1, 9, 9), torch.rand(1, 9, 9)
+        assert Maximize(EdgeLoss())(noise) < Maximize(EdgeLoss())(flat) == 1
+
+    def test_published_numbers_have_their_reciprocal(self):
+        maps = torch.rand(2, 10, 10)
+        expected = 1 / (1 + EdgeLoss().published(maps))
+        assert Maximize(EdgeLoss()).published(maps) == pytest.approx(expected)
 
 
 class TestOnChannels:
@@ -73,12 +84,12 @@ class TestScheduled:
 
     @pytest.mark.parametrize("schedule", [-1.0, float("nan"), lambda epoch: -float(epoch == 0)])
     def test_a_negative_weight_is_refused(self, schedule):
-        with pytest.raises(ValueError, match=r"schedule=.* at epoch 0 must be .*Maximize"):
+        with pytest.raises(ValueError, match=r"schedule at epoch 0=.* must be .*Maximize"):
             Scheduled(EdgeLoss(), schedule)
 
     def test_one_that_comes_later_is_refused_then(self):
         loss = Scheduled(EdgeLoss(), lambda epoch: 1.0 - epoch)
-        with pytest.raises(ValueError, match=r"schedule=-1.0 at epoch 2"):
+        with pytest.raises(ValueError, match=r"schedule at epoch 2=-1 must be"):
             loss.set_epoch(2)
 
     def test_what_is_no_schedule_is_refused(self, unchecked):

@@ -1,20 +1,19 @@
+"""SL2: the Fourier intensity of latent maps off the centre."""
+
 import numpy as np
 import pytest
 import scipy.fft
 import torch
 
 from phyvae import FourierLoss
-
-
-def maps_of(*shape):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+from random_maps import random_maps
 
 
 class TestFourierLoss:
     @pytest.mark.parametrize("shape", [(2, 9, 12), (1, 16, 16), (3, 7, 5)])
     @pytest.mark.parametrize("radius", [0.0, 1.0, 2.0])
     def test_equals_the_formula_evaluated_with_scipy(self, shape, radius):
-        z = maps_of(*shape).numpy()
+        z = random_maps(*shape).numpy()
         outside = total = 0.0
         for m in (z - z.mean((1, 2), keepdims=True)) / z.std((1, 2), keepdims=True):
             spectrum = scipy.fft.fftshift(scipy.fft.fft2(m))
@@ -32,7 +31,7 @@ class TestFourierLoss:
         assert FourierLoss(radius=2.0)(slow) < 0.1 < FourierLoss(radius=2.0)(fast)
 
     def test_published_is_the_papers_number(self):
-        z = maps_of(2, 10, 10).numpy()
+        z = random_maps(2, 10, 10).numpy()
         shifted = np.fft.fftshift(np.fft.fft2(z[0])), np.fft.fftshift(np.fft.fft2(z[1]))
         intensity = [np.log(np.abs(s) + 1) for s in shifted]
         total = sum(i.sum() for i in intensity)
@@ -44,12 +43,12 @@ class TestFourierLoss:
         assert FourierLoss().published(torch.zeros(1, 8, 8)) == 0
 
     def test_without_scaling_an_offset_lowers_it(self):
-        maps = maps_of(1, 9, 9)
+        maps = random_maps(1, 9, 9)
         loss = FourierLoss(scaling="none")
         assert loss(maps + 100) < loss(maps)
 
     def test_without_scaling_masked_out_cells_are_empty(self):
-        maps = maps_of(1, 9, 9)
+        maps = random_maps(1, 9, 9)
         mask = torch.rand(9, 9) > 0.3
         loss = FourierLoss(scaling="none")
         assert loss(maps, mask) == loss(torch.where(mask, maps, 0.0))

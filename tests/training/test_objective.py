@@ -45,7 +45,7 @@ def direct_terms(model, tile, batch, beta=0.7, *, whole_tile=True):
     """Return −ELBO, its floor and the latent maps in one graph, with the same noise."""
     posterior = model.posterior(Patches(tile if whole_tile else tile[batch]))
     sampled = posterior[batch] if whole_tile else posterior
-    latents = sampled.draw(noise_source())
+    latents = sampled.sample(noise_source())
     neg_elbo = model.reconstruction(tile[batch], latents).mean() + beta * sampled.kl().mean()
     shape = SHAPE if whole_tile else (3, 3)
     maps = posterior.mean[:, model.content].T.reshape(-1, *shape)
@@ -126,7 +126,7 @@ class TestPublished:
 
     def test_a_batch_that_is_no_square_is_refused(self):
         model, tile, _ = setting()
-        with pytest.raises(ValueError, match=r"10 patches were drawn.*square number"):
+        with pytest.raises(ValueError, match=r"10 patches fill none.*square number"):
             run(PhysicsObjective(EdgeLoss(), coupling="published"), model, tile, torch.arange(10))
 
 

@@ -1,1 +1,1 @@
-"""A start for training: where the lattice sits in a patch, and how patches differ."""
+"""Alignment: a start for training, from the lattice in each patch and the factors of domains."""

@@ -1,4 +1,4 @@
-"""Maximum autocorrelation factors: what changes least from one patch to the next."""
+"""Maximum autocorrelation factors: functions of a patch that change least between neighbours."""
 
 from dataclasses import dataclass
 
@@ -32,11 +32,11 @@ class Factors:
 def features(
     aligned: Float[Tensor, "n height width"], patches: Float[Tensor, "n height width"]
 ) -> tuple[Float[Tensor, "n pixels"], Float[Tensor, "n waves"]]:
-    """Return what does not depend on where the lattice sits in a patch, in two blocks.
+    """Return features that do not depend on where the lattice sits in a patch, in two blocks.
 
-    The pixels of patches that were moved onto the lattice tell sublattices apart; the magnitudes
-    of Fourier coefficients tell periods, also where the noise hides the lattice's phase. Neither
-    knows the mean of the patch: the brightest domain is often a slow background.
+    The pixels of patches that were moved onto the lattice separate sublattices; the magnitudes of
+    Fourier coefficients separate periods, also where the noise hides the lattice's phase. Neither
+    contains the mean of the patch: the brightest domain is often a slow background.
     """
     height, width = patches.shape[1:]
     # The border of a Hann window is zero, and is left out.
@@ -76,7 +76,7 @@ def maximum_autocorrelation(
 
 
 def _whitening(block: Float[Tensor, "n features"]) -> Float[Tensor, "features components"]:
-    """Return what takes features to their first principal components, of variance 1."""
+    """Return the matrix that projects features on principal components of variance 1."""
     count = min(_COMPONENTS, *block.shape)
     found = PCA(count, svd_solver="randomized", random_state=0).fit(block.cpu().numpy())
     spread = found.explained_variance_**0.5

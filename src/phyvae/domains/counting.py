@@ -1,10 +1,10 @@
-"""How many domains latent maps have: as many as have an inside, and walls that are steps."""
+"""Number of domains in latent maps: regions with an inside and with walls that are steps."""
 
 import warnings
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import maximum_filter, minimum_filter
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
@@ -15,7 +15,7 @@ from .segmentation import segment
 __all__ = ["count_domains"]
 
 _INSIDE = 0.6  # share of a domain's cells that have neighbours of their own domain only
-_STEP = 0.55  # part of the way from mean to mean that is gone across a wall
+_STEP = 0.55  # step across a wall, relative to the difference of the two means
 
 
 def count_domains(
@@ -29,13 +29,13 @@ def count_domains(
     r"""Return the number of domains in latent maps, for `segment`.
 
     It is the largest number of classes of a Gaussian mixture that are all domains; 1 if there are
-    none. It is counted up until two numbers in a row will not do. A domain is
+    none. Numbers are tried upwards until two in a row fail. A domain is
 
     - a region: of its cells, at least 0.6 have no neighbour of another class among the eight.
-      Classes of noise lie scattered, and a mixture's spare class is a line along a wall.
-    - ended by walls: between two cells that lie `wall` apart and astride a wall, the maps go on
-      average at least 0.55 of the way from the mean of one class to that of the other. In a slow
-      change, as of the thickness or the background, they go less, wherever it is cut in two.
+      Classes of noise are scattered, and a mixture's spare class is a line along a wall.
+    - bounded by walls: between two cells at a distance of `wall` on opposite sides of a wall, the
+      maps change on average by at least 0.55 of the difference of the two classes' means. A slow
+      change, as of the thickness or the background, has smaller steps, wherever it is cut in two.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def count_domains(
 
     Notes
     -----
-    Domains narrower than three cells, and walls that are wider than `wall`, are not seen. Count in
-    maps as they come from the model: smoothing makes ramps of walls. The two limits, measured with
-    walls of two, lie between what phantoms with and without domains show: shares of 0.75 to 0.9
-    and 0.0 to 0.5, steps of 0.66 to 0.9 and 0.2 to 0.45 (`docs/results.md`).
+    Domains narrower than three cells, and walls wider than `wall`, are not found. Count in maps as
+    the model returns them: smoothing turns walls into ramps. Measured with `wall` = 2, phantoms
+    with domains have shares of 0.75 to 0.9 and steps of 0.66 to 0.9, those without have shares of
+    0.0 to 0.5 and steps of 0.2 to 0.45 (`docs/results.md`); the two limits lie between.
 
     Examples
     --------
@@ -84,16 +84,11 @@ def count_domains(
             f"wall={wall} must be less than the {max(patches.shape)} cells that the map is long: "
             "patch size over step."
         )
-    values = channels[:, patches]
-    spread = values.std(axis=1)
-    shown = np.zeros(channels.shape)
-    shown[:, patches] = (values - values.mean(axis=1)[:, None]) / np.where(
-        spread > 0, spread, 1.0
-    )[:, None]
+    standardised = _standardised(channels, patches)
     found, failed = 1, 0
     for classes in range(2, most + 1):
         labels = _segmented(maps, classes, seed, mask)
-        if labels.max() == classes - 1 and _are_domains(shown, labels, wall):
+        if labels.max() == classes - 1 and _are_domains(standardised, labels, wall):
             found, failed = classes, 0
         else:
             failed += 1
@@ -102,11 +97,22 @@ def count_domains(
     return found
 
 
+def _standardised(
+    maps: Float[np.ndarray, "channels rows cols"], patches: Bool[np.ndarray, "rows cols"]
+) -> Float[np.ndarray, "channels rows cols"]:
+    """Scale each map to mean 0 and standard deviation 1 over the patches; 0 elsewhere."""
+    values = maps[:, patches]
+    mean, std = values.mean(axis=1)[:, None], values.std(axis=1)[:, None]
+    standardised = np.zeros(maps.shape)
+    standardised[:, patches] = (values - mean) / np.where(std > 0, std, 1.0)
+    return standardised
+
+
 def _segmented(
     maps: npt.ArrayLike | Tensor, classes: int, seed: int, mask: npt.ArrayLike | Tensor | None
 ) -> Int[np.ndarray, "rows cols"]:
     with warnings.catch_warnings():
-        # A mixture of too many components may wander for ever; it is turned down anyway.
+        # A mixture of too many components may not converge; it is rejected anyway.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return segment(maps, classes, seed=seed, mask=mask)
 
@@ -115,9 +121,9 @@ def _are_domains(
     maps: Float[np.ndarray, "channels rows cols"], labels: Int[np.ndarray, "rows cols"], wall: int
 ) -> bool:
     """Return whether each label is a region that ends in steps."""
-    alone = minimum_filter(labels, 3, mode="nearest") == maximum_filter(labels, 3, mode="nearest")
+    inside = minimum_filter(labels, 3, mode="nearest") == maximum_filter(labels, 3, mode="nearest")
     classes = range(int(labels.max()) + 1)
-    if min(alone[labels == k].mean() for k in classes) < _INSIDE:
+    if min(inside[labels == k].mean() for k in classes) < _INSIDE:
         return False
     steps = _steps(maps, labels, wall)
     return all(steps[label].mean() >= _STEP for label in classes if len(steps[label]))
@@ -126,17 +132,17 @@ def _are_domains(
 def _steps(
     maps: Float[np.ndarray, "channels rows cols"], labels: Int[np.ndarray, "rows cols"], wall: int
 ) -> list[Float[np.ndarray, " pairs"]]:
-    """Return, by label, which part of the way between two means each pair astride a wall goes."""
+    """Return, by label, the step of each pair of cells across a wall, relative to the means'."""
     count = int(labels.max()) + 1
     means = np.stack([maps[:, labels == k].mean(axis=1) for k in range(count)])
     found: list[list[np.ndarray]] = [[] for _ in range(count)]
-    for turned, kinds in ((maps, labels), (maps.transpose(0, 2, 1), labels.T)):
+    for values, kinds in ((maps, labels), (maps.transpose(0, 2, 1), labels.T)):
         first, second = kinds[:-wall], kinds[wall:]
-        astride = (first != second) & (first >= 0) & (second >= 0)
-        one, two = first[astride], second[astride]
-        way = means[two] - means[one]
-        step = (turned[:, wall:] - turned[:, :-wall])[:, astride].T
-        part = (step * way).sum(axis=1) / (way**2).sum(axis=1)
+        across = (first != second) & (first >= 0) & (second >= 0)
+        one, two = first[across], second[across]
+        expected = means[two] - means[one]
+        step = (values[:, wall:] - values[:, :-wall])[:, across].T
+        relative = (step * expected).sum(axis=1) / (expected**2).sum(axis=1)
         for label in range(count):
-            found[label].append(part[(one == label) | (two == label)])
+            found[label].append(relative[(one == label) | (two == label)])
     return [np.concatenate(parts) for parts in found]

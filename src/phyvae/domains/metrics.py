@@ -59,7 +59,7 @@ def mean_iou(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> f
     """Return the mean intersection over union of the true domains with their best labels.
 
     Labels and true domains are paired one to one so that the mean is largest. A true domain
-    without a label counts 0; a label without a domain costs what it takes from the others.
+    without a label counts 0; a label without a domain reduces the overlap of the others.
 
     Parameters
     ----------

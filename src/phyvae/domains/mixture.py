@@ -1,19 +1,20 @@
 """A Gaussian mixture of latent values."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
-from .astride import outside
+from .outliers import find_outliers
 
 __all__ = ["mixture_labels"]
 
-_SHARED = 0.3  # what the common covariance is worth, in cells of an average class
+_SHARED = 0.3  # weight of the common covariance, in cells of an average class
 _FITTED = 100_000  # a mixture of a few components needs no more cells, and takes seconds
-_EXACT = 1e-6  # variance of noise, in that of the values, of which a map is taken to be free
+_EXACT = 1e-6  # variance of noise, relative to the map's, below which it counts as exact
 
 
 def mixture_labels(
@@ -24,45 +25,50 @@ def mixture_labels(
 ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Label by the most likely component of a Gaussian mixture on all channels.
 
-    The clearest channel is taken as it is. In the others, each value counts as a Gaussian of the
-    noise that they have beyond it, a part 1 - `signal` of the whole variance, and not as a point:
-    the mixture is fitted to values with as much noise added.
+    A channel's noise is the part 1 - `signal` of its variance. The channel of least noise is
+    taken as exact. In the others, each value counts as a Gaussian of the additional noise, and
+    not as a point: the mixture is fitted to values with as much noise added.
 
-    A patch astride a wall shows two domains and lies between them, so its cell belongs to none,
-    and the broadest component would take all such cells, of whichever wall. Which cells they are
-    is returned, too.
+    Returned with the labels: which cells are outliers of all components. A patch that a wall
+    crosses shows two domains, so its cell lies between their components, and the broadest
+    component would take all such cells, of any wall.
     """
     features = values.T
-    # The restarts draw cells by their position in the list: sort it, so that only the values
+    # The restarts sample cells by their position in the list: sort it, so that only the values
     # matter and a flipped map has flipped labels.
     order = np.lexsort(features.T)
     features = features[order]
     noise = (1 - signal) / signal
     noise = noise - noise.min()
-    # The restarts begin with clusters, in which a channel weighs as its scale: the less it says,
-    # the less it is to weigh.
+    # The restarts begin with clusters, in which a channel counts in proportion to its scale: it
+    # falls with the channel's noise.
     scale = 1 / (1 + noise)
     features = scale * (features - features.mean(axis=0)) / features.std(axis=0)
     noise = scale**2 * noise
     few = features[:: 1 + len(features) // _FITTED]
     few = few + np.sqrt(noise) * np.random.default_rng(seed).normal(size=few.shape)
+    mixture = _fitted(few, classes, seed)
+    labels, outliers = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=bool)
+    labels[order] = found = mixture.predict(features)
+    outliers[order] = find_outliers(features, found, noise + _EXACT)
+    return labels, outliers
+
+
+def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) -> Any:
+    """Return a mixture whose covariances are shrunk towards one that all components share."""
     starts = {"n_init": 5, "max_iter": 500, "random_state": seed, "reg_covar": _EXACT}
     with warnings.catch_warnings():
         # Fewer distinct cells than classes: `segment` promises to give fewer labels.
         warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
-        common = GaussianMixture(classes, covariance_type="tied", **starts).fit(few)
-        worth = max(_SHARED * len(few) / classes, features.shape[1])
-        mixture = BayesianGaussianMixture(
+        common = GaussianMixture(classes, covariance_type="tied", **starts).fit(features)
+        weight = max(_SHARED * len(features) / classes, features.shape[1])
+        return BayesianGaussianMixture(
             n_components=classes,
-            degrees_of_freedom_prior=worth,
-            covariance_prior=worth * common.covariances_,
-            # The rest has no say: any shares, and means anywhere.
+            degrees_of_freedom_prior=weight,
+            covariance_prior=weight * common.covariances_,
+            # All other priors are flat: any shares, and means anywhere.
             weight_concentration_prior_type="dirichlet_distribution",
             weight_concentration_prior=1.0,
             mean_precision_prior=1e-3,
             **starts,
-        ).fit(few)
-    labels, astride = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=bool)
-    labels[order] = found = mixture.predict(features)
-    astride[order] = outside(features, found, noise + _EXACT)
-    return labels, astride
+        ).fit(features)

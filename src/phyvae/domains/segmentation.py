@@ -1,25 +1,34 @@
-"""Segmentation: latent maps become labels."""
+"""Segmentation of latent maps into labelled domains."""
 
 from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Float, Int, Shaped
-from skimage.filters import threshold_multiotsu, threshold_otsu
-from skimage.segmentation import chan_vese
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import as_array, as_maps, as_seed, brief, is_integer, is_positive
+from .._checks import (
+    as_array,
+    as_choice,
+    as_integer,
+    as_maps,
+    as_number,
+    as_positive,
+    as_seed,
+    brief,
+)
 from ..patches.graph import SiteGraph
-from .astride import told_by_neighbours
-from .denoising import denoised
+from .contour import chan_vese_labels
 from .mixture import mixture_labels
+from .otsu import otsu_labels
+from .series import Series
+from .voting import majority_vote
 
 __all__ = ["segment"]
 
 _METHODS = ("chan_vese", "gmm", "otsu")
-_FLAT = 1e-3  # a channel of at most this range shows nothing, as in the paper
+_FLAT = 1e-3  # a channel of at most this range, or signal, is not used; the range as in the paper
 
 
 @overload
@@ -75,10 +84,10 @@ def segment(
         Number of domains to look for, 1 <= classes <= number of patches.
     method
         - ``"gmm"``: Gaussian mixture on all channels, each standardised. Every component has a
-          covariance of its own, drawn towards one that all share: else a very flat domain has so
-          narrow a Gaussian that its outliers, and cells astride its wall, go to a broad one. A
-          cell that lies outside all components, as those astride a wall do, has the label that
-          most of its neighbours have.
+          covariance of its own, shrunk towards one that all share: else a very flat domain has so
+          narrow a Gaussian that its outliers, and cells at its wall, go to a broad one. An
+          outlier of all components, such as the cell of a patch that a wall crosses, takes the
+          label of the majority of its neighbours.
         - ``"otsu"``: Otsu's threshold of one map; multi-Otsu for 3 to 5 classes.
         - ``"chan_vese"``: Chan-Vese active contour on one map, 2 classes. Its contour runs
           through every cell of a raster, so it takes no map with empty ones, and no graph.
@@ -94,14 +103,14 @@ def segment(
         takes it from the NaN of `maps`. Of a list of maps, a list.
     graph
         Of sites without a lattice, where they are: ``grid.graph``. The maps are then a row of
-        sites, shape (channels, 1, sites). Without it, cells of a single row have no neighbours
-        that could tell their label. Of a list of maps, a list.
+        sites, shape (channels, 1, sites). Without it, cells of a single row have no neighbours.
+        Of a list of maps, a list.
     signal
-        For "gmm": which part of each channel's variance tells patches apart, 0 to 1, shape
+        For "gmm": the share of each channel's variance that is signal, 0 to 1, shape
         (channels,), such as ``model.signal(grid)``, or ``refined.signal`` of refined maps. The
-        rest is noise; what a channel has of it beyond the clearest one is added to its values, so
-        that it counts by what it says.
-        The default takes all as exact, and then a channel of noise counts as much as any other.
+        rest is noise: a channel counts less, the more noise it has beyond the channel of least
+        noise. The default takes all values as exact: then a channel of noise counts as much as
+        any other.
 
     Returns
     -------
@@ -147,106 +156,45 @@ def segment(
     array([[0, 0, 1],
            [0, 0, 1]])
     """
-    if not isinstance(method, str) or method not in _METHODS:
-        raise ValueError(f"method={method!r} is unknown; choose one of {list(_METHODS)}.")
+    as_choice(method, "method", _METHODS)
+    as_seed(seed, below=2**32)
     several = isinstance(maps, list | tuple) and all(getattr(z, "ndim", 0) == 3 for z in maps)
     listed = list(maps) if several else [maps]
     masks, graphs = _each(mask, several, listed, "mask"), _each(graph, several, listed, "graph")
-    given = [as_maps(one, there) for one, there in zip(listed, masks, strict=True)]
-    as_seed(seed, below=2**32)
-    shares = _check(given, classes, method, denoise, graphs, signal)
-    labels = _segmented(given, classes, method, denoise, seed, graphs, shares)
+    series = _as_series(listed, masks, graphs)
+    _check_classes(classes, method, series.cells)
+    _check_denoise(denoise)
+    _check_method(series, method)
+    shares = _as_signal(signal, series.channels, method)
+    labels = _labels(series, classes, method, denoise, seed, shares)
     return labels if several else labels[0]
 
 
-Given = list[tuple[Float[np.ndarray, "..."], Bool[np.ndarray, "..."]]]
-"""Maps (channels, rows, cols) and where they hold patches (rows, cols), of unequal sizes."""
-
-
-def _segmented(
-    given: Given,
+def _labels(
+    series: Series,
     classes: int,
     method: str,
     denoise: float | str | None,
     seed: int,
-    graphs: list[SiteGraph | None],
     signal: Float[np.ndarray, " channels"],
 ) -> list[Int[np.ndarray, "rows cols"]]:
-    """Return the labels of each of some maps, segmented as one."""
-    values = _values(given)
+    """Return the labels of each image."""
+    values = series.values()
     kept = (np.ptp(values, axis=1) > _FLAT) & (signal > _FLAT)
     if classes == 1 or not kept.any():
-        return [np.where(patches, 0, -1) for _, patches in given]
-    low, high = values[kept].min(axis=1), values[kept].max(axis=1)
-    smooth: Given = []
-    for (channels, patches), graph in zip(given, graphs, strict=True):
-        each = zip(channels[kept], low, high, strict=True)
-        maps = np.stack([_normalised(*z, patches) for z in each])
-        if denoise is not None:
-            maps = denoised(maps, denoise, patches, graph)
-        smooth.append((maps, patches))
-    astride = np.zeros(values.shape[1], dtype=bool)
+        return series.laid_out(np.zeros(series.cells, dtype=np.int64), elsewhere=-1)
+    scaled = series.normalised(kept)
+    if denoise is not None:
+        scaled = scaled.denoised(denoise)
     if method == "chan_vese":
-        found = _chan_vese(smooth[0][0][0]).ravel()
+        found = chan_vese_labels(scaled.maps[0][0]).ravel()
     elif method == "otsu":
-        found = _otsu(_values(smooth)[0], classes)
+        found = otsu_labels(scaled.values()[0], classes)
     else:
-        found, astride = mixture_labels(_values(smooth), classes, seed, signal[kept])
-    between = _laid_out(astride, given, False)
-    told = [
-        told_by_neighbours(*one)
-        for one in zip(_laid_out(found, given, -1), between, graphs, strict=True)
-    ]
-    seen = [one[patches] for one, (_, patches) in zip(told, given, strict=True)]
-    return _laid_out(_ordered(np.concatenate(seen), by=values[kept][0]), given, -1)
-
-
-def _values(given: Given) -> Float[np.ndarray, "channels n"]:
-    """Return the values of all maps where there are patches."""
-    return np.concatenate([channels[:, patches] for channels, patches in given], axis=1)
-
-
-def _laid_out(
-    cells: Shaped[np.ndarray, " n"], given: Given, elsewhere: int
-) -> list[Shaped[np.ndarray, "rows cols"]]:
-    """Return values of all cells that hold a patch, laid out on each of the maps."""
-    laid = [np.full(patches.shape, elsewhere, dtype=cells.dtype) for _, patches in given]
-    parts = np.split(cells, np.cumsum([patches.sum() for _, patches in given])[:-1])
-    for one, (_, patches), part in zip(laid, given, parts, strict=True):
-        one[patches] = part
-    return laid
-
-
-def _otsu(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray, " n"]:
-    """Label by the (multi-)Otsu thresholds of values in [0, 1]."""
-    # In 256 levels a threshold is a level, not the centre of a bin that it would cut in two.
-    levels = np.round(255 * values).astype(np.uint8)
-    classes = min(classes, len(np.unique(levels)))
-    if classes == 1:
-        return np.zeros(levels.shape, dtype=np.int64)
-    if classes == 2:
-        thresholds = np.array([threshold_otsu(levels)])
-    else:
-        thresholds = threshold_multiotsu(levels, classes)
-    labels: np.ndarray = np.digitize(levels, thresholds, right=True)
-    return labels
-
-
-def _chan_vese(channel: Float[np.ndarray, "rows cols"]) -> Int[np.ndarray, "rows cols"]:
-    """Label by the Chan-Vese active contour of one map, with scikit-image's weights."""
-    inside: np.ndarray = chan_vese(channel, init_level_set=channel - threshold_otsu(channel))
-    return inside.astype(np.int64)
-
-
-def _normalised(
-    channel: Float[np.ndarray, "rows cols"],
-    low: float,
-    high: float,
-    patches: Bool[np.ndarray, "rows cols"],
-) -> Float[np.ndarray, "rows cols"]:
-    """Stretch to [0, 1] where there are patches; 0 elsewhere."""
-    normalised: np.ndarray = np.where(patches, (channel - low) / (high - low), 0.0)
-    return normalised
+        found, outliers = mixture_labels(scaled.values(), classes, seed, signal[kept])
+        votes = (series.laid_out(found, -1), series.laid_out(outliers, False), series.graphs)
+        found = series.listed(map(majority_vote, *votes))
+    return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=-1)
 
 
 def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -258,7 +206,7 @@ def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[
 
 
 def _each(value: Any, several: bool, maps: list[Any], name: str) -> list[Any]:
-    """Return what is given for each of the maps."""
+    """Return the value of an argument for each of the maps."""
     if not several:
         return [value]
     if value is None:
@@ -270,66 +218,19 @@ def _each(value: Any, several: bool, maps: list[Any], name: str) -> list[Any]:
     return list(value)
 
 
-def _check(
-    given: Given,
-    classes: object,
-    method: str,
-    denoise: object,
-    graphs: list[Any],
-    signal: Any,
-) -> Float[np.ndarray, " channels"]:
-    """Raise an error if the maps do not suit each other or a setting; return the signal."""
-    counts = [len(channels) for channels, _ in given]
+def _as_series(maps: list[Any], masks: list[Any], graphs: list[Any]) -> Series:
+    """Check that maps suit each other and their graphs."""
+    checked = [as_maps(one, there) for one, there in zip(maps, masks, strict=True)]
+    counts = [len(one) for one, _ in checked]
     if len(set(counts)) > 1:
         raise ValueError(f"maps have {counts} channels, but must have equally many.")
-    _check_classes(classes, method, cells=int(sum(patches.sum() for _, patches in given)))
-    _check_denoise(denoise)
-    for (channels, patches), graph in zip(given, graphs, strict=True):
+    for (one, _), graph in zip(checked, graphs, strict=True):
         if graph is not None:
-            _check_sites(graph, channels.shape, method)
-        if method == "chan_vese" and not patches.all():
-            raise ValueError(
-                f"method='chan_vese' draws its contour through every cell, but {(~patches).sum()} "
-                f"of {patches.size} hold no patch; use method='otsu' or 'gmm'."
-            )
-    if method != "gmm" and counts[0] > 1:
-        raise ValueError(
-            f"method={method!r} segments one map, but maps has {counts[0]} channels; "
-            "choose one, for example maps[1]."
-        )
-    if method == "chan_vese" and len(given) > 1:
-        raise ValueError(
-            f"method='chan_vese' draws its contour through one image, but maps is a list of "
-            f"{len(given)}; use method='otsu' or 'gmm'."
-        )
-    if signal is None:
-        return np.ones(counts[0])
-    shares = as_array(signal)
-    real = shares.dtype.kind in "fiu" and shares.shape == (counts[0],)
-    if method != "gmm" or not real or not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(
-            f"signal={brief(signal)} must be {counts[0]} numbers from 0 to 1, a share for each "
-            "channel, and goes with method='gmm': model.signal(grid)."
-        )
-    return shares.astype(np.float64)
+            _check_sites(graph, one.shape)
+    return Series([one for one, _ in checked], [there for _, there in checked], graphs)
 
 
-def _check_classes(classes: object, method: str, cells: int) -> None:
-    if not is_integer(classes) or classes < 1:
-        raise ValueError(f"classes={classes!r} must be an integer >= 1, the number of domains.")
-    if classes > cells:
-        raise ValueError(
-            f"classes={classes} exceeds the {cells} cells of the map; ask for fewer classes."
-        )
-    most = {"otsu": 5, "chan_vese": 2}.get(method, cells)  # multi-Otsu: 4 s at 5, minutes at 6
-    if classes > most:
-        raise ValueError(
-            f"classes={classes} exceeds the {most} that method={method!r} can tell apart; "
-            "ask for fewer, or use method='gmm'."
-        )
-
-
-def _check_sites(graph: object, shape: tuple[int, ...], method: str) -> None:
+def _check_sites(graph: object, shape: tuple[int, ...]) -> None:
     if not isinstance(graph, SiteGraph):
         raise TypeError(f"graph={graph!r} must be a SiteGraph: grid.graph, or None for a raster.")
     if shape[1:] != (1, len(graph)):
@@ -337,16 +238,62 @@ def _check_sites(graph: object, shape: tuple[int, ...], method: str) -> None:
             f"maps of shape {shape} must be those of the graph's {len(graph)} sites, shape "
             f"({shape[0]}, 1, {len(graph)}); leave graph out for a raster."
         )
-    if method == "chan_vese":
+
+
+def _check_classes(classes: object, method: str, cells: int) -> None:
+    number = as_integer(classes, "classes", 1, ", the number of domains")
+    if number > cells:
         raise ValueError(
-            "method='chan_vese' draws its contour through a raster, but these sites have no "
-            "lattice; use method='otsu' or 'gmm'."
+            f"classes={number} exceeds the {cells} cells of the map; ask for fewer classes."
+        )
+    most = {"otsu": 5, "chan_vese": 2}.get(method, cells)  # multi-Otsu: 4 s at 5, minutes at 6
+    if number > most:
+        raise ValueError(
+            f"classes={number} exceeds the {most} that method={method!r} can separate; "
+            "ask for fewer, or use method='gmm'."
         )
 
 
 def _check_denoise(denoise: object) -> None:
-    if denoise is not None and denoise != "std" and not is_positive(denoise):
+    if denoise is None or (isinstance(denoise, str) and denoise == "std"):
+        return
+    width = "the width of the bilateral filter in units of the map's range, for example 0.3"
+    number = as_number(denoise, "denoise", f"None (no filter), 'std', or a number > 0, {width}")
+    as_positive(number, "denoise", f", {width}; else 'std', or None (no filter)")
+
+
+def _check_method(series: Series, method: str) -> None:
+    """Raise an error unless the method can segment such maps."""
+    if method != "gmm" and series.channels > 1:
         raise ValueError(
-            f"denoise={denoise!r} must be None (no filter), 'std', or a number > 0, the width of "
-            "the bilateral filter in units of the map's range, for example 0.3."
+            f"method={method!r} segments one map, but maps has {series.channels} channels; "
+            "choose one, for example maps[1]."
         )
+    if method != "chan_vese":
+        return
+    empty = sum(int((~patches).sum()) for patches in series.patches)
+    if len(series.maps) > 1:
+        problem = f"one image, but maps is a list of {len(series.maps)}"
+    elif series.graphs[0] is not None:
+        problem = "a raster, but these sites have no lattice"
+    elif empty:
+        problem = f"every cell, but {empty} of {series.patches[0].size} hold no patch"
+    else:
+        return
+    raise ValueError(
+        f"method='chan_vese' runs its contour through {problem}; use method='otsu' or 'gmm'."
+    )
+
+
+def _as_signal(signal: Any, channels: int, method: str) -> Float[np.ndarray, " channels"]:
+    """Return the signal of each channel; by default, all is signal."""
+    if signal is None:
+        return np.ones(channels)
+    shares = as_array(signal, "signal")
+    real = shares.dtype.kind in "fiu" and shares.shape == (channels,)
+    if method != "gmm" or not real or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(
+            f"signal={brief(signal)} must be {channels} numbers from 0 to 1, a share for each "
+            "channel, and goes with method='gmm': model.signal(grid)."
+        )
+    return shares.astype(np.float64)

@@ -1,19 +1,22 @@
-"""Walls and grains of labelled maps: where domains meet, how long that is, what is an island.
+"""Walls between labelled domains, their length, and the grains that they enclose.
 
 A cell labelled -1 holds no patch: no wall runs along it. On a raster, neighbours are the cells
 above, below, left and right; with a graph, the sites whose Voronoi cells share a face.
 """
+
+from math import fsum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from skimage.measure import label as connected_pieces
 from torch import Tensor
 
-from .._checks import as_label_map, as_labels, is_integer, is_positive
+from .._checks import as_integer, as_label_map, as_labels, as_positive
 from ..patches.graph import SiteGraph
+from ..patches.neighbours import Neighbours, neighbours_of
 
 __all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio"]
 
@@ -49,18 +52,11 @@ def boundaries(
     >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
     array([[0, 0, 1, 1, 0]])
     """
-    if graph is not None:
-        domains, pairs = _on_graph(labels, graph)
-        at_wall = np.zeros(domains.size, dtype=bool)
-        at_wall[pairs[_unequal(*domains.ravel()[pairs.T])]] = True
-        return at_wall.reshape(domains.shape)
-    domains = as_label_map(labels)
-    walls = np.zeros(domains.shape, dtype=bool)
-    for axis in (0, 1):
-        unequal = _unequal(domains.swapaxes(0, axis)[1:], domains.swapaxes(0, axis)[:-1])
-        walls.swapaxes(0, axis)[1:] |= unequal
-        walls.swapaxes(0, axis)[:-1] |= unequal
-    return walls
+    domains, neighbours = _with_neighbours(labels, graph)
+    wall = _across_walls(domains, neighbours)
+    at_wall = np.zeros(domains.size, dtype=bool)
+    at_wall[wall.first] = at_wall[wall.second] = True
+    return at_wall.reshape(domains.shape)
 
 
 def grains(
@@ -103,17 +99,9 @@ def grains(
     array([[0, 0, 1, 2],
            [0, 0, 0, 3]])
     """
-    if not is_integer(max_size) or max_size < 1:
-        raise ValueError(
-            f"max_size={max_size!r} cells must be an integer >= 1, the largest area of a grain."
-        )
-    if graph is None:
-        domains = as_label_map(labels)
-        # No label is background: every domain is cut into its pieces, numbered from 1.
-        pieces = connected_pieces(domains, background=domains.min() - 1, connectivity=1)
-    else:
-        domains, pairs = _on_graph(labels, graph)
-        pieces = _connected_sites(domains.ravel(), pairs).reshape(domains.shape)
+    as_integer(max_size, "max_size", 1, " cell, the largest area of a grain")
+    domains, neighbours = _with_neighbours(labels, graph)
+    pieces = _connected_pieces(domains, neighbours)
     small = np.bincount(pieces.ravel(), minlength=1) <= max_size
     small[0] = False
     small[np.unique(pieces[domains == -1])] = False
@@ -138,8 +126,8 @@ def boundary_length(
 
     .. math:: L = \frac{\pi}{4} \sum_{ij} w_{ij} d_{ij},
 
-    the sum of the lengths of all faces between unequal sites, less what a straight wall gains
-    by its zigzag along faces, on average over all directions.
+    the sum of the lengths of all faces between unequal sites, corrected for the zigzag of a
+    straight wall along faces, on average over all directions.
 
     Parameters
     ----------
@@ -181,19 +169,10 @@ def boundary_length(
     >>> round(boundary_length(halves, pixel_size=0.5), 2)
     4.74
     """
-    if not is_positive(pixel_size):
-        raise ValueError(f"pixel_size={pixel_size!r} must be a number > 0, the edge of a cell.")
-    if graph is not None:
-        return float(np.pi / 4 * _faces(labels, graph) * pixel_size)
-    domains = as_label_map(labels)
-    row = _unequal(domains[:, 1:], domains[:, :-1])
-    column = _unequal(domains[1:], domains[:-1])
-    # Half of the mirrored cells' diagonals belong to this map.
-    border = (row[0].sum() + row[-1].sum() + column[:, 0].sum() + column[:, -1].sum()) / 2
-    diagonal = _unequal(domains[1:, 1:], domains[:-1, :-1]).sum() + border
-    antidiagonal = _unequal(domains[1:, :-1], domains[:-1, 1:]).sum() + border
-    crossings = row.sum() + column.sum() + (diagonal + antidiagonal) / 2**0.5
-    return float(np.pi / 8 * crossings * pixel_size)
+    scale = as_positive(pixel_size, "pixel_size", ", the edge of a cell")
+    domains, neighbours = _with_neighbours(labels, graph, diagonals=True)
+    # fsum, so that the length does not depend on the order of the cells.
+    return scale * fsum(_across_walls(domains, neighbours).weights)
 
 
 def wall_length_ratio(
@@ -246,43 +225,28 @@ def wall_length_ratio(
     return boundary_length(np.where(missing, -1, found), graph=graph) / length
 
 
-def _unequal(a: Int[np.ndarray, "..."], b: Int[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
-    """Tell where two cells lie on two sides of a wall."""
-    unequal: np.ndarray = (a != b) & (a != -1) & (b != -1)
-    return unequal
-
-
-def _on_graph(
-    labels: npt.ArrayLike | Tensor, graph: SiteGraph
-) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "pairs 2"]]:
-    """Check that labels are those of the graph's sites; return them and the pairs with a face."""
-    if not isinstance(graph, SiteGraph):
-        raise TypeError(f"graph={graph!r} must be a SiteGraph: grid.graph, or None for a raster.")
+def _with_neighbours(
+    labels: npt.ArrayLike | Tensor, graph: Any, *, diagonals: bool = False
+) -> tuple[Int[np.ndarray, "..."], Neighbours]:
+    """Return checked labels and the pairs of neighbouring cells that hold a patch."""
     domains = as_labels(labels)
-    if domains.shape not in ((len(graph),), (1, len(graph))):
-        raise ValueError(
-            f"labels of shape {domains.shape} must be those of the graph's {len(graph)} sites, "
-            f"shape (1, {len(graph)}); leave graph out for a raster."
-        )
-    return domains, graph.edges[graph.weights > 0].cpu().numpy()
+    return domains, neighbours_of(domains.shape, domains != -1, graph, diagonals=diagonals)
 
 
-def _connected_sites(
-    domains: Int[np.ndarray, " n"], pairs: Int[np.ndarray, "pairs 2"]
-) -> Int[np.ndarray, " n"]:
-    """Number the connected pieces of one label from 1, in the order of the sites."""
-    within = pairs[domains[pairs[:, 0]] == domains[pairs[:, 1]]]
+def _across_walls(domains: Int[np.ndarray, "..."], neighbours: Neighbours) -> Neighbours:
+    """Return the neighbours that have unequal labels."""
+    flat = domains.ravel()
+    return neighbours.where(flat[neighbours.first] != flat[neighbours.second])
+
+
+def _connected_pieces(
+    domains: Int[np.ndarray, "..."], neighbours: Neighbours
+) -> Int[np.ndarray, "..."]:
+    """Number the connected pieces of one label from 1, in the order of the cells."""
+    flat = domains.ravel()
+    within = neighbours.where(flat[neighbours.first] == flat[neighbours.second])
     # SciPy 1.11 finds the pieces with indices of 32 bits only.
-    ends = within.T.astype(np.int32)
-    joined = coo_array((np.ones(len(within)), ends), shape=2 * domains.shape)
+    ends = within.first.astype(np.int32), within.second.astype(np.int32)
+    joined = coo_array((np.ones(len(within)), ends), shape=2 * flat.shape)
     numbers: np.ndarray = connected_components(joined, directed=False)[1] + 1
-    return numbers
-
-
-def _faces(labels: npt.ArrayLike | Tensor, graph: SiteGraph) -> float:
-    """Return the length of all faces between sites of unequal labels, px."""
-    domains, _ = _on_graph(labels, graph)
-    first, second = graph.edges.cpu().numpy().T
-    wall = _unequal(*domains.ravel()[np.stack([first, second])])
-    faces = (graph.weights * graph.lengths).cpu().numpy()
-    return float(faces[wall].sum())
+    return numbers.reshape(domains.shape)

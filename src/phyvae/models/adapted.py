@@ -1,4 +1,4 @@
-"""What the adapted pyroVED models have in common."""
+"""The base class of adapted pyroVED models: pose, decoder and likelihood."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,27 +12,25 @@ from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from .._checks import brief, is_integer
 from ..patches.grid import PatchGrid
-from ..patches.known import Patches
-from .interface import PatchModel, at_rest, px_per_shift
-from .likelihood import Sampler, check_range, chosen, lowest
+from .likelihood import Sampler, check_range
+from .modes import at_rest
+from .pose import px_per_shift
+from .refinable import Refinable
 
-__all__ = [
-    "Adapted", "as_input", "check_classes", "check_complete", "check_given", "check_width",
-    "unit_vectors",
-]  # fmt: skip
+__all__ = ["Adapted", "as_input"]
 
 
 Known = int | Sequence[float] | np.ndarray | Tensor
 """A class by its number, or values of properties."""
 
 
-class Adapted(PatchModel):
+class Adapted(Refinable):
     """A pyroVED model as phyvae trains it.
 
     Attributes
     ----------
     vae : torch.nn.Module
-        The model itself.
+        The pyroVED model itself.
     """
 
     def __init__(self, vae: Any, patch_shape: Sequence[int] | None) -> None:
@@ -57,12 +55,12 @@ class Adapted(PatchModel):
 
     @property
     def columns(self) -> dict[str, slice]:
-        """What the columns of the posterior's mean are, by name."""
+        """Columns of the posterior's mean by name."""
         return self.latent_columns
 
     @property
     def latent_columns(self) -> dict[str, slice]:
-        """What the columns of pyroVED's latents are, by name."""
+        """Columns of pyroVED's latents by name: angle, shift and scale, then content."""
         named, first = {}, 0
         for letter, name in {"r": "angle", "t": "shift", "s": "scale"}.items():
             if letter in (self.vae.invariances or ()):
@@ -76,33 +74,45 @@ class Adapted(PatchModel):
         """Columns of the posterior's mean that make the latent maps."""
         return self.columns["content"]
 
-    def check(self, grid: PatchGrid) -> None:
-        """Raise an error if the decoder cannot draw the grid's image, or if values are missing."""
-        self._check_image(float(grid.image.min()), float(grid.image.max()))
-        self._check_known(grid.known)
+    @property
+    def latent_dim(self) -> int:
+        """Number of content latents that the decoder takes."""
+        return int(self.vae.z_dim) - int(self.latent_columns["content"].start)
 
-    def _check_image(self, low: float, high: float) -> None:
-        check_range(low, high, self.sampler_name)
+    @property
+    def condition_dim(self) -> int:
+        """Number of values that the decoder takes besides latents: classes or properties."""
+        return 0
 
-    def _check_known(self, known: Tensor | None) -> None:
-        if known is not None:
-            raise ValueError(
-                f"the grid comes with known values, of which {type(self.vae).__name__} makes no "
-                "use; take the grid without them."
-            )
+    @property
+    def map_names(self) -> Sequence[str]:  # type: ignore[override]
+        """Titles of the latent maps."""
+        return [f"$z_{{{k + 1}}}$" for k in range(self.latent_dim)]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is known of how the model was made; its weights tell the rest."""
+        """The settings that pyroVED's model keeps, for a file; its weights have the sizes."""
         names = ("z_dim", "c_dim", "discrete_dim", "num_classes", "reg_dim", "invariances")
         own = {name: getattr(self.vae, name) for name in names if hasattr(self.vae, name)}
         likelihood = {"sampler_d": self.sampler_name, "decoder_sig": self.decoder_sig}
         return {"patch_shape": self.patch_shape, **own, **likelihood}
 
-    def floor(self, patches: Patches, pixels: Tensor | None = None) -> Float[Tensor, " n"]:
-        """Return the lowest reconstruction that any decoder could reach, nats per patch."""
-        data, scale = chosen(self.targets(patches), pixels)
-        return scale * lowest(self.sampler_name, data, self.decoder_sig).sum(-1)
+    def check(self, grid: PatchGrid) -> None:
+        """Raise an error if the grid's intensities or known values do not suit the model."""
+        self.check_image(float(grid.image.min()), float(grid.image.max()))
+        self.check_known(grid.known)
+
+    def check_image(self, low: float, high: float) -> None:
+        """Raise an error if the decoder cannot reach the image's intensities."""
+        check_range(low, high, self.sampler_name)
+
+    def check_known(self, known: Tensor | None) -> None:
+        """Raise an error if the known values do not suit the model: here, if there are any."""
+        if known is not None:
+            raise ValueError(
+                f"the grid comes with known values, of which {type(self.vae).__name__} makes no "
+                "use; take the grid without them."
+            )
 
     @property
     def shift_scale(self) -> Float[Tensor, " axes"]:
@@ -111,66 +121,59 @@ class Adapted(PatchModel):
             return super().shift_scale
         return px_per_shift(self.vae.t_prior, self.patch_shape)
 
-    def displacements(self, moves: Float[Tensor, "n moves"]) -> Float[Tensor, "n axes"]:
-        """Return how far each patch's content lies from where it is drawn, px; see `shifts`."""
-        # The decoder draws at s R p + t, so content lies at -R^T t / s: along the patch's axes.
-        places, columns = super().displacements(moves), self.latent_columns
+    def displacements(self, pose: Float[Tensor, "n pose"]) -> Float[Tensor, "n axes"]:
+        """Return the displacement of each patch from its decoded content, px; see `shifts`."""
+        # The decoder evaluates at s R p + t, so content is at -R^T t / s: in the patch's axes.
+        places, columns = super().displacements(pose), self.latent_columns
         if places.shape[1] and "scale" in columns:
-            prior = self.vae.sc_prior.to(moves)
-            places = places / (1 + prior * moves[:, columns["scale"]])
+            prior = self.vae.sc_prior.to(pose)
+            places = places / (1 + prior * pose[:, columns["scale"]])
         if places.shape[1] == 2 and "angle" in columns:
-            angle = moves[:, columns["angle"].start]
-            cos, sin = angle.cos(), angle.sin()
             half = places.new_tensor([(n - 1) / 2 for n in self.patch_shape])
-            y, x = (places / half).unbind(-1)
-            places = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1) * half
+            places = _rotated(places / half, pose[:, columns["angle"].start]) * half
         return places
 
     def coordinates(self, latents: Float[Tensor, "n z_dim"]) -> Float[Tensor, "n pixels axes"]:
-        """Return the coordinates at which each patch is drawn: turned, scaled, then shifted."""
+        """Return the coordinates at which each pixel is decoded: rotated, scaled, then shifted."""
         vae, columns = self.vae, self.latent_columns
         at: Tensor = vae.grid.expand(len(latents), *vae.grid.shape)
         if "angle" in columns:
-            angle = latents[:, columns["angle"]]
-            cos, sin = angle.cos(), angle.sin()
-            y, x = at.unbind(-1)
-            at = torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1)
+            at = _rotated(at, latents[:, columns["angle"]])
         if "scale" in columns:
             at = at * (1 + vae.sc_prior * latents[:, columns["scale"], None])
         if "shift" in columns:
             at = at + (latents[:, columns["shift"]] * vae.t_prior)[:, None]
         return at
 
-    @property
-    def latent_dim(self) -> int:
-        """Number of content latents that the decoder draws from."""
-        return int(self.vae.z_dim) - int(self.latent_columns["content"].start)
+    def decoder_input(
+        self, latents: Float[Tensor, "n z_dim"], condition: Float[Tensor, "n values"] | None
+    ) -> Float[Tensor, "n inputs"]:
+        """Return content latents and condition, side by side."""
+        z = latents[:, self.latent_columns["content"]]
+        return z if condition is None else torch.cat([z, condition], dim=-1)
 
-    @property
-    def map_names(self) -> Sequence[str]:  # type: ignore[override]
-        """Titles of the latent maps."""
-        return [f"$z_{{{k + 1}}}$" for k in range(self.latent_dim)]
-
-    @property
-    def beside(self) -> int:
-        """Number of values that the decoder takes beside them: classes or properties."""
-        return 0
-
-    def drawn(
-        self, latents: Float[Tensor, "n z_dim"], beside: Float[Tensor, "n values"] | None = None
+    def decoded(
+        self, latents: Float[Tensor, "n z_dim"], condition: Float[Tensor, "n values"] | None = None
     ) -> Float[Tensor, "n pixels"]:
-        """Return the pixels that the decoder draws from all latents, shape (n, pixels)."""
-        z, net = latents[:, self.latent_columns["content"]], self.vae.decoder
-        z = z if beside is None else torch.cat([z, beside], dim=-1)
-        moves = self.latent_columns["content"].start > 0
-        output: Tensor = net(self.coordinates(latents), z) if moves else net(z)
+        """Return the decoded pixels of all latents, shape (n, pixels).
+
+        Parameters
+        ----------
+        latents
+            Pose and content, shape (n, z_dim).
+        condition
+            Class probabilities or properties, shape (n, condition_dim), if the decoder takes any.
+        """
+        z, net = self.decoder_input(latents, condition), self.vae.decoder
+        has_pose = self.latent_columns["content"].start > 0
+        output: Tensor = net(self.coordinates(latents), z) if has_pose else net(z)
         return output.reshape(len(latents), -1)
 
     @torch.no_grad()
     def decode(
         self, z: Float[Tensor, "n latents"], known: Known | None = None
-    ) -> Float[Tensor, "n *drawn"]:
-        """Return what the decoder draws from content latents: unturned, unscaled, unshifted.
+    ) -> Float[Tensor, "n *decoded"]:
+        """Return the decoded patches of content latents, without rotation, scaling or shift.
 
         Parameters
         ----------
@@ -182,22 +185,23 @@ class Adapted(PatchModel):
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z has shape {tuple(z.shape)}, but must be (n, {self.latent_dim}).")
         pose = self.like.new_zeros(len(z), self.latent_columns["content"].start)
-        told = self._told(known)
-        beside = None if told is None else told.expand(len(z), -1)
+        condition = self._condition(known)
+        if condition is not None:
+            condition = condition.expand(len(z), -1)
         with at_rest(self):
-            drawn = self.drawn(torch.cat([pose, z.to(self.like)], dim=1), beside)
-        return drawn.reshape(len(z), *(self.patch_shape if self.draws_patches else (-1,))).cpu()
+            found = self.decoded(torch.cat([pose, z.to(self.like)], dim=1), condition)
+        return found.reshape(len(z), *(self.patch_shape if self.draws_patches else (-1,))).cpu()
 
-    def _told(self, known: Known | None) -> Float[Tensor, " values"] | None:
-        """Return what the decoder takes beside the latents."""
-        count, who = self.beside, type(self.vae).__name__
+    def _condition(self, known: Known | None) -> Float[Tensor, " values"] | None:
+        """Return the decoder's condition, one for all patches, from a class or properties."""
+        count, who = self.condition_dim, type(self.vae).__name__
         if known is None and count == 0:
             return None
         if count == 0:
-            raise ValueError(f"known={brief(known)}, but this {who} draws from its latents alone.")
+            raise ValueError(f"known={brief(known)}, but this {who} decodes latents alone.")
         if known is None:
             raise ValueError(
-                f"known=None, but this {who} draws from {count} values beside its latents; pass "
+                f"known=None, but this {who} decodes latents together with {count} values; pass "
                 "a class, known=0, or the values."
             )
         if is_integer(known) and 0 <= known < count:
@@ -210,7 +214,7 @@ class Adapted(PatchModel):
         return values
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapted":
-        """Move what pyroVED keeps as plain attributes, too, and the device it believes in."""
+        """Move also the tensors that pyroVED keeps as plain attributes, and its device."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name in ("grid", "t_prior", "sc_prior"):
             if hasattr(self.vae, name):
@@ -219,58 +223,23 @@ class Adapted(PatchModel):
         return self
 
 
-def _patch_shape(vae: Any) -> Sequence[int] | None:
-    """Return the shape of what the model draws, if it or its decoder keeps it."""
-    drawn = getattr(vae, "data_dim", None) or getattr(vae.decoder, "reshape", None)
-    return drawn if isinstance(drawn, Sequence) else None
-
-
 def as_input(network: nn.Module, patches: Float[Tensor, "n *patch"]) -> Tensor:
-    """Return the patches as a network takes them: one that convolves wants a channel axis."""
+    """Return the patches as a network takes them: one that convolves needs a channel axis."""
     convolves = any(isinstance(m, nn.Conv1d | nn.Conv2d) for m in network.modules())
     return patches[:, None] if convolves else patches
 
 
-def unit_vectors(known: Float[Tensor, "n values"], count: int) -> Float[Tensor, "n count"]:
-    """Return classes, a column of numbers, as unit vectors; `count` values are left alone."""
-    if known.shape[1] == count:
-        return known
-    return F.one_hot(known[:, 0].long(), count).to(known)
+def _rotated(points: Float[Tensor, "*points 2"], angle: Tensor) -> Float[Tensor, "*points 2"]:
+    """Return (y, x) rotated by an angle per leading axis."""
+    cos, sin = angle.cos(), angle.sin()
+    y, x = points.unbind(-1)
+    return torch.stack([y * cos - x * sin, y * sin + x * cos], dim=-1)
 
 
-def check_given(known: Tensor | None, who: str, what: str) -> Tensor:
-    """Return what is known, or raise an error if nothing is."""
-    if known is None:
-        raise ValueError(f"{who} needs {what} of each patch: grid.with_known(values).")
-    return known
-
-
-def check_complete(known: Tensor, who: str) -> None:
-    """Raise an error if a value is missing."""
-    missing = int(known.isnan().any(1).sum())
-    if missing:
-        raise ValueError(
-            f"{who} needs the values of each patch, but {missing} of {len(known)} are unknown."
-        )
-
-
-def check_width(known: Tensor, count: int, who: str) -> None:
-    """Raise an error unless `count` values are known of each patch."""
-    if known.shape[1] != count:
-        raise ValueError(
-            f"the grid has {known.shape[1]} known value(s) per patch, but {who} takes {count}."
-        )
-
-
-def check_classes(known: Tensor, count: int, who: str) -> None:
-    """Raise an error unless the known values are classes from 0 to `count` - 1."""
-    check_width(known, 1, who)
-    values = known[~known.isnan()]
-    if ((values != values.round()) | (values < 0) | (values >= count)).any():
-        raise ValueError(
-            f"the grid's known values lie in [{values.min():g}, {values.max():g}], but {who} "
-            f"takes classes, whole numbers from 0 to {count - 1}."
-        )
+def _patch_shape(vae: Any) -> Sequence[int] | None:
+    """Return the shape of the decoded patches, if the model or its decoder keeps it."""
+    shape = getattr(vae, "data_dim", None) or getattr(vae.decoder, "reshape", None)
+    return shape if isinstance(shape, Sequence) else None
 
 
 def _sampler(vae: Any) -> tuple[Sampler, float]:
@@ -283,6 +252,6 @@ def _sampler(vae: Any) -> tuple[Sampler, float]:
     if isinstance(distribution, Normal):
         return "gaussian", float(distribution.scale)
     raise TypeError(
-        f"the model draws pixels from a {type(distribution).__name__}, but must from a "
+        f"the model's pixels have a {type(distribution).__name__} distribution, but must have a "
         "Bernoulli, ContinuousBernoulli or Normal distribution."
     )

@@ -1,4 +1,4 @@
-"""Any pyroVED model, made one that phyvae trains."""
+"""Adapting pyroVED models, so that phyvae trains them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,9 +7,11 @@ from torch import nn
 
 from .adapted import Adapted
 from .backend import VED, iVAE, jiVAE, ss_reg_iVAE, ssiVAE
-from .by_pyro import AdaptedEncoderDecoder, AdaptedJoint, AdaptedRegression, AdaptedSemiSupervised
+from .encoder_decoder import AdaptedEncoderDecoder
 from .interface import PatchModel
 from .invariant import AdaptedInvariant
+from .joint import AdaptedJoint
+from .semi_supervised import AdaptedRegression, AdaptedSemiSupervised
 
 __all__ = ["adapt"]
 
@@ -31,8 +33,8 @@ def adapt(
     """Return a pyroVED model as one that `PhysicsTrainer` trains and that has latent maps.
 
     `PhysicsTrainer` does this by itself; call it to have the maps of a model that is trained
-    already. The model itself, its networks and weights, is used, not a copy: it is ``.vae`` of
-    what is returned. A `ShiftVAE`, or what was adapted already, comes back as it is.
+    already. The model itself, its networks and weights, is used, not a copy: it is the
+    attribute ``vae`` of the result. A `ShiftVAE` or an adapted model is returned as it is.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def adapt(
     if class_weight is not None:
         if not isinstance(vae, jiVAE):
             raise ValueError(
-                f"class_weight={class_weight} is for a jiVAE, which has classes beside latents, "
+                f"class_weight={class_weight} is for a jiVAE, which has classes besides latents, "
                 f"not for a {type(vae).__name__}; leave it out."
             )
         return AdaptedJoint(vae, patch_shape, class_weight)

@@ -1,4 +1,4 @@
-"""Pyro and pyroVED, imported and built without what they do to everybody else."""
+"""Pyro and pyroVED, imported and built without their effects on global state."""
 
 import contextlib
 import warnings
@@ -27,7 +27,7 @@ __all__ = [
 
 @contextlib.contextmanager
 def no_global_effects() -> Iterator[None]:
-    """Undo what pyroVED's constructors do to Pyro's store, the random state and cuDNN's flags."""
+    """Restore Pyro's store, the random state and cuDNN's flags, set by pyroVED's constructors."""
     cudnn = torch.backends.cudnn
     flags = cudnn.deterministic, cudnn.benchmark
     initialised = torch.cuda.is_initialized()

@@ -20,8 +20,8 @@ __all__ = ["after_first", "dense_tanh", "is_dense_tanh", "total_loss"]
 Likelihood = Callable[[Tensor, Tensor], Tensor]
 Layer = tuple[Tensor, Tensor]  # weight and bias
 
-# Bytes of a hidden layer that pass at a time: on a CPU they fit into the cache, elsewhere into a
-# GPU's memory. Larger ones, at 64 patches of 24 x 24 px, took up to 1.3 times as long.
+# Bytes of a hidden layer per pass: on a CPU they fit into the cache, elsewhere into a GPU's
+# memory. Larger ones, at 64 patches of 24 x 24 px, took up to 1.3 times as long.
 _BYTES = {"cpu": 2_400_000}
 _BYTES_ELSEWHERE = 2**28
 
@@ -71,7 +71,7 @@ def total_loss(
     out: nn.Linear,
     dtype: torch.dtype,
 ) -> Float[Tensor, ""]:
-    """Return the loss of all pixels of all patches, with its gradient already at hand.
+    """Return the summed loss of all pixels of all patches; its gradient is computed along with it.
 
     Parameters
     ----------
@@ -80,23 +80,24 @@ def total_loss(
     data
         The pixels that are decoded.
     per_pixel, per_patch
-        Parts of the first layer before its tanh; their sum is that of one pixel of one patch.
+        Parts of the first layer before its tanh; a pixel of a patch has the sum of the two.
     layers, out
-        Hidden layers, each with a tanh, and the output.
+        Hidden layers, each followed by tanh, and the output layer.
     dtype
-        Of the hidden layers. Output, loss and all sums over patches are in the data's.
+        Type of the hidden layers. Output, loss and sums over patches have that of the data.
     """
     pairs = itertools.chain(*_weights(layers))
     arguments = (data, per_pixel, per_patch, out.weight, out.bias, *pairs)
-    total: Tensor = _TotalLoss.apply(likelihood, dtype, *arguments)[0]
+    total: Tensor = _TotalLoss.apply(likelihood, dtype, *arguments)
     return total
 
 
 class _TotalLoss(torch.autograd.Function):
-    """The loss, a sum: its gradient is known but for one factor when it has been computed."""
+    """The loss, a sum; its gradient is computed along with it, up to the factor of `backward`."""
 
     @staticmethod
     def forward(
+        ctx: Any,
         likelihood: Likelihood,
         dtype: torch.dtype,
         data: Tensor,
@@ -105,7 +106,7 @@ class _TotalLoss(torch.autograd.Function):
         out_weight: Tensor,
         out_bias: Tensor,
         *pairs: Tensor,
-    ) -> tuple[Tensor, ...]:
+    ) -> Tensor:
         weights = [weight.to(dtype) for weight in pairs[::2]]
         # Twice a weight is exact in any float; see _tanh_of_half.
         doubled = [(2 * w, 2 * b.to(dtype)) for w, b in zip(weights, pairs[1::2], strict=True)]
@@ -128,23 +129,17 @@ class _TotalLoss(torch.autograd.Function):
             first = first.unflatten(0, (-1, len(per_pixel)))
             sums[0] += first.sum(0)
             sums[1][now] = first.sum(1)
-        return total, *sums
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        gradients = output[1:]
-        ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*gradients)
-        ctx.save_for_backward(*gradients)
+        ctx.save_for_backward(*sums)
+        return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, factor: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
         return (None, None, None, *(factor * kept for kept in ctx.saved_tensors))
 
 
 def _passes(patches: int, pixel_part: Tensor) -> Iterator[slice]:
-    """Yield a few patches at a time, as many in each pass as nearly as can be."""
+    """Return slices of a few patches, of nearly equal length."""
     most = _BYTES.get(pixel_part.device.type, _BYTES_ELSEWHERE) // pixel_part.nbytes
     passes = math.ceil(patches / max(1, most))
     bounds = [patches * i // passes for i in range(passes + 1)]
@@ -192,7 +187,7 @@ def _tanh_of_half(twice: Tensor) -> Tensor:
 
 
 class _Tanh(torch.autograd.Function):
-    """tanh as `_tanh_of_half` has it."""
+    """tanh by `_tanh_of_half`, with its gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A model as a file holds it: its class, settings and weights."""
+"""The record of a model in a file: its class, settings and weights."""
 
 from typing import Any
 

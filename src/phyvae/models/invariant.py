@@ -1,19 +1,13 @@
-"""pyroVED's `iVAE` with any invariances: KL in closed form, one sample of the reconstruction."""
+"""pyroVED's `iVAE` with any invariances, adapted: closed-form KL, one-sample reconstruction."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..patches.known import Patches
-from .adapted import (
-    Adapted,
-    as_input,
-    check_classes,
-    check_complete,
-    check_given,
-    unit_vectors,
-)
+from .adapted import Adapted, as_input
 from .backend import sDecoderNet
+from .known_values import check_classes, check_complete, check_given, unit_vectors
 from .likelihood import chosen
 from .options import Decoding
 from .posterior import Posterior
@@ -26,15 +20,20 @@ class AdaptedInvariant(Adapted):
 
     @property
     def decodes_pixels(self) -> bool:  # type: ignore[override]
-        """Whether the decoder draws pixel by pixel; a network of the user's draws patches."""
+        """Whether the decoder works pixel by pixel; the user's own gives whole patches."""
         return type(self.vae.decoder) is sDecoderNet
 
+    @property
+    def condition_dim(self) -> int:
+        """Number of values that encoder and decoder are conditioned on."""
+        return int(self.vae.c_dim)
+
     def posterior(self, patches: Patches, dtype: torch.dtype | None = None) -> Posterior:
-        """Return the encoder's Gaussians."""
-        given = self._given(patches)
-        shown = as_input(self.vae.encoder_z, patches.pixels)
-        answer = self.vae.encoder_z(shown if given is None else [shown.flatten(1), given])
-        return Posterior(*answer)
+        """Return the encoder's posteriors."""
+        condition = self._conditions(patches)
+        pixels = as_input(self.vae.encoder_z, patches.pixels)
+        inputs = pixels if condition is None else [pixels.flatten(1), condition]
+        return Posterior(*self.vae.encoder_z(inputs))
 
     def terms(
         self,
@@ -44,8 +43,8 @@ class AdaptedInvariant(Adapted):
         decoding: Decoding = Decoding(),
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch."""
-        latents = posterior.draw(decoding.generator)
-        mean = self.decoded(latents, self._given(patches), decoding.pixels)
+        latents = posterior.sample(decoding.generator)
+        mean = self.decoded(latents, self._conditions(patches), decoding.pixels)
         data, scale = chosen(self.targets(patches), decoding.pixels)
         log_likelihood: Tensor = self.vae.sampler_d(mean).log_prob(data).sum(-1)
         return -scale * log_likelihood.mean(), posterior.kl().mean()
@@ -53,42 +52,37 @@ class AdaptedInvariant(Adapted):
     def pixel_means(
         self, latents: Float[Tensor, "n z_dim"], patches: Patches
     ) -> Float[Tensor, "n pixels"]:
-        """Return the mean of each pixel of patches that have these latents."""
-        return self.decoded(latents, self._given(patches))
+        """Return the mean of each pixel given the latents, and the patches' known values."""
+        return self.decoded(latents, self._conditions(patches))
 
     def decoded(
         self,
         latents: Float[Tensor, "n z_dim"],
-        given: Tensor | None = None,
+        condition: Float[Tensor, "n values"] | None = None,
         pixels: Tensor | None = None,
     ) -> Float[Tensor, "n pixels"]:
-        """Return the pixels that the decoder draws from latents, shape (n, pixels)."""
-        if pixels is None or not self.vae.coord:
-            return self.drawn(latents, given)
-        z, net = latents[:, self.content], self.vae.decoder
-        z = z if given is None else torch.cat([z, given], dim=-1)
+        """Return the decoded pixels, shape (n, pixels); all of them, or those at flat indices."""
+        if pixels is None:
+            return super().decoded(latents, condition)
+        z, net = self.decoder_input(latents, condition), self.vae.decoder
         hidden = net.coord_latent(self.coordinates(latents)[:, pixels], z)
-        drawn: Tensor = net.activation_out(net.out(net.fc_layers(hidden)))
-        return drawn.reshape(len(latents), -1)
+        output: Tensor = net.activation_out(net.out(net.fc_layers(hidden)))
+        return output.reshape(len(latents), -1)
 
-    @property
-    def beside(self) -> int:
-        """Number of values that the decoder takes beside the latents."""
-        return int(self.vae.c_dim)
-
-    def _given(self, patches: Patches) -> Tensor | None:
-        """Return what the networks are conditioned on: properties, or a class as a unit vector."""
-        if not patches.known is not None:
-            return None
-        return unit_vectors(patches.known, self.vae.c_dim)
-
-    def _check_known(self, known: Tensor | None) -> None:
+    def check_known(self, known: Tensor | None) -> None:
+        """Raise an error unless there is a condition for each patch, if the model takes one."""
         count = self.vae.c_dim
         if not count:
-            super()._check_known(known)
+            super().check_known(known)
             return
         who = f"an iVAE with c_dim={count}"
         known = check_given(known, who, f"a class or {count} properties")
         check_complete(known, who)
         if known.shape[1] != count:
             check_classes(known, count, who)
+
+    def _conditions(self, patches: Patches) -> Float[Tensor, "n values"] | None:
+        """Return each patch's condition: properties, or a class as a unit vector."""
+        if patches.known is None:
+            return None
+        return unit_vectors(patches.known, self.vae.c_dim)

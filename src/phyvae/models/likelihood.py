@@ -1,4 +1,4 @@
-"""The distribution of a pixel: which intensities it takes, and how well they can be drawn."""
+"""The distribution of a pixel: its range, its losses and the lowest one that is possible."""
 
 import math
 from typing import Literal
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Sampler", "check_range", "chosen", "expanded", "lowest"]
+__all__ = ["Sampler", "check_range", "chosen", "expanded", "gaussian_constant", "lowest"]
 
 Sampler = Literal["bernoulli", "continuous_bernoulli", "gaussian"]
 """pyroVED's names."""
@@ -19,7 +19,7 @@ _STEEPEST = 16.0  # logit; torch keeps probabilities this far from 0 and 1 in fl
 def chosen(
     data: Float[Tensor, "n all"], pixels: Tensor | None
 ) -> tuple[Float[Tensor, "n pixels"], float]:
-    """Return the chosen pixels of each patch, and by how much their sum is to be scaled up."""
+    """Return the chosen pixels of each patch, and the factor that scales their sum to all."""
     return (data, 1.0) if pixels is None else (data[:, pixels], data.shape[1] / len(pixels))
 
 
@@ -34,7 +34,7 @@ def lowest(
     if sampler == "bernoulli":
         return -torch.xlogy(data, data) - torch.xlogy(1 - data, 1 - data)
     if sampler == "gaussian":
-        return torch.full_like(data, math.log(sigma) + 0.5 * math.log(2 * math.pi))
+        return torch.full_like(data, gaussian_constant(sigma))
     low, high = torch.full_like(data, -_STEEPEST), torch.full_like(data, _STEEPEST)
     for _ in range(30):  # the mean rises with the logit, so halve the interval
         middle = (low + high) / 2
@@ -42,6 +42,11 @@ def lowest(
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     middle = (low + high) / 2
     return _continuous_partition(middle) - middle * data
+
+
+def gaussian_constant(sigma: float) -> float:
+    """Return the negative log-density at the mean of a normal distribution, nats."""
+    return math.log(sigma) + 0.5 * math.log(2 * math.pi)
 
 
 def expanded(
@@ -73,7 +78,7 @@ def expanded(
 def check_range(
     low: float, high: float, sampler: Sampler, *, sigmoid: bool = False, what: str = "the image"
 ) -> None:
-    """Raise a ValueError unless the decoder can draw values from `low` to `high`."""
+    """Raise a ValueError unless the decoder can reach values from `low` to `high`."""
     outside = low < 0 or high > 1
     if sampler != "gaussian" and outside:
         raise ValueError(

@@ -38,7 +38,7 @@ def load_model(
         A new model to put the weights into, made as the saved one was. Needed unless that is a
         `ShiftVAE`: code is not saved, and pyroVED's models do not keep how they were made.
     device
-        Where the model is to be, whatever device it was saved from.
+        Device of the returned model, independent of that of the saved one.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def built_model(recipe: dict[str, Any], tensors: dict[str, Tensor]) -> ShiftVAE:
 
 
 def load_weights(model: PatchModel, recipe: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Put the weights of a file into the model, if it is such a one."""
+    """Put the weights of a file into the model, if the file describes such a model."""
     unlike = list(differences(described_model(model), recipe, "model"))
     if unlike:
         raise Mismatch(f"it holds another model: {'; '.join(unlike)}.")

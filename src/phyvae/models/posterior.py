@@ -1,4 +1,4 @@
-"""What the encoder says of each patch: a Gaussian over its latents."""
+"""The posterior of each patch: the Gaussian over its latents that an encoder returns."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,35 @@ __all__ = ["Posterior"]
 
 @dataclass(frozen=True)
 class Posterior:
-    """The encoder's Gaussians q(z | patch), one row per patch.
+    r"""Gaussian posteriors of a batch of patches, one row per patch.
 
-    Columns are shifts first, content after, as in pyroVED.
+    .. math:: q(z \mid x_i) = \mathcal N\big(\mu_i, \operatorname{diag} \sigma_i^2\big)
+
+    `PatchModel.posterior` returns one. Class probabilities and properties are columns like any
+    other, with a standard deviation of their own.
+
+    Parameters
+    ----------
+    mean
+        Means, shape (n, z_dim). In pyroVED's models and `ShiftVAE` the columns are angle, shift
+        and scale, as far as the model has them, and then the content.
+    std
+        Standard deviations, same shape, >= 0, and > 0 for `kl`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from phyvae import Posterior
+    >>> posterior = Posterior(
+    ...     mean=torch.tensor([[0.0, 1.0], [0.0, -1.0]]),
+    ...     std=torch.tensor([[1.0, 0.5], [1.0, 0.5]]),
+    ... )
+    >>> posterior.sample(torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 2])
+    >>> posterior.kl()  # per patch
+    tensor([0.8181, 0.8181])
+    >>> posterior.signal()  # per latent: the first one is the prior in every patch
+    tensor([0.0000, 0.8000])
     """
 
     mean: Float[Tensor, "n z_dim"]
@@ -23,26 +49,42 @@ class Posterior:
         return Posterior(self.mean[index], self.std[index])
 
     def leaf(self) -> "Posterior":
-        """Return a copy that collects gradient and passes none on."""
+        """Return a copy that collects gradient and passes none on to the encoder."""
         return Posterior(*(part.detach().requires_grad_() for part in (self.mean, self.std)))
 
-    def draw(self, generator: torch.Generator | None = None) -> Float[Tensor, "n z_dim"]:
-        """Return one sample of z per patch; `generator` is on the same device."""
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n z_dim"]:
+        """Return one reparameterised sample of z per patch.
+
+        Parameters
+        ----------
+        generator
+            Source of the noise, on the same device; ``None`` is torch's global one.
+
+        Returns
+        -------
+        Tensor
+            ``mean + std * noise``, shape (n, z_dim), with gradient to both.
+        """
         noise = torch.randn(
             self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
         )
         return self.mean + self.std * noise
 
     def kl(self) -> Float[Tensor, " n"]:
-        """Return the KL divergence from the standard normal prior, nats per patch."""
+        """Return the KL divergence from the standard normal prior, nats per patch, shape (n,)."""
         return 0.5 * (self.mean**2 + self.std**2 - 1 - 2 * self.std.log()).sum(-1)
 
     def signal(self) -> Float[Tensor, " z_dim"]:
-        """Return the share of each latent's variance that tells patches apart, 0 to 1.
+        """Return the share of each latent's variance that lies between patches.
 
-        It is var(mean) / (var(mean) + mean of std squared): near 0, the latent has collapsed onto
-        the prior; near 1, it is known well from each patch. It is 0 for one that never varies,
-        as the probability of a class that no patch belongs to.
+        It is var(mean) / (var(mean) + mean of std squared) over the rows: near 0, the latent has
+        collapsed onto the prior; near 1, its value is known well from each patch. It is 0 for a
+        latent that never varies, such as the probability of a class that no patch belongs to.
+
+        Returns
+        -------
+        Tensor
+            Shape (z_dim,), 0 to 1.
         """
         between = self.mean.var(0, correction=0)
         total = between + self.std.square().mean(0)

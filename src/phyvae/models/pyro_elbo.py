@@ -1,4 +1,4 @@
-"""Pyro's own ELBO of a pyroVED model, with what its encoder answers given."""
+"""Pyro's own ELBO of a pyroVED model, with the outputs of its encoder given."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ Loss = Callable[[Tensor], Tensor]
 Arguments = Sequence[Tensor]
 """Of a pyroVED model's ``model`` and ``guide``."""
 Answers = Mapping[nn.Module, Tensor | tuple[Tensor, ...]]
-"""What modules return."""
+"""The outputs that modules return."""
 
 
 def negative_elbo(
@@ -68,11 +68,11 @@ def pyro_terms(
     loss
         From `negative_elbo`.
     answers
-        What modules return, whatever they are given.
+        The outputs that modules return for any input.
     beta
         Weight of the KL, >= 0.
     shares
-        What the KL of each kind of latents counts in it, >= 0.
+        Weight of the KL of each kind of latents, in units of β, >= 0.
     seed
         Seed of the samples.
     """
@@ -86,12 +86,12 @@ def pyro_terms(
 
 @contextlib.contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Let Pyro draw from `seed` and keep nothing; its store and torch's global state stay."""
+    """Let Pyro sample from `seed`; its store and torch's global state stay as they were."""
     devices = [device] if device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices),
         pyro.get_param_store().scope(),
-        # Pyro refuses β = 0 and NaN; the trainer says more clearly what is wrong with the latter.
+        # Pyro refuses β = 0 and NaN; the trainer explains NaN better.
         pyro.validation_enabled(False),
     ):
         torch.manual_seed(seed)
@@ -100,7 +100,7 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _answering(answers: Answers) -> Iterator[None]:
-    """Let modules return what is given, also to those who call ``forward`` themselves."""
+    """Replace the outputs of modules, also for callers of ``forward``."""
     try:
         for module, answer in answers.items():
             module.forward = lambda *_, answer=answer: answer

@@ -1,12 +1,12 @@
-"""Sites: where the atoms, or other blobs, of an image are."""
+"""Blob detection: sites of atoms, or other blobs, in an image."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from .._checks import as_number, brief, is_positive
-from ..scans.intensities import checked
+from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
+from ..scans.intensities import as_scan
 from ..scans.spacing import lattice_spacing
 
 __all__ = ["find_sites"]
@@ -35,7 +35,7 @@ def find_sites(
         Distance of neighbouring blobs, px, > 0: all lengths follow from it. The default is
         `lattice_spacing`, which is that of planes: of a centred square lattice it is that of
         neighbouring columns, both kinds counted. To find one kind only, pass its own spacing and
-        let `threshold` tell them apart.
+        let `threshold` leave the weaker kind out.
     dark
         Find dark blobs in place of bright ones.
     method
@@ -77,24 +77,22 @@ def find_sites(
     from scipy.ndimage import gaussian_laplace
     from skimage.feature import blob_dog, blob_log
 
-    values = checked(image, "image").astype(np.float64)
-    if values.ndim != 2:
-        raise ValueError(f"image has shape {values.shape}, but a scan is (height, width).")
-    if method not in ("log", "dog"):
-        raise ValueError(f"method={method!r} must be 'log' or 'dog'.")
+    values = as_scan(image).astype(np.float64)
+    as_choice(method, "method", ("log", "dog"))
+    sign = -1 if as_flag(dark, "dark") else 1
     side = min(values.shape)
     spacing = _spacing_of(values) if spacing is None else _length(spacing, "spacing", side)
     sigma = 0.2 * spacing if sigma is None else _length(sigma, "sigma", side)
-    nearest = spacing / 2 if min_distance is None else as_number(min_distance, "min_distance")
-    if not 0 <= nearest < np.inf:
-        raise ValueError(f"min_distance={min_distance} px must be >= 0.")
+    nearest = spacing / 2
+    if min_distance is not None:
+        nearest = as_nonnegative(min_distance, "min_distance", unit=" px")
     if not 0 <= as_number(threshold, "threshold") < 1:
         raise ValueError(
             f"threshold={threshold} must lie in [0, 1): the weakest blob as a share of a strong "
             "one."
         )
 
-    values = (values - values.mean()) / values.std() * (-1 if dark else 1)
+    values = sign * (values - values.mean()) / values.std()
     # One width, and no blob dropped for its overlap: of neighbours, that is decided below.
     one = {"min_sigma": sigma, "max_sigma": sigma, "threshold": 0.0, "overlap": 1.0}
     found = blob_log(values, num_sigma=1, **one) if method == "log" else blob_dog(values, **one)
@@ -158,10 +156,9 @@ def _spacing_of(image: np.ndarray) -> float:
 
 
 def _length(value: object, name: str, side: int) -> float:
-    # A filter of many images' width would take memory without end.
-    if not is_positive(value) or value > side:
+    length = as_positive(value, name, unit=" px")
+    if length > side:  # a filter of many images' width would take memory without end
         raise ValueError(
-            f"{name}={brief(value)} px must be a number > 0, and not above the image's shorter "
-            f"side, {side} px."
+            f"{name}={length:g} px must not exceed the image's shorter side, {side} px."
         )
-    return float(value)
+    return length

@@ -1,4 +1,4 @@
-"""A graph of neighbouring sites: what physics losses look along where there is no raster."""
+"""A graph of neighbouring sites: it replaces the raster in physics losses and walls."""
 
 import math
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .._checks import as_array, as_integer, brief, is_positive
+from .._checks import as_integer, as_points, as_positive
 
 __all__ = ["SiteGraph"]
 
 
 @dataclass(frozen=True, eq=False)
 class SiteGraph:
-    r"""Which sites are neighbours, and how much each pair counts.
+    r"""Graph of neighbouring sites with a weight for each pair.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ class SiteGraph:
     edges
         Numbers of two neighbours, shape (m, 2), each pair once.
     weights
-        What each pair counts, shape (m,), >= 0. Those of `delaunay` are the length of the face
+        Weight of each pair, shape (m,), >= 0. Those of `delaunay` are the length of the face
         between the sites' Voronoi cells over their distance (cotangent weights); with these,
         :math:`\sum_{ij} w_{ij} (z_j - z_i)^2` is :math:`\int |\nabla z|^2` for a `z` that is
         linear between sites. On a square raster they are 1, 0 for diagonals and 1/2 on the rim.
 
     Notes
     -----
-    A physics loss sees ``values``, shape (channels, n), in place of a map; `differences`, `sums`
-    and `slopes` are what it needs, see `PhysicsLoss.on_graph`.
+    A physics loss sees ``values``, shape (channels, n), in place of a map; it is
+    written with `differences`, `sums` and `slopes`; see `PhysicsLoss.on_graph`.
 
     Examples
     --------
@@ -61,13 +61,13 @@ class SiteGraph:
             Positions (y, x), px, shape (n, 2), n >= 4, not all on one line.
         longest
             Triangles with a wider circumscribed circle are cut off, px, > 0, so that no side is
-            longer: at a ragged rim and across large holes they connect what is far apart. The
+            longer: at a ragged rim and across large holes they connect distant sites. The
             default is 2.5 times the median side, 1.8 times the widest circle of a square raster.
             A site all of whose triangles are cut off has no neighbour.
         """
         from scipy.spatial import Delaunay, QhullError
 
-        points = _positions(sites)
+        points = as_points(sites)
         try:
             corners = Delaunay(points).simplices
         except QhullError:
@@ -78,20 +78,21 @@ class SiteGraph:
         # Corner k of a triangle faces the side between the two others.
         sides = np.stack([corners[:, [1, 2]], corners[:, [2, 0]], corners[:, [0, 1]]], axis=1)
         lengths = np.hypot(*(points[sides[..., 1]] - points[sides[..., 0]]).transpose(2, 0, 1))
-        if longest is None:
-            longest = 2.5 * float(np.median(lengths))
-        elif not is_positive(longest):
-            raise ValueError(f"longest={brief(longest)} px must be a number > 0, or None.")
+        limit = (
+            2.5 * float(np.median(lengths))
+            if longest is None
+            else as_positive(longest, "longest", ", or None", unit=" px")
+        )
         # Sites on one line but for rounding have a circle without end.
         circle = lengths.prod(1) / (2 * np.maximum(_areas(points[corners]), 1e-300))
-        kept = circle <= longest
+        kept = circle <= limit
         first, second = points[sides[kept]].transpose(2, 0, 1, 3)
         opposite = points[corners[kept]]
         u, v = first - opposite, second - opposite
         cotangent = (u * v).sum(-1) / np.abs(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
         pairs, which = np.unique(np.sort(sides[kept].reshape(-1, 2)), axis=0, return_inverse=True)
         weights = np.bincount(which.ravel(), cotangent.ravel() / 2, len(pairs))
-        # Beside an obtuse triangle at the rim it is negative: the cells share no face there.
+        # Next to an obtuse triangle at the rim it is negative: the cells share no face there.
         weights = np.where(weights > 1e-9, weights, 0.0)
         return cls._of(points, pairs.reshape(-1, 2), weights)
 
@@ -111,7 +112,7 @@ class SiteGraph:
         """
         from scipy.spatial import cKDTree
 
-        points = _positions(sites)
+        points = as_points(sites)
         if as_integer(k, "k", 1) >= len(points):
             raise ValueError(f"k={k} neighbours must be fewer than the {len(points)} sites.")
         _, near = cKDTree(points).query(points, k + 1)
@@ -153,7 +154,7 @@ class SiteGraph:
     def subgraph(self, index: Int[Tensor, " k"]) -> "SiteGraph":
         """Return the graph of some sites, renumbered in the order of `index`, all different.
 
-        Pairs of which one site is not among them are gone, and so is what they counted.
+        Pairs of which one site is not among them are left out.
         """
         index = index.to(self.edges.device)
         number = torch.full((len(self),), -1, device=index.device)
@@ -206,17 +207,6 @@ class SiteGraph:
         spacing = self.spacing or 1.0
         inverse = torch.linalg.pinv(squares / spacing**2, rtol=1e-3, hermitian=True)
         return weighted / spacing, inverse
-
-
-def _positions(sites: Any) -> Float[np.ndarray, "n 2"]:
-    points = as_array(sites)
-    if points.dtype.kind not in "fiu" or points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"sites={brief(points)} must be numbers, shape (n, 2): (y, x), px.")
-    if len(points) < 4:
-        raise ValueError(f"sites has {len(points)} site(s), but a graph takes 4.")
-    if not np.isfinite(points).all():
-        raise ValueError("sites holds NaN or Inf; drop them: sites[np.isfinite(sites).all(1)].")
-    return points.astype(np.float64)
 
 
 def _areas(triangles: Float[np.ndarray, "n 3 2"]) -> Float[np.ndarray, " n"]:

@@ -1,4 +1,4 @@
-"""The lattice of sites: the two steps that repeat, and the row and column of every site."""
+"""Indexing of a lattice: its two vectors, and the row and column of every site."""
 
 import heapq
 import itertools

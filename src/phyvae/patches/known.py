@@ -1,11 +1,15 @@
-"""Patches with what is known of each of them, the input of a model."""
+"""Patches with known values such as classes: the input of a model."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Patches"]
+from .._checks import as_real
+
+__all__ = ["Patches", "as_known"]
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,24 @@ class Patches:
     def showing(self, pixels: Float[Tensor, "n *patch"]) -> "Patches":
         """Return other pixels with the same known values."""
         return replace(self, pixels=pixels)
+
+
+def as_known(values: Any, shape: tuple[int, int]) -> Float[np.ndarray, "cells values"]:
+    """Check the known values of a grid; return a row per cell, NaN where unknown."""
+    array = as_real(values, "values")
+    if array.shape[:2] != shape or array.ndim not in (2, 3):
+        raise ValueError(
+            f"values has shape {array.shape}, but the grid is {shape}; pass an array of "
+            "shape (rows, cols) or (rows, cols, n)."
+        )
+    numbers = array.reshape(shape[0] * shape[1], -1).astype(np.float32)
+    if np.isinf(numbers).any():
+        raise ValueError("values holds Inf; NaN stands for unknown values.")
+    if array.dtype.kind in "iu":
+        if array.min() < -1:
+            raise ValueError(
+                f"values holds {array.min()}, but whole numbers are classes >= 0, or -1 where "
+                "unknown; properties are floats: values.astype(float)."
+            )
+        numbers[numbers < 0] = np.nan
+    return numbers

@@ -1,4 +1,8 @@
-"""Where the patches of a tile lie: how values of theirs become a map."""
+"""Layout of patches: a value per patch to a map and back, on a raster, under a mask, on a graph.
+
+Training and refinement work on rows of values, one per patch; physics losses on maps or on the
+graph of sites. Which of the two it is, only this module and `neighbours` ask.
+"""
 
 import math
 from collections.abc import Callable
@@ -17,7 +21,7 @@ __all__ = ["Layout"]
 
 @dataclass(frozen=True)
 class Layout:
-    """A rectangle of cells, of which all or some hold a patch.
+    """Cells of a rectangle that hold a patch; sites without a lattice are a single row.
 
     Attributes
     ----------
@@ -27,7 +31,7 @@ class Layout:
         Flat positions in the rectangle of the patches, in their order, shape (n,); ``None`` if
         every cell holds one.
     graph
-        Which patches are neighbours, where the rectangle does not tell: then it is a row of them.
+        Graph of neighbouring patches, where sites have no lattice; `shape` then is (1, n).
     """
 
     shape: tuple[int, int]
@@ -36,13 +40,13 @@ class Layout:
 
     @classmethod
     def of(cls, grid: PatchGrid) -> "Layout":
-        """Return that of all patches of a grid."""
+        """Return the layout of all patches of a grid."""
         cells = None if grid.mask is None else grid.indices.to(grid.device)
         return cls(grid.shape, cells, grid.graph)
 
     @classmethod
     def square(cls, count: int) -> "Layout":
-        """Return that of a batch as a square, whatever its patches' places; the authors' layout.
+        """Return a batch as a square, as the authors' code does, wherever its patches come from.
 
         Raises
         ------
@@ -53,7 +57,7 @@ class Layout:
         if side**2 != count:
             raise ValueError(
                 f'coupling="published" lays a batch out as a square, but {count} '
-                "patches were drawn; choose batch_size as a square number not above the "
+                "patches fill none; choose batch_size as a square number not above the "
                 "grid's size, such as 100."
             )
         return cls((side, side))
@@ -68,7 +72,7 @@ class Layout:
         )
 
     def maps(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
-        """Lay out a row of values per patch; empty cells are 0, to be masked out."""
+        """Turn a row of values per patch into maps, 0 in empty cells (see `mask`)."""
         if self.cells is not None:
             empty = values.new_zeros(math.prod(self.shape), values.shape[1])
             values = empty.index_copy(0, self.cells, values)
@@ -80,12 +84,12 @@ class Layout:
         return rows if self.cells is None else rows[self.cells.to(rows.device)]
 
     def shown(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
-        """Lay out a row of values per patch on the CPU, with NaN in empty cells."""
+        """Turn a row of values per patch into maps on the CPU, NaN in empty cells."""
         maps, mask = self.maps(values), self.mask
         return (maps if mask is None else torch.where(mask, maps, torch.nan)).cpu()
 
     def evaluate(self, loss: Callable[..., Any], values: Float[Tensor, "n channels"]) -> Any:
-        """Return a physics loss of values, as maps or, for sites without a lattice, on the graph.
+        """Return a physics loss of the maps of values, or of the graph of sites without a lattice.
 
         Raises
         ------
@@ -103,7 +107,7 @@ class Layout:
         return loss.on_graph(values.T, self.graph)
 
     def raster(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
-        """Lay out as `maps` does.
+        """Return `maps`, for a loss that needs a raster.
 
         Raises
         ------
@@ -129,7 +133,7 @@ class Layout:
 
     @property
     def mask(self) -> Bool[Tensor, "rows cols"] | None:
-        """The cells that hold a patch; ``None`` if all do."""
+        """Which cells hold a patch; ``None`` if all do."""
         if self.cells is None:
             return None
         count = math.prod(self.shape)

@@ -1,4 +1,4 @@
-"""Windows of an image, at any pixel."""
+"""Windows of an image: crops of the patch size at any pixel, not only at the grid's steps."""
 
 import math
 
@@ -6,39 +6,55 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Corners", "Windows", "at", "beside", "drawn", "inside"]
+__all__ = [
+    "Corners",
+    "Windows",
+    "clamped",
+    "crop",
+    "random_corners",
+    "random_neighbours",
+    "windows_of",
+]
 
 Windows = Float[Tensor, "ys xs height width"]
-Corners = Int[Tensor, "n 2"]  # (y, x) of windows
+"""A view of all windows of an image, `PatchGrid.windows`."""
+Corners = Int[Tensor, "n 2"]
+"""Top left pixels (y, x) of some windows."""
 
 
-def drawn(windows: Windows, count: int, generator: torch.Generator) -> Corners:
-    """Return some windows, each as likely as any other."""
+def windows_of(image: Float[Tensor, "rows cols"], shape: tuple[int, ...]) -> Windows:
+    """Return the windows of a shape at every pixel where one fits, as a view of the image."""
+    return image.unfold(0, shape[0], 1).unfold(1, shape[1], 1)
+
+
+def random_corners(windows: Windows, count: int, generator: torch.Generator) -> Corners:
+    """Sample windows uniformly, with replacement."""
     shape = torch.tensor(windows.shape[:2], device=generator.device)
     random = torch.rand(count, 2, generator=generator, device=generator.device)
-    return inside(windows, (random * shape).long())
+    return clamped(windows, (random * shape).long())
 
 
-def inside(windows: Windows, corners: Corners) -> Corners:
-    """Return the nearest windows that lie in the image."""
+def clamped(windows: Windows, corners: Corners) -> Corners:
+    """Return the nearest corners whose windows lie in the image."""
     limit = torch.tensor(windows.shape[:2], device=corners.device) - 1
     return corners.clamp(min=0).minimum(limit)
 
 
-def at(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
-    """Return the pixels of windows."""
+def crop(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
+    """Return copies of the windows at some corners."""
     return windows[tuple(corners.T)]
 
 
-def beside(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
-    """Return windows at a distance of 1 to 1.3 patches, in any direction: without a pixel shared.
+def random_neighbours(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
+    """Sample for each window another one at 1 to 1.3 patch sizes in a random direction.
 
-    In an image of less than two patches they overlap.
+    The two share no pixel, or along diagonals the corner. If the second would leave the image, the
+    opposite direction is taken; in an image of less than two patches the two overlap.
     """
     random = torch.rand(2, len(corners), generator=generator, device=corners.device)
     angle, size = 2 * math.pi * random[0], corners.new_tensor(windows.shape[2:])
-    way = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
-    offset = (way * size).round().long()
+    step = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
+    offset = (step * size).round().long()
     there = corners + offset
-    outside = there != inside(windows, there)
-    return inside(windows, torch.where(outside, corners - offset, there))
+    outside = there != clamped(windows, there)
+    return clamped(windows, torch.where(outside, corners - offset, there))

@@ -1,11 +1,11 @@
-"""Atomically resolved images whose domains are known exactly.
+"""Simulated images of atomic resolution with their ground truth.
 
-One recipe makes all of them. The specimen is a function of position: which domain lies there, how
-bright it is. A scan reads that function pixel by pixel; drift and line jitter say where each pixel
-really looked. Image and truth are read at the same positions, so that the truth stays exact.
+All are made in the same way. The specimen is a function of position, with a domain and a
+brightness. A scan samples that function pixel by pixel, at positions that drift and line jitter
+have displaced. Image and labels are sampled at the same positions, so the labels are exact.
 """
 
-from ._scan import Phantom as Phantom
+from .scan import Phantom as Phantom
 from .stem import bfo as bfo
 from .stem import nio_lsmo as nio_lsmo
 from .stem import perovskite as perovskite

@@ -1,9 +1,9 @@
-"""Crystals as an annular dark-field STEM sees them: columns brighter with the atomic number."""
+"""Annular dark-field STEM images of crystals: columns brighter with the atomic number."""
 
 import numpy as np
 
 from .._checks import as_number
-from ._scan import Array, Phantom, Scan
+from .scan import Array, Phantom, Scan
 
 __all__ = ["bfo", "nio_lsmo", "perovskite"]
 
@@ -34,7 +34,7 @@ def bfo(
     shape
         Height and width of the image, px; at least 12 lattice constants each.
     lattice
-        Pseudo-cubic lattice constant, px, >= 4. Equal to the patch step (12.0, say), it centres
+        Pseudo-cubic lattice constant, px, >= 4. Equal to the patch step (such as 12.0), it centres
         every patch alike; the default lets steps of 12 px sample every phase of the lattice.
     displacement
         Length of the displacement of Fe, in lattice constants, 0 < displacement <= 0.25.
@@ -45,7 +45,7 @@ def bfo(
     exponent
         Power n of the atomic number Z in a column's intensity, 0 < n <= 2. The default, 0.8, is
         chosen so that Fe is half as bright as Bi and its displacement can be seen by eye; HAADF is
-        1.7, in which Fe almost vanishes beside Bi.
+        1.7, in which Fe almost vanishes next to Bi.
     column
         Standard deviation of a column's Gaussian, in lattice constants, 0 < column <= 0.3. Fits
         to experimental images of perovskites gave 0.11 to 0.17.
@@ -139,7 +139,7 @@ def nio_lsmo(
     seed: int = 0,
     noise_seed: int | None = None,
 ) -> Phantom:
-    """Image NiO beside La0.7Sr0.3MnO3 (ADF-STEM, plan view): two phases, one sharp interface.
+    """Image NiO next to La0.7Sr0.3MnO3 (ADF-STEM, plan view): two phases, one sharp interface.
 
     Along [001], rock salt shows one kind of column on a square net of half its lattice constant
     (4.177 Å); the perovskite (3.87 Å) shows bright La/Sr and weaker Mn. The nets lie cube on

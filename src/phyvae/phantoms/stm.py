@@ -1,8 +1,8 @@
-"""Surfaces as a scanning tunnelling microscope sees them."""
+"""Scanning tunnelling microscope images of surfaces."""
 
 import numpy as np
 
-from ._scan import Array, Phantom, Scan
+from .scan import Array, Phantom, Scan
 
 __all__ = ["graphene"]
 

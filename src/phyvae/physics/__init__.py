@@ -1,10 +1,8 @@
-"""Physics losses: what a latent map pays for."""
+"""Physics losses of latent maps."""
 
 from .areas import AreaFractions as AreaFractions
-from .base import Maximize as Maximize
 from .base import PhysicsLoss as PhysicsLoss
-from .base import standardise as standardise
-from .base import standardise_values as standardise_values
+from .composing import Maximize as Maximize
 from .composing import OnChannels as OnChannels
 from .composing import Scheduled as Scheduled
 from .correlation import Autocorrelation as Autocorrelation
@@ -12,12 +10,12 @@ from .curvature import Curvature as Curvature
 from .dirichlet import DirichletEnergy as DirichletEnergy
 from .edges import SL1 as SL1
 from .edges import EdgeLoss as EdgeLoss
-from .edges import bilateral as bilateral
-from .edges import scharr as scharr
+from .filtering import bilateral as bilateral
 from .fourier import SL2 as SL2
 from .fourier import FourierLoss as FourierLoss
 from .ginzburg_landau import GinzburgLandau as GinzburgLandau
 from .ginzburg_landau import ModicaMortola as ModicaMortola
+from .gradients import scharr as scharr
 from .interfaces import InterfaceEnergy as InterfaceEnergy
 from .occupancy import ClassOccupancy as ClassOccupancy
 from .periodic import PeriodicOrder as PeriodicOrder
@@ -27,5 +25,7 @@ from .relations import Decorrelation as Decorrelation
 from .relations import Exclusiveness as Exclusiveness
 from .relations import Relation as Relation
 from .sparsity import Sparsity as Sparsity
+from .standardising import standardise as standardise
+from .standardising import standardise_values as standardise_values
 from .symmetry import MapSymmetry as MapSymmetry
 from .variation import TotalVariation as TotalVariation

@@ -1,4 +1,4 @@
-"""Area fractions: how much of the map each level takes."""
+"""Area fractions: latent maps of a few levels whose shares of the area are given."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_number, brief
-from .base import PhysicsLoss, check_maps, standardise
-from .gradients import counted
+from .base import PhysicsLoss
+from .masking import sorted_cells
+from .standardising import scaled
 
 __all__ = ["AreaFractions"]
 
@@ -22,7 +23,7 @@ class AreaFractions(PhysicsLoss):
     where :math:`z_1` are the lowest :math:`f_1` of all cells of the standardised map (mean 0,
     standard deviation 1 per channel), :math:`z_2` the next :math:`f_2`, and so on. It is 0 if, and
     only if, the map has as many levels as there are fractions, with just these areas; cells in
-    excess are drawn to the other level. The values of the levels are free, and so is the sign of
+    excess move to the other level. The values of the levels are free, and so is the sign of
     the map: fractions are read from the lowest level or from the highest, whichever costs less.
     Every step carries gradient, and there is no threshold to choose. Channels are averaged.
 
@@ -70,14 +71,13 @@ class AreaFractions(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the variance within the levels, over the cells that count."""
-        check_maps(maps, mask)
         if maps[0].numel() < len(self.fractions):
             raise ValueError(
                 f"maps are {maps.shape[1]} x {maps.shape[2]} cells, fewer than the levels of "
                 f"fractions={self.fractions}; choose a larger tile."
             )
-        z, counts = counted(standardise(maps, mask), mask)
-        ordered = torch.where(counts, z, torch.inf).flatten(1).sort(dim=1).values
+        z, counts = scaled(maps, mask)
+        ordered = sorted_cells(z, counts)
         rank = torch.arange(ordered.shape[1], device=z.device)
         ordered = torch.where(rank < counts.sum(), ordered, 0.0)
         start = rank.to(z) / counts.sum().clamp(min=1)

@@ -1,17 +1,55 @@
-"""Losses of chosen channels, and losses whose weight changes from epoch to epoch."""
+"""Losses made of another one: its reciprocal, on some channels, with a weight by epoch."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, check_takes, is_integer
+from .._checks import as_nonnegative, as_number, brief, check_takes, is_integer
 from ..patches.graph import SiteGraph
-from .base import PhysicsLoss, check_loss, check_maps
+from .base import PhysicsLoss
 
-__all__ = ["OnChannels", "Scheduled"]
+__all__ = ["Maximize", "OnChannels", "Scheduled"]
+
+
+class Maximize(PhysicsLoss):
+    r"""The reciprocal of a loss, :math:`1 / (1 + \Psi) \in (0, 1]`: a reward, not a penalty.
+
+    With `EdgeLoss` the latent maps show more edges, the opposite of a physical prior; the paper
+    uses it as a control (fig. A4). The reciprocal keeps the loss positive, as eq. 2 needs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> phyvae.Maximize(phyvae.EdgeLoss())(torch.ones(1, 8, 8))
+    tensor(1.)
+    """
+
+    def __init__(self, loss: PhysicsLoss) -> None:
+        super().__init__()
+        _check_loss(loss)
+        self.loss = loss
+
+    def forward(
+        self,
+        maps: Float[Tensor, "channels rows cols"],
+        mask: Bool[Tensor, "rows cols"] | None = None,
+    ) -> Float[Tensor, ""]:
+        """Return the reciprocal of one plus the loss."""
+        return 1 / (1 + self.loss.unchecked(maps, mask))
+
+    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+        """Return the reciprocal of one plus the loss on a graph."""
+        return 1 / (1 + self.loss.on_graph(values, graph))
+
+    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+        """Return the reciprocal of one plus the published number."""
+        return 1 / (1 + self.loss.published(maps))
+
+    def __repr__(self) -> str:
+        return f"Maximize({self.loss!r})"
 
 
 class OnChannels(PhysicsLoss):
@@ -40,7 +78,7 @@ class OnChannels(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss, channels: Sequence[int]) -> None:
         super().__init__()
-        check_loss(loss)
+        _check_loss(loss)
         if not isinstance(channels, Sequence) or isinstance(channels, str):
             raise TypeError(f"channels={channels!r} must be a list of latents, such as [0].")
         fits = channels and all(is_integer(k) and k >= 0 for k in channels)
@@ -54,8 +92,7 @@ class OnChannels(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the loss of the chosen maps."""
-        check_maps(maps, mask)
-        return self.loss(self._chosen(maps), mask)
+        return self.loss.unchecked(self._chosen(maps), mask)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the loss of the chosen values at sites without a lattice."""
@@ -119,7 +156,7 @@ class Scheduled(PhysicsLoss):
 
     def __init__(self, loss: PhysicsLoss, schedule: float | Callable[[int], float]) -> None:
         super().__init__()
-        check_loss(loss)
+        _check_loss(loss)
         if isinstance(schedule, type):
             raise TypeError(f"schedule={schedule.__name__} is a class; pass an instance of it.")
         if callable(schedule):
@@ -134,13 +171,9 @@ class Scheduled(PhysicsLoss):
 
     def _weight(self, epoch: int) -> float:
         given = self.schedule(epoch) if callable(self.schedule) else self.schedule
-        weight = as_number(given, f"schedule at epoch {epoch}", "a number, or epoch -> weight")
-        if not 0 <= weight < math.inf:
-            raise ValueError(
-                f"schedule={weight} at epoch {epoch} must be finite and >= 0; to reward what a "
-                "loss punishes, use Maximize(loss)."
-            )
-        return weight
+        name = f"schedule at epoch {epoch}"
+        weight = as_number(given, name, "a number, or epoch -> weight")
+        return as_nonnegative(weight, name, "; to reward instead of punish, use Maximize(loss)")
 
     def forward(
         self,
@@ -148,7 +181,7 @@ class Scheduled(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the loss times the weight of the epoch."""
-        return self.weight.to(maps) * self.loss(maps, mask)
+        return self.weight.to(maps) * self.loss.unchecked(maps, mask)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the loss at sites without a lattice times the weight of the epoch."""
@@ -160,3 +193,9 @@ class Scheduled(PhysicsLoss):
 
     def __repr__(self) -> str:
         return f"Scheduled({self.loss!r}, {self.schedule!r})"
+
+
+def _check_loss(loss: object) -> None:
+    if not isinstance(loss, PhysicsLoss):
+        given = f"{loss.__name__}, a class" if isinstance(loss, type) else brief(loss)
+        raise TypeError(f"loss={given}, must be a PhysicsLoss, such as EdgeLoss().")

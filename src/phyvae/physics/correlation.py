@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief
-from .base import PhysicsLoss, check_maps, check_neighbours, in_pixels, standardise
-from .gradients import counted
+from .._checks import as_flag, as_number
+from .base import PhysicsLoss
+from .checking import check_neighbours, in_pixels
+from .standardising import ROUNDING, scaled
 
 __all__ = ["Autocorrelation"]
 
@@ -69,15 +70,13 @@ class Autocorrelation(PhysicsLoss):
         unit = in_pixels(1.0, "distance", pixel_size)  # map pixels per unit of distance
         numbers = [as_number(d, "distance") for d in ((distance,) if vector is None else vector)]
         size = numbers[0] if vector is None else math.hypot(*numbers)
-        if not isinstance(alike, bool):
-            raise TypeError(f"alike={brief(alike)} must be True or False.")
         if not 1 <= size * unit < math.inf:
             raise ValueError(
                 f"distance={distance} is {size * unit:.3g} map pixels, but must be at least one, "
                 "that of a neighbour."
             )
         self.distance = distance if vector is None else vector
-        self.alike, self.pixel_size = alike, pixel_size
+        self.alike, self.pixel_size = as_flag(alike, "alike"), pixel_size
         self._length = size * unit
         self._vector = None if vector is None else [round(d * unit) for d in vector]
 
@@ -87,15 +86,14 @@ class Autocorrelation(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the loss over pairs of cells that both count."""
-        check_maps(maps, mask)
-        check_neighbours(maps, what="a distance")
+        check_neighbours(maps, needs="a distance")
         self._check_fits(maps)
-        z, counts = counted(standardise(maps, mask), mask)
+        z, counts = scaled(maps, mask)
         pairs = self._pairs(z)
         products = _correlated(z, z, pairs)
         squares = _correlated(z.square(), counts.to(z)[None], pairs)
         # The Fourier transform leaves rounding errors.
-        flat = squares <= 16 * torch.finfo(z.dtype).eps
+        flat = squares <= ROUNDING * torch.finfo(z.dtype).eps
         correlation = products / torch.where(flat, 1.0, squares)
         psi = (1 - correlation if self.alike else 1 + correlation) / 2
         return torch.where(flat, 0.0, psi.clamp(min=0)).mean()

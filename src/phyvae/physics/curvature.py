@@ -1,4 +1,4 @@
-"""Curvature: walls that are straight."""
+"""Curvature of domain walls in latent maps: straight walls are free."""
 
 import math
 
@@ -6,18 +6,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number
+from .._checks import as_nonnegative
 from ..patches.graph import SiteGraph
-from .base import (
-    PhysicsLoss,
-    check_maps,
-    check_neighbours,
-    in_pixels,
-    length,
-    standardise,
-    standardise_values,
-)
-from .gradients import counted, whole
+from .base import PhysicsLoss
+from .checking import check_neighbours, in_pixels
+from .finite import length, ratio
+from .masking import eroded
+from .standardising import scaled, standardise_values
 
 __all__ = ["Curvature"]
 
@@ -63,8 +58,8 @@ class Curvature(PhysicsLoss):
     def __init__(self, smoothing: float | None = None, *, pixel_size: float | None = None) -> None:
         super().__init__()
         in_pixels(1.0, "smoothing", pixel_size)
-        if smoothing is not None and not 0 <= as_number(smoothing, "smoothing") < math.inf:
-            raise ValueError(f"smoothing={smoothing} must be >= 0; 0 is off, None 2 map pixels.")
+        if smoothing is not None:
+            as_nonnegative(smoothing, "smoothing", "; 0 is off, None 2 map pixels")
         self.smoothing, self.pixel_size = smoothing, pixel_size
 
     def forward(
@@ -73,12 +68,11 @@ class Curvature(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean curvature; with a mask, of cells whose eight neighbours all count."""
-        check_maps(maps, mask)
         check_neighbours(maps, 3, "a curvature")
-        z, counts = counted(standardise(maps, mask), mask)
+        z, counts = scaled(maps, mask)
         if self._sigma > 0:
             z = _smooth(z, counts, self._sigma)
-        inner = whole(counts)
+        inner = eroded(counts)
         middle = z[:, 1:-1, 1:-1]
         up, down, left, right = z[:, :-2, 1:-1], z[:, 2:, 1:-1], z[:, 1:-1, :-2], z[:, 1:-1, 2:]
         y, x = (down - up) / 2, (right - left) / 2
@@ -119,7 +113,7 @@ class Curvature(PhysicsLoss):
         slope = length(torch.stack([y, x]), dim=0)
         total = torch.where(inner, slope, 0.0).sum()
         bent = torch.where(inner, bending, 0.0).sum()
-        return bent / torch.where(total > 0, total, 1.0) / self._size
+        return ratio(bent, total) / self._size
 
     def __repr__(self) -> str:
         return f"Curvature(smoothing={self.smoothing}, pixel_size={self.pixel_size})"
@@ -132,7 +126,7 @@ def _smooth(
     weight = counts.to(z)[None]
     for dim in (-2, -1):
         z, weight = _spread(z, sigma, dim), _spread(weight, sigma, dim)
-    return z / torch.where(weight > 0, weight, 1.0)
+    return ratio(z, weight)
 
 
 def _diffused(

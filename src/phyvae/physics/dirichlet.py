@@ -1,20 +1,16 @@
-"""Dirichlet energy: order parameters that vary smoothly."""
+"""Dirichlet energy of latent maps: order parameters that vary smoothly."""
 
 from typing import Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._checks import as_choice
 from ..patches.graph import SiteGraph
-from .base import (
-    PhysicsLoss,
-    check_maps,
-    check_neighbours,
-    check_scaling,
-    standardise,
-    standardise_values,
-)
-from .gradients import counted, mean_square_gradient
+from .base import PhysicsLoss
+from .checking import check_neighbours
+from .gradients import mean_square_gradient
+from .standardising import scaled, standardise_values
 
 __all__ = ["DirichletEnergy"]
 
@@ -54,8 +50,7 @@ class DirichletEnergy(PhysicsLoss):
 
     def __init__(self, scaling: Literal["standard", "none"] = "standard") -> None:
         super().__init__()
-        check_scaling(scaling)
-        self.scaling = scaling
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
     def forward(
         self,
@@ -63,11 +58,8 @@ class DirichletEnergy(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the energy; with a mask, of steps between cells that both count."""
-        check_maps(maps, mask)
         check_neighbours(maps)
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        return mean_square_gradient(*counted(maps, mask)).mean() / 2
+        return mean_square_gradient(*scaled(maps, mask, self.scaling)).mean() / 2
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         r"""Return the mean over sites of :math:`\frac14 \sum_j w_{ij} (z_j - z_i)^2`."""

@@ -1,20 +1,24 @@
-"""SL1: the energy of domain walls, as the edges of the latent maps."""
+"""SL1: the edges of latent maps, as the energy of domain walls."""
 
 import math
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief
+from .._checks import as_choice, as_number, as_positive
 from ..patches.graph import SiteGraph
-from .base import PhysicsLoss, check_maps, check_scaling, check_values, length, standardise
+from .base import PhysicsLoss
+from .checking import check_maps, check_values
+from .filtering import bilateral
+from .finite import length
+from .gradients import padded, scharr
+from .masking import eroded, masked
+from .standardising import rounding_errors, scaled
 
-__all__ = ["SL1", "EdgeLoss", "bilateral", "scharr"]
+__all__ = ["SL1", "EdgeLoss"]
 
 
 class EdgeLoss(PhysicsLoss):
@@ -72,17 +76,15 @@ class EdgeLoss(PhysicsLoss):
         reduction: Literal["mean", "sum"] = "mean",
     ) -> None:
         super().__init__()
-        if sigma_color is not None and not 0 < as_number(sigma_color, "sigma_color") < math.inf:
-            raise ValueError(f"sigma_color={sigma_color} must be > 0, or None for the map's own.")
+        if sigma_color is not None:
+            as_positive(sigma_color, "sigma_color", "; None is the map's own standard deviation")
         if not 0 <= as_number(sigma_spatial, "sigma_spatial") < 1e6:
             raise ValueError(
                 f"sigma_spatial={sigma_spatial} map pixels must lie in [0, 1e6); 0 is off."
             )
-        check_scaling(scaling, ("standard", "minmax", "none"))
-        if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction={brief(reduction)} must be 'mean' or 'sum'.")
         self.sigma_color, self.sigma_spatial = sigma_color, sigma_spatial
-        self.scaling, self.reduction = scaling, reduction
+        self.scaling = as_choice(scaling, "scaling", ("standard", "minmax", "none"))
+        self.reduction = as_choice(reduction, "reduction", ("mean", "sum"))
 
     def forward(
         self,
@@ -90,23 +92,20 @@ class EdgeLoss(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean edge magnitude; with a mask, over cells whose neighbours all count."""
-        check_maps(maps, mask)
         maps = self._scaled(maps, mask)
         if self.sigma_spatial > 0:
             maps = bilateral(maps, self.sigma_color, self.sigma_spatial, mask=mask)
-        edges = scharr(maps)
+        edges = scharr(maps).mean(0)
         if mask is None:
-            return edges.mean(0).mean() if self.reduction == "mean" else edges.mean(0).sum()
-        whole = -F.max_pool2d(_replicated(-mask.to(maps)[None, None]), 3, stride=1)[0, 0]
-        total = (edges.mean(0) * whole).sum()
-        return total / whole.sum().clamp(min=1) if self.reduction == "mean" else total
+            return edges.mean() if self.reduction == "mean" else edges.sum()
+        inner = eroded(padded(mask.to(maps)[None])[0] > 0)
+        total = (edges * inner).sum()
+        return total / inner.sum().clamp(min=1) if self.reduction == "mean" else total
 
     def _scaled(self, maps: Tensor, mask: Tensor | None) -> Tensor:
-        if self.scaling == "standard":
-            return standardise(maps, mask)
         if self.scaling == "minmax":
             return _minmax(maps, mask)
-        return maps if mask is None else torch.where(mask, maps, 0.0)  # not NaN
+        return scaled(maps, mask, self.scaling)[0]
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         r"""Return :math:`\sqrt 2` times the mean slope at the sites, as Scharr's edges have it.
@@ -149,113 +148,14 @@ SL1 = EdgeLoss
 """The paper's name for `EdgeLoss`."""
 
 
-def scharr(maps: Float[Tensor, "channels rows cols"]) -> Float[Tensor, "channels rows cols"]:
-    """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`."""
-    smooth = maps.new_tensor([3.0, 10.0, 3.0]) / 16
-    kernel = torch.outer(maps.new_tensor([1.0, 0.0, -1.0]), smooth)
-    kernels = torch.stack([kernel, kernel.T])[:, None]
-    gradients = F.conv2d(_replicated(maps[:, None]), kernels)
-    return length(gradients, dim=1) / 2**0.5
-
-
-def bilateral(
-    maps: Float[Tensor, "channels rows cols"],
-    sigma_color: float | None = None,
-    sigma_spatial: float = 1.0,
-    *,
-    mask: Bool[Tensor, "rows cols"] | None = None,
-) -> Float[Tensor, "channels rows cols"]:
-    r"""Return the bilateral filter of each map, differentiable.
-
-    .. math:: \tilde z_i = \frac{\sum_j w_{ij} z_j}{\sum_j w_{ij}}, \quad
-        w_{ij} = \exp\Big(-\frac{|x_i - x_j|^2}{2\sigma_s^2}
-        - \frac{(z_i - z_j)^2}{2\sigma_c^2}\Big)
-
-    over a square window of :math:`\pm 3\sigma_s`, edges replicated; masked-out cells have
-    weight 0. Without gradient it takes the memory of a few maps; with it, of the whole window
-    (:math:`(6\sigma_s + 1)^2` maps).
-
-    Parameters
-    ----------
-    maps
-        Shape (channels, rows, cols).
-    sigma_color
-        :math:`\sigma_c` in the map's units; ``None`` takes each map's standard deviation.
-    sigma_spatial
-        :math:`\sigma_s`, map pixels, > 0.
-    mask
-        Cells that count, shape (rows, cols).
-
-    References
-    ----------
-    Tomasi & Manduchi (1998), Bilateral filtering for gray and color images,
-    https://doi.org/10.1109/ICCV.1998.710815
-    """
-    weight = torch.ones_like(maps[:1]) if mask is None else mask.to(maps)[None]
-    maps = torch.where(weight > 0, maps, 0.0)
-    color = (
-        _deviation(maps, weight)[..., 0] if sigma_color is None else maps.new_tensor(sigma_color)
-    )
-    scaled = maps / (2**0.5 * color)
-    radius = math.ceil(3 * sigma_spatial)
-    padded, counted = (_replicated(z[:, None], radius)[:, 0] for z in (scaled, weight))
-    offset = torch.arange(-radius, radius + 1, device=maps.device).to(maps) / sigma_spatial
-    exponent = -(offset[:, None] ** 2 + offset**2) / 2
-    moved, total = torch.zeros_like(maps), torch.zeros_like(maps)
-    for rows, cols in _pieces(2 * radius + 1, maps.numel()):
-        step = _neighbours(padded, rows, cols, maps.shape) - scaled
-        weights = (exponent[rows, cols].reshape(-1, 1, 1, 1) - step.square()).exp()
-        if mask is not None:
-            weights = weights * _neighbours(counted, rows, cols, maps.shape)
-        moved = moved + (weights * step).sum(0)
-        total = total + weights.sum(0)
-    return maps + torch.where(total > 0, moved / total.clamp(min=1e-30), 0.0) * 2**0.5 * color
-
-
-def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
-    """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
-
-    A small map takes its window in one piece, which is fast; a large map goes offset by offset,
-    in the memory of a few maps (torch sums over two or three offsets slowly).
-    """
-    rows, cols = max(1, most // (cells * side)), side if cells * side <= most else 1
-    for y in range(0, side, rows):
-        for x in range(0, side, cols):
-            yield slice(y, min(y + rows, side)), slice(x, x + cols)
-
-
-def _neighbours(
-    padded: Float[Tensor, "n rows2 cols2"], rows: slice, cols: slice, shape: torch.Size
-) -> Float[Tensor, "offsets n rows cols"]:
-    """Return every cell's neighbours at these offsets of the window, as a leading axis."""
-    near = padded[:, rows.start : rows.stop + shape[1] - 1, cols.start : cols.stop + shape[2] - 1]
-    windows = near.unfold(1, rows.stop - rows.start, 1).unfold(2, cols.stop - cols.start, 1)
-    return windows.movedim((3, 4), (0, 1)).flatten(0, 1)
-
-
-def _replicated(maps: Float[Tensor, "n 1 rows cols"], width: int = 1) -> Float[Tensor, "n 1 r c"]:
-    # "replicate" is what SciPy, hence scikit-image, calls "nearest" or, at width 1, "reflect".
-    return F.pad(maps, (width,) * 4, mode="replicate")
-
-
-def _deviation(
-    maps: Float[Tensor, "channels rows cols"], weight: Float[Tensor, "1 rows cols"]
-) -> Float[Tensor, "channels 1 1 1"]:
-    """Return each map's standard deviation, with gradient; 1 on a flat map."""
-    share = weight / weight.sum()
-    mean = (maps * share).sum((-2, -1), keepdim=True)
-    variance = ((maps - mean).square() * share).sum((-2, -1), keepdim=True)
-    return torch.where(variance > 0, variance, 1.0).sqrt()[..., None]
-
-
 def _minmax(
     maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
 ) -> Float[Tensor, "channels rows cols"]:
     """Return each map scaled to [0, 1], with gradient; a flat map becomes 0."""
-    counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
-    maps = torch.where(counts, maps, 0.0)  # not NaN, which would reach all gradients
+    maps, counts = masked(maps, mask)  # no NaN, which would reach all gradients
     low = torch.where(counts, maps, math.inf).amin((-2, -1), keepdim=True)
     high = torch.where(counts, maps, -math.inf).amax((-2, -1), keepdim=True)
     maps = torch.where(counts, maps, low)  # else the gradient of a NaN that nobody sees is NaN
-    span = torch.where(high > low, high - low, 1.0)
+    varies = high - low > rounding_errors(maps)
+    span = torch.where(varies, high - low, 1.0)
     return torch.where(counts, (maps - low) / span, 0.0)

@@ -1,4 +1,4 @@
-"""SL2: order in the latent maps, as the Fourier intensity that lies off the centre."""
+"""SL2: long-range order of latent maps, by the Fourier intensity off the centre."""
 
 import math
 from typing import Literal
@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number
-from .base import PhysicsLoss, check_maps, check_scaling, standardise
+from .._checks import as_choice, as_nonnegative
+from .base import PhysicsLoss
+from .checking import check_maps
+from .finite import ratio
+from .standardising import scaled
 
 __all__ = ["SL2", "FourierLoss"]
 
@@ -61,10 +64,8 @@ class FourierLoss(PhysicsLoss):
         self, radius: float = 1.0, *, scaling: Literal["standard", "none"] = "standard"
     ) -> None:
         super().__init__()
-        if not 0 <= as_number(radius, "radius") < math.inf:
-            raise ValueError(f"radius={radius} must be >= 0 frequency samples.")
-        check_scaling(scaling)
-        self.radius, self.scaling = radius, scaling
+        self.radius = as_nonnegative(radius, "radius", unit=" frequency samples")
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
     def forward(
         self,
@@ -72,21 +73,16 @@ class FourierLoss(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the share of intensity off the centre; masked-out cells are set to the mean."""
-        check_maps(maps, mask)
         rows, cols = maps.shape[1:]
         if self.radius >= math.hypot(rows // 2, cols // 2):
             raise ValueError(
                 f"radius={self.radius} covers every frequency of a {rows} x {cols} map, so the "
                 "loss would always be 0; choose a smaller radius or a larger tile."
             )
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        elif mask is not None:
-            maps = torch.where(mask, maps, 0.0)
-        intensity = torch.log1p(torch.fft.fft2(maps).abs())
+        z, _ = scaled(maps, mask, self.scaling)
+        intensity = torch.log1p(torch.fft.fft2(z).abs())
         outside = (intensity * self._off_centre(maps)).sum()
-        total = intensity.sum()
-        return outside / torch.where(total > 0, total, 1.0)
+        return ratio(outside, intensity.sum())
 
     def _off_centre(self, maps: Tensor) -> Float[Tensor, "rows cols"]:
         """Return 1 where a wavevector lies off the centre, in the FFT's own (unshifted) order."""

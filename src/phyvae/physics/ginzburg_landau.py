@@ -1,4 +1,4 @@
-"""Ginzburg-Landau energy: order parameters that sit in variants, with walls of a given width."""
+"""Ginzburg-Landau energy of latent maps: variants at given levels, walls of a given width."""
 
 import itertools
 import math
@@ -9,19 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief
+from .._checks import as_choice, as_number, brief
 from ..patches.graph import SiteGraph
-from .base import (
-    PhysicsLoss,
-    check_channels,
-    check_maps,
-    check_neighbours,
-    check_scaling,
-    in_pixels,
-    standardise,
-    standardise_values,
-)
-from .gradients import counted, mean_over, mean_square_gradient
+from .base import PhysicsLoss
+from .checking import check_channels, check_neighbours, in_pixels
+from .gradients import mean_square_gradient
+from .masking import mean_over
+from .standardising import scaled, standardise_values
 
 __all__ = ["GinzburgLandau", "ModicaMortola"]
 
@@ -100,11 +94,11 @@ class GinzburgLandau(PhysicsLoss):
                 f"width={width} is {self._width:.3g} map pixels, but a map cannot show walls "
                 "below one; take a wider wall or a smaller step of the patches."
             )
-        check_scaling(scaling)
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
         if wells is None and scaling == "none":
             raise ValueError('scaling="none" needs wells=[...]; else the map itself has them.')
         self.wells = None if wells is None else _as_wells(wells)
-        self.width, self.scaling, self.pixel_size = width, scaling, pixel_size
+        self.width, self.pixel_size = width, pixel_size
 
     def forward(
         self,
@@ -112,11 +106,8 @@ class GinzburgLandau(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the energy of a cell; the gradient is taken between cells that count."""
-        check_maps(maps, mask)
         check_neighbours(maps)
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        z, counts = counted(maps, mask)
+        z, counts = scaled(maps, mask, self.scaling)
         return self._energy(z, counts, mean_square_gradient(z, counts))
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
@@ -205,8 +196,8 @@ def _as_wells(wells: Sequence[int | float | Sequence[int | float]]) -> Wells:
         )
     if any(len(set(coordinate)) == 1 for coordinate in zip(*points, strict=True)):
         raise ValueError(
-            f"wells={wells} have one coordinate in which all are the same, so that channel tells "
-            "no variant from another; leave it out, here and by OnChannels."
+            f"wells={wells} have one coordinate in which all are the same, so that channel "
+            "does not separate the variants; leave it out, here and by OnChannels."
         )
     return points
 

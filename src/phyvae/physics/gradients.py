@@ -1,28 +1,15 @@
-"""Differences between neighbouring cells of latent maps, and which cells have neighbours."""
+"""Finite differences of latent maps: steps between neighbouring cells, and Scharr gradients."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["corner_steps", "counted", "mean_over", "mean_square_gradient", "scharr_gradient"]
+from .finite import length
+
+__all__ = ["corner_steps", "mean_square_gradient", "padded", "scharr", "scharr_gradient"]
 
 # All by slices: constants would have to be sent to the GPU in every step.
-
-
-def counted(
-    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
-) -> tuple[Float[Tensor, "channels rows cols"], Bool[Tensor, "rows cols"]]:
-    """Return the maps with 0 in every cell that does not count, and which cells count."""
-    counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
-    return torch.where(counts, maps, 0.0), counts  # not a product: NaN * 0 is NaN
-
-
-def mean_over(
-    values: Float[Tensor, "*channels rows cols"], counts: Bool[Tensor, "rows cols"]
-) -> Float[Tensor, "*channels"]:
-    """Return the mean over the cells that count; 0 if none does."""
-    return torch.where(counts, values, 0.0).sum((-2, -1)) / counts.sum().clamp(min=1)
 
 
 def steps(
@@ -38,7 +25,7 @@ def corner_steps(
 ) -> Float[Tensor, "4 2 channels rows cols"]:
     """Return the four ways to take a vertical and a horizontal step from or to each cell.
 
-    Every cell looks to either side, so that a mirrored map has the same steps.
+    Every cell has steps to either side, so that a mirrored map has the same steps.
     """
     down, right = steps(maps, counts)
     corners = [
@@ -60,24 +47,24 @@ def mean_square_gradient(
 
 
 def scharr_gradient(
-    maps: Float[Tensor, "channels rows cols"], counts: Bool[Tensor, "rows cols"]
-) -> tuple[
-    Float[Tensor, "channels rows2 cols2"],
-    Float[Tensor, "channels rows2 cols2"],
-    Bool[Tensor, "rows2 cols2"],
-]:
-    """Return the slopes along y and x of all inner cells, and where all nine cells count.
+    maps: Float[Tensor, "channels rows cols"],
+) -> tuple[Float[Tensor, "channels rows2 cols2"], Float[Tensor, "channels rows2 cols2"]]:
+    """Return the Scharr slopes along y and along x of all inner cells, per map pixel.
 
     On a step along a row, a column or a diagonal the two slopes have the step's direction exactly.
     """
     slopes_y = (maps[:, 2:] - maps[:, :-2]) / 2
     slopes_x = (maps[:, :, 2:] - maps[:, :, :-2]) / 2
-    across = (3 * slopes_y[:, :, :-2] + 10 * slopes_y[:, :, 1:-1] + 3 * slopes_y[:, :, 2:]) / 16
-    along = (3 * slopes_x[:, :-2] + 10 * slopes_x[:, 1:-1] + 3 * slopes_x[:, 2:]) / 16
-    return across, along, whole(counts)
+    along_y = (3 * slopes_y[:, :, :-2] + 10 * slopes_y[:, :, 1:-1] + 3 * slopes_y[:, :, 2:]) / 16
+    along_x = (3 * slopes_x[:, :-2] + 10 * slopes_x[:, 1:-1] + 3 * slopes_x[:, 2:]) / 16
+    return along_y, along_x
 
 
-def whole(counts: Bool[Tensor, "rows cols"]) -> Bool[Tensor, "rows2 cols2"]:
-    """Return where an inner cell and its eight neighbours all count."""
-    rows = counts[:-2] & counts[1:-1] & counts[2:]
-    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+def scharr(maps: Float[Tensor, "channels rows cols"]) -> Float[Tensor, "channels rows cols"]:
+    """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`."""
+    return 2**0.5 * length(torch.stack(scharr_gradient(padded(maps))), dim=0)
+
+
+def padded(maps: Float[Tensor, "n rows cols"], width: int = 1) -> Float[Tensor, "n rows2 cols2"]:
+    """Return the maps with their rim replicated, SciPy's mode "nearest"."""
+    return F.pad(maps[:, None], (width,) * 4, mode="replicate")[:, 0]

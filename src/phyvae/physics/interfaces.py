@@ -1,4 +1,4 @@
-"""Interface energy: walls that cost more in one direction than in another."""
+"""Interface energy of latent maps: domain walls whose energy depends on their direction."""
 
 import math
 from typing import Literal
@@ -6,10 +6,12 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief, is_integer
+from .._checks import as_choice, as_number, brief, is_integer
 from ..patches.graph import SiteGraph
-from .base import PhysicsLoss, check_maps, check_scaling, root, standardise, standardise_values
-from .gradients import corner_steps, counted
+from .base import PhysicsLoss
+from .finite import root
+from .gradients import corner_steps
+from .standardising import scaled, standardise_values
 
 __all__ = ["InterfaceEnergy"]
 
@@ -24,7 +26,7 @@ class InterfaceEnergy(PhysicsLoss):
 
     for `folds` 2 or 4, with :math:`g` the step to the neighbours of the standardised map (mean 0,
     standard deviation 1 per channel), :math:`g_\parallel` its part along the easy direction and
-    :math:`g_\perp` the part across. A wall along the easy direction costs what it costs in
+    :math:`g_\perp` the part across. A wall along the easy direction costs the same as in
     `TotalVariation`; with two folds a wall across it costs :math:`\rho` times as much, and with
     four folds one at 45° to it, while across it is as easy.
 
@@ -34,8 +36,8 @@ class InterfaceEnergy(PhysicsLoss):
         :math:`\rho`, energy of the hardest wall over that of the easiest, dimensionless, >= 1.
         With four folds and more than √2, walls of hard directions break into facets.
     angle
-        Direction in which walls are easy, degrees, counterclockwise from horizontal as the map is
-        drawn (row 0 on top).
+        Direction in which walls are easy, degrees, counterclockwise from horizontal with row 0 of
+        the map on top.
     folds
         2, for one easy direction; 4, for two at right angles.
     scaling
@@ -83,8 +85,8 @@ class InterfaceEnergy(PhysicsLoss):
             raise ValueError(
                 f"folds={brief(folds)} must be 2, one easy direction, or 4, two of them."
             )
-        check_scaling(scaling)
-        self.ratio, self.angle, self.folds, self.scaling = ratio, angle, folds, scaling
+        self.ratio, self.angle, self.folds = ratio, angle, folds
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
     def forward(
         self,
@@ -92,11 +94,8 @@ class InterfaceEnergy(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean energy of a cell; with a mask, of steps between cells that count."""
-        check_maps(maps, mask)
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        maps, counts = counted(maps, mask)
-        down, right = corner_steps(maps, counts).unbind(1)
+        z, counts = scaled(maps, mask, self.scaling)
+        down, right = corner_steps(z, counts).unbind(1)
         energy = self._energy(down, right)
         return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
 
@@ -109,7 +108,7 @@ class InterfaceEnergy(PhysicsLoss):
         self, down: Float[Tensor, "*cells"], right: Float[Tensor, "*cells"]
     ) -> Float[Tensor, "*cells"]:
         """Return the energy of steps downwards and to the right."""
-        # Counterclockwise as drawn: y points down.
+        # Counterclockwise with row 0 on top: y points down.
         sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
         along, across = cosine * right - sine * down, sine * right + cosine * down
         if self.folds == 2:

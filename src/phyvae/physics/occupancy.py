@@ -1,4 +1,4 @@
-"""Class occupancy: how many classes a map has, and how decided its cells are."""
+"""Entropy of classes in latent maps: few classes in a map, or one clear class in each cell."""
 
 import math
 from collections.abc import Sequence
@@ -8,9 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief
-from .base import PhysicsLoss, check_channels, check_maps, check_scaling, standardise
-from .gradients import counted, mean_over
+from .._checks import as_choice, as_positive
+from .base import PhysicsLoss
+from .checking import check_channels
+from .finite import ratio
+from .masking import mean_over
+from .standardising import scaled
 
 __all__ = ["ClassOccupancy"]
 
@@ -37,13 +40,13 @@ class ClassOccupancy(PhysicsLoss):
         of the maps as they are; or ``"probabilities"``, for the classes of a ``jiVAE`` or an
         ``ssiVAE``: the maps are probabilities already, each cell's divided by their sum, and
         there is no softmax. The last two break the law on scale and offset. A trainer refuses
-        ``"probabilities"`` of content latents, and classes beside content latents.
+        ``"probabilities"`` of content latents, and classes mixed with content latents.
 
     Notes
     -----
-    It breaks two laws on purpose. "A flat map is free": a flat map tells no class from another, so
-    all are equally likely, and the entropy is largest. "Noise costs more than one wall": this loss
-    does not see where cells are, and the wall of that law is the same in all channels.
+    It breaks two laws on purpose. "A flat map is free": in a flat map all classes are equally
+    likely, and the entropy is largest. "Noise costs more than one wall": this loss does not depend
+    on where cells are, and the wall of that law is the same in all channels.
 
     References
     ----------
@@ -70,12 +73,9 @@ class ClassOccupancy(PhysicsLoss):
         scaling: Literal["standard", "none", "probabilities"] = "standard",
     ) -> None:
         super().__init__()
-        if not isinstance(of, str) or of not in ("map", "cells"):
-            raise ValueError(f"of={brief(of)} must be 'map' or 'cells'.")
-        if not 0 < as_number(temperature, "temperature") < math.inf:
-            raise ValueError(f"temperature={temperature} must be > 0.")
-        check_scaling(scaling, ("standard", "none", "probabilities"))
-        self.of, self.temperature, self.scaling = of, temperature, scaling
+        self.of = as_choice(of, "of", ("map", "cells"))
+        self.temperature = as_positive(temperature, "temperature")
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none", "probabilities"))
 
     def forward(
         self,
@@ -83,14 +83,13 @@ class ClassOccupancy(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the entropy as a part of its maximum, over the cells that count."""
-        check_maps(maps, mask)
         check_channels(maps, "ClassOccupancy", 2)
-        z, counts = counted(standardise(maps, mask) if self.scaling == "standard" else maps, mask)
+        z, counts = scaled(maps, mask, self.scaling)
         if self.scaling == "probabilities":
             z = z.clamp(min=0)
             total = z.sum(0)
             # A cell of zeros is undecided.
-            p = torch.where(total > 0, z / torch.where(total > 0, total, 1.0), 1 / len(maps))
+            p = torch.where(total > 0, ratio(z, total), 1 / len(maps))
         else:
             p = (z / self.temperature).softmax(0)
         if self.of == "map":

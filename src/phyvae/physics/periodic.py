@@ -1,4 +1,4 @@
-"""Periodic order: superlattices and charge-density waves, by their wavevectors."""
+"""Periodic order of latent maps: superlattices and charge-density waves, by their wavevectors."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_number, brief
-from .base import PhysicsLoss, check_maps, check_neighbours, in_pixels, standardise
+from .._checks import as_choice, as_number, as_positive, brief
+from .base import PhysicsLoss
+from .checking import check_neighbours, in_pixels
+from .finite import ratio
+from .standardising import scaled
 
 __all__ = ["PeriodicOrder"]
 
@@ -87,12 +90,11 @@ class PeriodicOrder(PhysicsLoss):
             for q in vectors:
                 if not 0 < max(map(abs, q)) * size <= 0.5 or not all(map(math.isfinite, q)):
                     raise ValueError(_beyond("wavevectors", q, size))
-        if tolerance is not None and not 0 < as_number(tolerance, "tolerance") < math.inf:
-            raise ValueError(f"tolerance={tolerance} must be > 0, or None for the map's own.")
-        if not isinstance(punish, str) or punish not in ("outside", "at"):
-            raise ValueError(f"punish={brief(punish)} must be 'outside' or 'at' the wavevectors.")
+        if tolerance is not None:
+            as_positive(tolerance, "tolerance", "; None is one sample of the map's own spectrum")
         self.wavevectors, self.ring, self.tolerance = vectors, ring, tolerance
-        self.punish, self.pixel_size, self._size = punish, pixel_size, size
+        self.punish = as_choice(punish, "punish", ("outside", "at"))
+        self.pixel_size, self._size = pixel_size, size
 
     def forward(
         self,
@@ -100,15 +102,13 @@ class PeriodicOrder(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the share of the power; masked-out cells are set to the mean."""
-        check_maps(maps, mask)
-        check_neighbours(maps, what="a wave")
-        spectrum = torch.view_as_real(torch.fft.fft2(standardise(maps, mask)))
+        check_neighbours(maps, needs="a wave")
+        spectrum = torch.view_as_real(torch.fft.fft2(scaled(maps, mask)[0]))
         power = spectrum.square().sum(-1)
         window = self._window(maps)
         if self.punish == "outside":
             window = 1 - window
-        total = power.sum()
-        return (power * window).sum() / torch.where(total > 0, total, 1.0)
+        return ratio((power * window).sum(), power.sum())
 
     def _window(self, maps: Tensor) -> Float[Tensor, "rows cols"]:
         """Return how much each wavevector counts as a given one, in the FFT's own order."""

@@ -5,8 +5,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..patches.graph import SiteGraph
-from .base import PhysicsLoss, check_channels, check_maps, check_neighbours, check_values
-from .gradients import counted, mean_over, scharr_gradient
+from .base import PhysicsLoss
+from .checking import check_channels, check_neighbours, check_values
+from .finite import ratio
+from .gradients import scharr_gradient
+from .masking import eroded, masked, mean_over
+from .standardising import deviation_of, rounding_errors
 
 __all__ = ["BoundCharge", "Vorticity"]
 
@@ -39,7 +43,7 @@ class BoundCharge(PhysicsLoss):
     >>> import phyvae
     >>> P = torch.zeros(2, 12, 12)
     >>> P[0] = torch.where(torch.arange(12) < 6, 1.0, -1.0)[:, None]  # ↓ above ↑
-    >>> head_to_head, neutral = P, P.mT  # ↓ beside ↑
+    >>> head_to_head, neutral = P, P.mT  # ↓ next to ↑
     >>> loss = phyvae.BoundCharge()
     >>> float(loss(head_to_head)), float(loss(neutral))
     (1.0, 0.0)
@@ -120,27 +124,29 @@ _Gradients = tuple[Float[Tensor, "2 *cells"], Float[Tensor, "2 *cells"], Bool[Te
 def _charge(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
     """Return the mean squared divergence over the mean squared gradient."""
     divergence = along_y[0] + along_x[1]
-    return mean_over(divergence.square(), counts) / _mean_square(along_y, along_x, counts)
+    return _relative(divergence, along_y, along_x, counts)
 
 
 def _curl(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
     """Return the mean squared curl over the mean squared gradient."""
     curl = along_y[1] - along_x[0]
-    return mean_over(curl.square(), counts) / _mean_square(along_y, along_x, counts)
+    return _relative(curl, along_y, along_x, counts)
 
 
-def _mean_square(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+def _relative(
+    field: Tensor, along_y: Tensor, along_x: Tensor, counts: Tensor
+) -> Float[Tensor, ""]:
+    """Return the mean square of a field over the mean squared gradient."""
     total = mean_over(along_y.square() + along_x.square(), counts).sum()
-    return torch.where(total > 0, total, 1.0)
+    return ratio(mean_over(field.square(), counts), total)
 
 
 def _gradients(maps: Tensor, mask: Tensor | None, loss: str) -> _Gradients:
     """Return Scharr gradients at all inner cells."""
-    check_maps(maps, mask)
     check_channels(maps, loss, 2, 2)
     check_neighbours(maps, 3, f"the slope in {loss}")
-    z, counts = counted(maps, mask)
-    return scharr_gradient(_in_one_unit(z, counts), counts)
+    z, counts = masked(maps, mask)
+    return *scharr_gradient(_in_one_unit(z, counts)), eroded(counts)
 
 
 def _slopes(values: Tensor, graph: SiteGraph, loss: str) -> _Gradients:
@@ -154,11 +160,7 @@ def _slopes(values: Tensor, graph: SiteGraph, loss: str) -> _Gradients:
 
 def _in_one_unit(z: Tensor, counts: Tensor) -> Float[Tensor, "2 rows cols"]:
     """Return both components about their mean, by their common root mean square deviation."""
-    centred, _ = counted(z - mean_over(z, counts)[:, None, None], counts)
+    centred, _ = masked(z - mean_over(z, counts)[:, None, None], counts)
     variance = mean_over(centred.square(), counts).sum().detach()  # a unit; it cancels
-    # What varies by rounding errors only is flat, as in `standardise`.
-    rounding = 16 * torch.finfo(z.dtype).eps * z.detach().abs().amax()
-    variance = torch.where(variance.isinf(), torch.nan, variance)
-    flat = (variance <= rounding.square()) & variance.isfinite()
-    unit = torch.where(flat, 1.0, variance).sqrt()
+    unit, flat = deviation_of(variance, rounding_errors(z).amax())
     return torch.where(flat, 0.0, centred / unit)

@@ -8,15 +8,19 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_channels, check_maps, check_scaling, standardise
-from .gradients import counted, mean_over
+from .._checks import as_choice
+from .base import PhysicsLoss
+from .checking import check_channels
+from .finite import ratio, root
+from .masking import mean_over
 from .sparsity import from_background
+from .standardising import scaled
 
 __all__ = ["Decorrelation", "Exclusiveness", "Relation"]
 
 
 class Decorrelation(PhysicsLoss):
-    r"""Mean squared correlation coefficient between channels: each latent tells something else.
+    r"""Mean squared correlation coefficient between channels: independent latents.
 
     .. math:: \Psi = \langle r_{ab}^2 \rangle_{a < b} \in [0, 1], \qquad
         r_{ab} = \langle z_a z_b \rangle
@@ -54,9 +58,8 @@ class Decorrelation(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean squared correlation, over the cells that count."""
-        check_maps(maps, mask)
         check_channels(maps, "Decorrelation", 2)
-        z, counts = counted(standardise(maps, mask), mask)
+        z, counts = scaled(maps, mask)
         return _mean_of_pairs(mean_over(z[:, None] * z, counts).square())
 
     def __repr__(self) -> str:
@@ -104,13 +107,11 @@ class Exclusiveness(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean overlap of two channels, over the cells that count."""
-        check_maps(maps, mask)
         check_channels(maps, "Exclusiveness", 2)
         deviation, counts = from_background(maps, mask)
         activity = deviation.square()
-        squared = mean_over(activity.square(), counts)
-        norm = torch.where(squared > 0, squared, 1.0).sqrt()
-        activity = activity / norm[:, None, None]
+        norm = root(mean_over(activity.square(), counts))
+        activity = ratio(activity, norm[:, None, None])
         return _mean_of_pairs(mean_over(activity[:, None] * activity, counts))
 
     def __repr__(self) -> str:
@@ -163,8 +164,8 @@ class Relation(PhysicsLoss):
             raise TypeError(
                 f"function={function!r} must be a function of the maps, (z1, z2) -> map."
             )
-        check_scaling(scaling)
-        self.function, self.scaling = function, scaling
+        self.function = function
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
     def forward(
         self,
@@ -172,8 +173,7 @@ class Relation(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean square of the function, over the cells that count."""
-        check_maps(maps, mask)
-        z, counts = counted(standardise(maps, mask) if self.scaling == "standard" else maps, mask)
+        z, counts = scaled(maps, mask, self.scaling)
         try:
             inspect.signature(self.function).bind(*z)
         except TypeError as error:

@@ -2,12 +2,15 @@
 
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_channels, check_maps, length, standardise
-from .gradients import counted, mean_over
+from .._checks import as_choice
+from .base import PhysicsLoss
+from .checking import check_channels
+from .finite import length, ratio, root
+from .masking import masked, mean_over, sorted_cells
+from .standardising import scaled
 
 __all__ = ["Sparsity", "from_background"]
 
@@ -48,9 +51,7 @@ class Sparsity(PhysicsLoss):
 
     def __init__(self, kind: Literal["l1", "group"] = "l1") -> None:
         super().__init__()
-        if not isinstance(kind, str) or kind not in ("l1", "group"):
-            raise ValueError(f"kind={kind!r} must be 'l1' or 'group'.")
-        self.kind = kind
+        self.kind = as_choice(kind, "kind", ("l1", "group"))
 
     def forward(
         self,
@@ -58,15 +59,12 @@ class Sparsity(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the ratio of the norms, over the cells that count."""
-        check_maps(maps, mask)
         deviation, counts = from_background(maps, mask)
         if self.kind == "group":
             check_channels(maps, 'Sparsity(kind="group")', 2)
             deviation = length(deviation, dim=0)[None]
-        squared = mean_over(deviation.square(), counts)
-        positive = squared > 0
-        norm = torch.where(positive, squared, 1.0).sqrt()
-        return (mean_over(deviation.abs(), counts) / norm).mean()
+        norm = root(mean_over(deviation.square(), counts))
+        return ratio(mean_over(deviation.abs(), counts), norm).mean()
 
     def __repr__(self) -> str:
         return f"Sparsity(kind={self.kind!r})"
@@ -79,7 +77,7 @@ def from_background(
 
     The median is the level that most cells have, if more than half of them have one.
     """
-    z, counts = counted(standardise(maps, mask), mask)
-    ordered = torch.where(counts, z, torch.inf).flatten(1).sort(dim=1).values
+    z, counts = scaled(maps, mask)
+    ordered = sorted_cells(z, counts)
     middle = ((counts.sum() - 1) // 2).clamp(min=0).expand(len(z), 1)
-    return counted(z - ordered.gather(1, middle)[..., None], mask)
+    return masked(z - ordered.gather(1, middle)[..., None], mask)

@@ -1,4 +1,4 @@
-"""Symmetry of the latent map as a whole."""
+"""Symmetry of latent maps: mirrors and rotations of the whole map."""
 
 from typing import Literal, get_args
 
@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .base import PhysicsLoss, check_maps, standardise
-from .gradients import counted
+from .._checks import as_choice
+from .base import PhysicsLoss
+from .finite import ratio
+from .standardising import scaled
 
 __all__ = ["MapSymmetry"]
 
@@ -50,9 +52,7 @@ class MapSymmetry(PhysicsLoss):
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
-        if not isinstance(operation, str) or operation not in get_args(Operation):
-            raise ValueError(f"operation={operation!r} must be one of {get_args(Operation)}.")
-        self.operation = operation
+        self.operation = as_choice(operation, "operation", get_args(Operation))
 
     def forward(
         self,
@@ -60,13 +60,12 @@ class MapSymmetry(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the difference, over cells that count and whose image does, too."""
-        check_maps(maps, mask)
         self._check_shape(*maps.shape[1:])
-        z, counts = counted(standardise(maps, mask), mask)
+        z, counts = scaled(maps, mask)
         image, both = self._image(z), counts & self._image(counts)
         unlike = torch.where(both, (z - image).square(), 0.0).sum((-2, -1))
         total = 2 * torch.where(both, z.square() + image.square(), 0.0).sum((-2, -1))
-        return (unlike / torch.where(total > 0, total, 1.0)).mean()
+        return ratio(unlike, total).mean()
 
     def _image(self, maps: Tensor) -> Tensor:
         if self.operation == "quarter-turn":

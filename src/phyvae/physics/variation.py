@@ -1,27 +1,22 @@
-"""Total variation: the length of domain walls, weighed by their height."""
+"""Total variation of latent maps: the length of domain walls, weighted by their height."""
 
 from typing import Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .._checks import as_choice
 from ..patches.graph import SiteGraph
-from .base import (
-    PhysicsLoss,
-    check_maps,
-    check_scaling,
-    length,
-    root,
-    standardise,
-    standardise_values,
-)
-from .gradients import corner_steps, counted
+from .base import PhysicsLoss
+from .finite import length, root
+from .gradients import corner_steps
+from .standardising import scaled, standardise_values
 
 __all__ = ["TotalVariation"]
 
 
 class TotalVariation(PhysicsLoss):
-    r"""Mean step between neighbouring patches: it spares sharp walls, and no noise escapes it.
+    r"""Mean step between neighbouring patches: low for sharp walls, high for noise of any kind.
 
     .. math:: \Psi = \Big\langle \sqrt{(z_{i+1,j} - z_{ij})^2 + (z_{i,j+1} - z_{ij})^2} \Big\rangle
 
@@ -57,8 +52,7 @@ class TotalVariation(PhysicsLoss):
 
     def __init__(self, scaling: Literal["standard", "none"] = "standard") -> None:
         super().__init__()
-        check_scaling(scaling)
-        self.scaling = scaling
+        self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
     def forward(
         self,
@@ -66,18 +60,15 @@ class TotalVariation(PhysicsLoss):
         mask: Bool[Tensor, "rows cols"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean step; with a mask, between cells that both count."""
-        check_maps(maps, mask)
-        if self.scaling == "standard":
-            maps = standardise(maps, mask)
-        maps, counts = counted(maps, mask)
-        steps = length(corner_steps(maps, counts), dim=1).mean((0, 1))
+        z, counts = scaled(maps, mask, self.scaling)
+        steps = length(corner_steps(z, counts), dim=1).mean((0, 1))
         return steps.sum() / counts.sum().clamp(min=1)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         r"""Return the mean over sites of :math:`\sqrt{\frac12 \sum_j w_{ij} (z_j - z_i)^2}`.
 
-        On a square raster a slope costs what it does there, and so about does noise; both sides
-        of a sharp wall pay, which costs :math:`\sqrt 2` times as much.
+        On a square raster a slope costs the same as in the map, and noise about the same; a sharp
+        wall counts on both of its sides, which costs :math:`\sqrt 2` times as much.
         """
         z = standardise_values(values, graph, self.scaling)
         return root(graph.sums(graph.differences(z).square()) / 2).mean()

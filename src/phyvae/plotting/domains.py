@@ -1,9 +1,9 @@
-"""Domains, laid over the image they were found in."""
+"""Domains over the image in which they were found."""
 
 from .._checks import as_number
 from ..patches.grid import PatchGrid
-from ._given import Array, as_labels, as_picture, extent_of, in_unit, refuse_no_grid
-from ._panels import Drawn, draw_labels, finished, label_outer, new_panels, show
+from .arguments import Array, as_domains, as_image, check_grid, extent_of, in_unit
+from .panels import Panels, finished, label_outer, new_panels, show_image, show_labels
 
 __all__ = ["plot_segmentation"]
 
@@ -17,7 +17,7 @@ def plot_segmentation(
     unit: str = "px",
     alpha: float = 0.4,
     width: float = 3.4,
-) -> Drawn:
+) -> Panels:
     """Plot domains, translucent, and their walls over the grey image, in image coordinates.
 
     Parameters
@@ -39,9 +39,9 @@ def plot_segmentation(
     >>> fig, axes = phyvae.plot_segmentation(grid, grid.sample(phantom.domains))
     """
     grid = image if isinstance(image, PatchGrid) else grid
-    picture = as_picture(image)
+    picture = as_image(image)
     if grid is not None:
-        refuse_no_grid(grid)
+        check_grid(grid)
     as_number(alpha, "alpha", "a number from 0 to 1")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha={alpha} is an opacity and must lie in [0, 1].")
@@ -50,12 +50,12 @@ def plot_segmentation(
             f"image has shape {picture.shape}, but grid that of {tuple(grid.image.shape[:2])}; "
             "pass the image it was made from, or the grid alone."
         )
-    domains = as_labels(labels, picture.shape if grid is None else grid.shape)
+    domains = as_domains(labels, picture.shape if grid is None else grid.shape)
     around = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
-    show(axes[0, 0], picture, cmap="gray", extent=around)
+    show_image(axes[0, 0], picture, cmap="gray", extent=around)
     extent = in_unit(extent_of(domains.shape, grid), pixel_size, unit)
-    draw_labels(axes[0, 0], domains, extent, alpha, grid, pixel_size or 1.0)
+    show_labels(axes[0, 0], domains, extent, alpha, grid, pixel_size or 1.0)
     axes[0, 0].set(xlim=around[:2], ylim=around[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

@@ -9,7 +9,7 @@ import numpy as np
 from .._checks import as_integer, brief
 from ..compute.processes import rank
 from ..patches.grid import PatchGrid
-from ._given import refuse_no_grid
+from .arguments import check_grid
 from .maps import plot_latent_maps
 
 if TYPE_CHECKING:  # it brings pyro along
@@ -20,11 +20,11 @@ __all__ = ["DrawMaps"]
 
 @dataclass(frozen=True, eq=False)
 class DrawMaps:
-    """A training callback that draws the latent maps and the walls between their domains.
+    """A training callback that plots the latent maps and the walls between their domains.
 
     After every `every`-th epoch it writes ``folder/epoch_0010.png`` (for epoch 10), and creates
     the folder if need be. Neither the model nor a global random generator is changed. Of several
-    processes, the first one draws.
+    processes, the first one writes it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class DrawMaps:
     channel: int = 0
 
     def __post_init__(self) -> None:
-        refuse_no_grid(self.grid)
+        check_grid(self.grid)
         if not isinstance(self.folder, str | Path):
             raise TypeError(f"folder={brief(self.folder)} must be a path, where pictures go.")
         as_integer(self.every, "every", 1, " epoch")
@@ -82,7 +82,7 @@ class DrawMaps:
         self._segmented(np.zeros(self.grid.shape))  # refuses bad values here, not after an hour
 
     def __call__(self, trainer: "PhysicsTrainer", epoch: int) -> None:
-        """Write the picture of this epoch if it is one to draw; the trainer calls this."""
+        """Write the picture of every `every`-th epoch; the trainer calls this."""
         if epoch % self.every or rank() > 0:
             return
         import matplotlib.pyplot as plt

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ._given import brief, checked_width
-from ._panels import COLOURS, Drawn, finished, new_panels
+from .._checks import brief
+from .arguments import as_width
+from .panels import COLOURS, Panels, finished, new_panels
 
 __all__ = ["plot_history"]
 
@@ -19,7 +20,7 @@ CURVES = {  # attribute of History: title, unit
 }
 
 
-def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
+def plot_history(history: Any, *, width: float = 7.0) -> Panels:
     """Plot -ELBO, reconstruction, KL divergence, physics loss and KL weight against the epoch.
 
     `history` is the History of a training, or a mapping from name to History, compared in one
@@ -43,7 +44,7 @@ def plot_history(history: Any, *, width: float = 7.0) -> Drawn:
             what = f"history[{name!r}]" if isinstance(history, Mapping) else "history"
             cure = "trainer.history" if hasattr(run, "history") else "the result of trainer.fit"
             raise TypeError(f"{what}={brief(run)} must be a History: {cure}.")
-    fig, axes = new_panels(*((2, 3) if checked_width(width) > 5 else (3, 2)), width)
+    fig, axes = new_panels(*((2, 3) if as_width(width) > 5 else (3, 2)), width)
     *used, spare = axes.flat
     for ax, (attribute, (title, unit)) in zip(used, CURVES.items(), strict=True):
         for k, (name, run) in enumerate(named.items()):

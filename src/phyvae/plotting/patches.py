@@ -1,19 +1,19 @@
-"""The image, with some of its patches."""
+"""The image with some of its patches."""
 
 import math
 
 import numpy as np
 import torch
 
-from .._checks import as_integer, as_seed
+from .._checks import as_array, as_integer, as_seed
 from ..patches.grid import PatchGrid
-from ._given import as_array, as_picture, checked_width, refuse_no_grid
-from ._panels import COLOURS, Drawn, finished, show
+from .arguments import as_image, as_width, check_grid
+from .panels import COLOURS, Panels, finished, show_image
 
 __all__ = ["plot_patches"]
 
 
-def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Drawn:
+def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Panels:
     """Plot the image with `n` patches outlined, and these patches on the same grey scale.
 
     Of a spectrum image: its mean intensity with `n` points marked, and their spectra. `seed` picks
@@ -25,8 +25,8 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=12)
     >>> fig, axes = phyvae.plot_patches(grid, n=6)
     """
-    refuse_no_grid(grid)
-    checked_width(width)
+    check_grid(grid)
+    as_width(width)
     as_seed(seed)
     filled = grid.indices.numpy()
     if not 1 <= as_integer(n, "n", 0) <= len(filled):
@@ -35,7 +35,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
 
     chosen = filled[np.sort(np.random.default_rng(seed).choice(len(filled), n, replace=False))]
     centers = grid.centers.reshape(-1, 2)[chosen]
-    patches, image = as_array(grid.gather(torch.from_numpy(chosen))), as_picture(grid)
+    patches, image = as_array(grid.gather(torch.from_numpy(chosen))), as_image(grid)
     spectra = patches.ndim == 2
     columns = 4 if spectra else 2 + math.ceil(n / 2)
     height = 2 / columns * width * image.shape[0] / image.shape[1]
@@ -43,7 +43,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     cells = fig.add_gridspec(2, columns)
     places = [cells[:, 2:]] if spectra else [cells[k % 2, 2 + k // 2] for k in range(n)]
     axes = np.array([fig.add_subplot(place) for place in (cells[:, :2], *places)])
-    shown = show(axes[0], image, cmap="gray")
+    shown = show_image(axes[0], image, cmap="gray")
     axes[0].set(title="mean intensity" if spectra else "image", xlabel="x (px)", ylabel="y (px)")
     for k, ((y, x), patch) in enumerate(zip(centers, patches, strict=True)):
         colour = COLOURS[k % 7]  # the eighth, black, would vanish in the image
@@ -55,7 +55,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
             corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) - 0.5
             outline = (y, x) + corners * patch.shape
             axes[0].plot(outline[:, 1], outline[:, 0], color=colour, linewidth=1.5)
-            show(axes[1 + k], patch, cmap="gray", clim=shown.get_clim())
+            show_image(axes[1 + k], patch, cmap="gray", clim=shown.get_clim())
             axes[1 + k].set(xticks=[], yticks=[], title=name)
             axes[1 + k].spines[:].set(color=colour, linewidth=1.5)
     if spectra:

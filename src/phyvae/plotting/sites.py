@@ -1,21 +1,21 @@
-"""Sites over the image, coloured by what is known of them."""
+"""Sites over the image, coloured by label or value."""
 
 from typing import Any
 
 import numpy as np
 
-from .._checks import brief
+from .._checks import as_array, brief
 from ..patches.grid import PatchGrid
-from ._given import Array, as_array, as_picture, extent_of, in_unit
-from ._panels import (
+from .arguments import Array, as_image, extent_of, in_unit
+from .panels import (
     COLOURS,
-    Drawn,
+    Panels,
     add_colourbar,
     finished,
     label_colours,
     label_outer,
     new_panels,
-    show,
+    show_image,
 )
 
 __all__ = ["plot_sites"]
@@ -29,7 +29,7 @@ def plot_sites(
     pixel_size: float | None = None,
     unit: str = "px",
     width: float = 3.4,
-) -> Drawn:
+) -> Panels:
     """Plot sites as dots over the grey image, coloured by label or by value.
 
     Parameters
@@ -37,7 +37,7 @@ def plot_sites(
     image
         Shape (height, width), or a grid, whose sites, or patches' centres, are then shown.
     values
-        Labels (integers; negative ones are not drawn) or numbers (NaN are not drawn), such as one
+        Labels (integers; negative ones are left out) or numbers (NaN are left out), such as one
         latent map. With a grid, shape (rows, cols); with `sites`, shape (n,). The default shows
         where the sites are, nothing else.
     sites
@@ -48,7 +48,7 @@ def plot_sites(
     Raises
     ------
     ValueError
-        If shapes do not fit, or no site is left to draw.
+        If shapes do not fit, or no site is left.
 
     Examples
     --------
@@ -57,8 +57,8 @@ def plot_sites(
     >>> sites = phyvae.find_sites(phantom.image)
     >>> fig, axes = phyvae.plot_sites(phantom.image, sites=sites)
     """
-    picture, centers = as_picture(image), _centers(image, sites)
-    given = np.zeros(centers.shape[:-1], int) if values is None else as_array(values)
+    picture, centers = as_image(image), _centers(image, sites)
+    given = np.zeros(centers.shape[:-1], int) if values is None else as_array(values, "values")
     if given.dtype.kind not in "fiub" or given.shape != centers.shape[:-1]:
         raise ValueError(
             f"values has shape {given.shape} and dtype {given.dtype}, but must be numbers of "
@@ -67,11 +67,11 @@ def plot_sites(
     labelled = given.dtype.kind in "iub"
     kept = np.isfinite(centers).all(-1) & (given >= 0 if labelled else np.isfinite(given))
     if not kept.any():
-        raise ValueError("values leave no site to draw: all are NaN, negative or empty cells.")
+        raise ValueError("values leave no site to plot: all are NaN, negative or empty cells.")
     extent = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
     ax = axes[0, 0]
-    show(ax, picture, cmap="gray", extent=extent)
+    show_image(ax, picture, cmap="gray", extent=extent)
     x, y = (pixel_size or 1) * centers[kept][:, ::-1].T
     style: dict[str, Any] = {"color": COLOURS[1]} if values is None else {"c": given[kept]}
     ticks = None
@@ -88,13 +88,14 @@ def plot_sites(
 
 
 def _centers(image: Any, sites: Any) -> np.ndarray:
+    """Return the centres (y, x) of all sites, px."""
     if isinstance(image, PatchGrid) == (sites is not None):
         raise ValueError(
             "sites go with an image: plot_sites(image, sites=sites); a grid has its own."
         )
     if sites is None:
         return np.asarray(getattr(image, "sites", image.centers))
-    centers = as_array(sites)
+    centers = as_array(sites, "sites")
     if centers.ndim != 2 or centers.shape[1] != 2 or centers.dtype.kind not in "fiu":
         raise ValueError(f"sites={brief(sites)} must be numbers, shape (n, 2): (y, x), px.")
     return np.asarray(centers, dtype=float)

@@ -1,131 +1,87 @@
-"""Refinement of class probabilities: a mean field of classes that neighbours share."""
+"""Refinement of class probabilities, with the other latents as encoded."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from tqdm.auto import tqdm
 
-from ..models import PatchModel
-from ..patches.grid import PatchGrid
+from ..compute.processes import rank
+from ..models.posterior import Posterior
 from ..patches.layout import Layout
 from ..training.objective import PhysicsObjective
+from .class_energy import RATE, ClassEnergy
+from .encoded_grid import EncodedGrid
+from .refined import Refined, on_grid
 
-__all__ = ["ClassField", "class_field", "steps_of"]
-
-_RATE = 0.15  # share of the way to the mean field's fixed point taken in a step
+__all__ = ["mean_field_steps", "refine_classes"]
 
 
-@dataclass(frozen=True, eq=False)
-class ClassField:
-    r"""The energy of class probabilities p of all patches, with the other latents as encoded.
+def refine_classes(
+    data: EncodedGrid,
+    layout: Layout,
+    objective: PhysicsObjective,
+    *,
+    strength: float,
+    beta: float,
+    iterations: int,
+    progress: bool,
+) -> Refined:
+    """Return the maps of a model with classes, their probabilities moved to the least energy."""
+    assert data.model.classes is not None
+    energy, encoded = _class_energy(data, layout, objective, beta)
+    others, classes = slice(0, data.model.classes.start), data.model.classes
+    start, probabilities = energy.without_physics(), encoded.mean[:, classes]
+    if objective.physics is not None:
+        _check_channels(objective, encoded.mean[:, data.model.content].shape[1], start.shape[1])
+        energy = energy.with_physics(strength)
+    # Ψ has a weight now, so the encoder's probabilities may have less energy.
+    start = min(probabilities, start, key=energy.value)
+    steps = mean_field_steps(iterations)
+    with tqdm(total=steps, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
+        found = energy.descend(start, steps, bar.update)
+    history = torch.stack([energy.parts(p) for p in (probabilities, found)], dim=1).cpu()
+    mean, std = encoded.mean, encoded.std
+    mean = torch.cat([mean[:, others], found.to(mean)], dim=1)
+    std = torch.cat([std[:, others], (found * (1 - found)).sqrt().to(std)], dim=1)
+    refined = Posterior(mean, std)
+    return on_grid(data.model, layout, refined, refined.signal(), energy.weight, history)
 
-    .. math:: E = \frac1N \sum_{ik} p_{ik} \big[\varphi_{ik} + \beta \log(K p_{ik})\big]
-        + \lambda \Psi(\text{maps})
 
-    Attributes
-    ----------
-    losses
-        :math:`\varphi_{ik}`, −ELBO of patch i if it is of class k, nats.
-    noise
-        Variance that the image's noise gives each of them, about their mean, nats squared.
-    psi
-        Ψ as a function of the class probabilities, shape (n, K).
-    beta, weight
-        β, times the weight of classes in it, and λ.
-    """
-
-    losses: Float[Tensor, "n classes"]
-    noise: Float[Tensor, "n classes"]
-    psi: Callable[[Tensor], Tensor]
-    beta: float
-    weight: float = 0.0
-
-    def without_physics(self) -> Float[Tensor, "n classes"]:
-        """Return the probabilities that minimise the energy without Ψ."""
-        return torch.softmax(-self.losses / self.beta, dim=1)
-
-    def with_physics(self, strength: float) -> "ClassField":
-        """Return the field with Ψ, weighed against the noise at the classes without it."""
-        if strength == 0:
-            return self
-        force = self._force(self.without_physics()).square().mean().sqrt()
-        if not force > 0:
-            return self
-        return replace(self, weight=float(strength * self.noise.mean().sqrt() / force))
-
-    @torch.no_grad()
-    def parts(self, probabilities: Float[Tensor, "n classes"]) -> Float[Tensor, "4"]:
-        """Return the energy, and its parts: reconstruction, prior and Ψ; float64."""
-        p = probabilities.double()
-        reconstruction = (p * self.losses).sum(1).mean()
-        prior = self.beta * torch.xlogy(p, p * p.shape[1]).sum(1).mean()
-        psi = self.psi(probabilities).double()
-        return torch.stack(
-            [reconstruction + prior + self.weight * psi, reconstruction, prior, psi]
-        )
-
-    def descend(
-        self, start: Float[Tensor, "n classes"], steps: int, tell: Callable[[], object]
-    ) -> Float[Tensor, "n classes"]:
-        """Return the best of the probabilities on the way to the mean field's fixed point."""
-        best, lowest = start, float(self.parts(start)[0])
-        if self.weight == 0:
-            return best
-        logits = -self.losses / self.beta
-        for _ in range(steps):
-            probabilities = torch.softmax(logits, dim=1)
-            energy = float(self.parts(probabilities)[0])
-            if energy < lowest:
-                best, lowest = probabilities, energy
-            field = self.losses + self.weight * self._force(probabilities)
-            logits = logits + _RATE * (-field / self.beta - logits)
-            tell()
-        return best
-
-    def _force(self, probabilities: Float[Tensor, "n classes"]) -> Float[Tensor, "n classes"]:
-        """Return N times the gradient of Ψ, the force on one patch."""
-        with torch.enable_grad():
-            leaf = probabilities.detach().clone().requires_grad_()
-            psi = self.psi(leaf)
-            if not psi.requires_grad:
-                raise ValueError(
-                    "Ψ has no gradient at the class probabilities, so it cannot refine them; "
-                    'compute it from the maps with torch, and not with coupling="published".'
-                )
-            return len(leaf) * torch.autograd.grad(psi, leaf)[0]
+def mean_field_steps(iterations: int) -> int:
+    """Return the steps of a mean field that stand for so many Gauss-Newton steps."""
+    return math.ceil(6 / RATE) * iterations
 
 
 @torch.no_grad()
-def class_field(
-    model: PatchModel,
-    grid: PatchGrid,
-    objective: PhysicsObjective,
-    beta: float,
-    batch_size: int,
-) -> tuple[ClassField, Float[Tensor, "n columns"], Float[Tensor, "n columns"]]:
-    """Return the field of a model's classes on a grid, and the posterior's mean and deviation."""
-    assert model.classes is not None
-    rows = []
-    for index in grid.indices.split(batch_size):
-        data = grid.data(index, model.like)
-        posterior = model.posterior(data)
-        pixels, rest = model.class_losses(data, posterior)
+def _class_energy(
+    data: EncodedGrid, layout: Layout, objective: PhysicsObjective, beta: float
+) -> tuple[ClassEnergy, Posterior]:
+    """Return the energy of the classes on a grid, and the encoder's posterior."""
+    model, rows = data.model, []
+    for _, patches in data.batches():
+        posterior = model.posterior(patches)
+        pixels, rest = model.class_losses(patches, posterior)
         about = pixels - pixels.mean(1, keepdim=True)
         losses = pixels.sum(-1) + beta * rest
         rows.append((losses, about.square().sum(-1), posterior.mean, posterior.std))
     losses, noise, mean, std = (torch.cat(part) for part in zip(*rows, strict=True))
-    layout, columns = Layout.of(grid).to(losses.device), model.classes
+    assert model.classes is not None
+    others = mean[:, : model.classes.start]
 
-    def psi(probabilities: Tensor) -> Tensor:
-        whole = torch.cat([mean[:, : columns.start], probabilities.to(mean)], dim=1)
-        return objective.psi(whole[:, model.content], layout)
+    def psi(probabilities: Float[Tensor, "n classes"]) -> Tensor:
+        columns = torch.cat([others, probabilities.to(mean)], dim=1)
+        return objective.psi(columns[:, model.content], layout)
 
-    return ClassField(losses, noise, psi, beta * model.class_weight), mean, std
+    energy = ClassEnergy(losses, noise, psi, beta * model.class_weight)
+    return energy, Posterior(mean, std)
 
 
-def steps_of(iterations: int) -> int:
-    """Return the steps of a mean field that stand for so many Gauss-Newton steps."""
-    return math.ceil(6 / _RATE) * iterations
+def _check_channels(objective: PhysicsObjective, channels: int, classes: int) -> None:
+    first = channels - classes
+    if max(objective.acts_on(channels)) < first:
+        raise ValueError(
+            f"channels={objective.channels} are no classes, but only classes are refined in "
+            f"this model; those of the classes are {first} to {channels - 1}."
+        )

@@ -1,1 +1,1 @@
-"""Scans: intensities, and what an image tells of its lattice."""
+"""Scans: checked and scaled intensities, and the lattice spacing of an image."""

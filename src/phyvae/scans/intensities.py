@@ -4,40 +4,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
-from .._checks import as_number, brief
+from .._checks import as_array, as_number, as_real, brief
 
-__all__ = ["checked", "limits_of", "scaled"]
+__all__ = ["as_intensities", "as_scan", "limits_of", "scaled"]
 
 
-def checked(image: Any, name: str) -> np.ndarray:
-    """Return the data as a real, finite, non-constant array."""
-    if isinstance(image, Tensor):
-        image = image.detach().cpu()
-        image = image.to_dense() if image.layout != torch.strided else image
-        image = image.float() if image.dtype == torch.bfloat16 else image
-    if np.ma.is_masked(image):
-        raise ValueError(
-            f"{name} is a masked array without {np.count_nonzero(image.mask)} of its pixels, but "
-            f"every pixel counts here; fill them, {name}.filled(value), or crop."
-        )
-    try:
-        array = np.asarray(image)
-    except ValueError:
-        raise ValueError(f"{name} is no array: its rows differ in length.") from None
+def as_intensities(values: Any, name: str) -> np.ndarray:
+    """Bring an image, or a stack or cube of them, to a real, finite, non-constant array."""
+    array = as_array(values, name)
     if array.dtype.kind in "US":
-        raise TypeError(f"{name}={image!r} is text; read the file first (skimage.io.imread).")
-    if array.dtype.kind not in "buif":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, but must be real; pass the magnitude, the phase or "
-            "the real part of complex data."
-        )
+        raise TypeError(f"{name}={values!r} is text; read the file first (skimage.io.imread).")
+    array = as_real(
+        array, name, "; pass the magnitude, the phase or the real part of complex data"
+    )
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}.")
-    if array.dtype.kind == "f" and array.itemsize > 8:
-        with np.errstate(over="ignore"):  # what overflows is refused as Inf
-            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
         raise ValueError(
@@ -47,6 +31,18 @@ def checked(image: Any, name: str) -> np.ndarray:
     if array.min() == array.max():
         raise ValueError(
             f"{name} is constant ({array.flat[0]}): there is nothing to learn; check the channel."
+        )
+    return array
+
+
+def as_scan(image: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:
+    """Bring one image to a real, finite, non-constant array of two axes."""
+    array = as_intensities(image, name)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but must be one scan, (height, width). Take one "
+            "channel of a colour image, one frame of a stack; a spectrum image (rows, cols, "
+            "length) goes to PatchGrid.from_spectra."
         )
     return array
 

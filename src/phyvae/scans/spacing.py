@@ -1,10 +1,10 @@
-"""The lattice of an image: what patch sizes are measured by."""
+"""The spacing of an image's lattice planes, from its power spectrum."""
 
 from typing import Any
 
 import numpy as np
 
-from .intensities import checked
+from .intensities import as_scan
 
 __all__ = ["lattice_spacing"]
 
@@ -41,11 +41,9 @@ def lattice_spacing(image: Any) -> float:
     >>> round(phyvae.lattice_spacing(phantom.image) * 2**0.5, 1)
     12.0
     """
-    values = checked(image, "image").astype(np.float64)
-    if values.ndim != 2 or min(values.shape) < 32:
-        raise ValueError(
-            f"image has shape {values.shape}, but must be (height, width), at least 32 x 32 px."
-        )
+    values = as_scan(image).astype(np.float64)
+    if min(values.shape) < 32:
+        raise ValueError(f"image has shape {values.shape}, but must be at least 32 x 32 px.")
     window = np.outer(*(np.hanning(n) for n in values.shape))
     power = np.abs(np.fft.fft2((values - values.mean()) * window)) ** 2
     frequencies = [np.fft.fftfreq(n) for n in values.shape]

@@ -143,10 +143,9 @@ def described_call(grids: Sequence[PatchGrid], beta: Beta, steps: int | None) ->
 
 def _described_grid(grid: PatchGrid) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for name, value in sorted(vars(grid).items()):
-        if isinstance(value, Tensor):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().numpy().tobytes())
+    for name, value in sorted(grid.tensors().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().numpy().tobytes())
     geometry = {name: plain(getattr(grid, name)) for name in ("shape", "patch_shape", "step")}
     return geometry | {"sha256": digest.hexdigest()}
 

@@ -11,7 +11,7 @@ __all__ = ["ObjectiveParts"]
 
 @dataclass(frozen=True)
 class ObjectiveParts:
-    """The objective and what it is made of; scalars, per patch, in nats unless stated otherwise.
+    """The objective and its parts; scalars, per patch, in nats unless stated otherwise.
 
     Attributes
     ----------

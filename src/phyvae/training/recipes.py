@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import physics
 from ..physics import PhysicsLoss
-from ..physics.base import _Sum, _Weighted
+from ..physics.base import Sum, Weighted
 from ..saving.plain import plain
 from .objective import PhysicsObjective
 from .schedules import LinearBeta
@@ -17,7 +17,7 @@ __all__ = ["build_objective", "describe_objective", "foreign_loss"]
 # file are looked up here and nowhere else, so that a file cannot name code to run.
 _LOSSES: dict[str, type[PhysicsLoss]] = {
     value.__name__: value
-    for value in [*vars(physics).values(), _Sum, _Weighted]
+    for value in [*vars(physics).values(), Sum, Weighted]
     if isinstance(value, type) and issubclass(value, PhysicsLoss) and value is not PhysicsLoss
 }
 # Losses, and the schedules that they take as arguments.

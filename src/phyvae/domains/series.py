@@ -1,0 +1,77 @@
+"""Maps of one or several images, segmented as one list of cells."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from ..patches.graph import SiteGraph
+from .denoising import denoised
+
+__all__ = ["Series"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Latent maps of images of any shapes, which have the same channels.
+
+    Attributes
+    ----------
+    maps
+        Of each image, shape (channels, rows, cols).
+    patches
+        Of each image, which cells hold a patch, shape (rows, cols).
+    graphs
+        Of each image, which sites are neighbours; ``None`` for a raster.
+    """
+
+    maps: list[Float[np.ndarray, "..."]]
+    patches: list[Bool[np.ndarray, "..."]]
+    graphs: list[SiteGraph | None]
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.maps[0])
+
+    @property
+    def cells(self) -> int:
+        """Number of cells that hold a patch, in all images."""
+        return int(sum(one.sum() for one in self.patches))
+
+    def values(self) -> Float[np.ndarray, "channels n"]:
+        """Return the values of all cells that hold a patch, one image after the other."""
+        return self.listed(self.maps)
+
+    def listed(self, maps: Iterable[Shaped[np.ndarray, "..."]]) -> Shaped[np.ndarray, "..."]:
+        """Return values of maps, shape (..., rows, cols), at all cells that hold a patch."""
+        parts = [one[..., patches] for one, patches in zip(maps, self.patches, strict=True)]
+        return np.concatenate(parts, axis=-1)
+
+    def laid_out(
+        self, values: Shaped[np.ndarray, " n"], elsewhere: int
+    ) -> list[Shaped[np.ndarray, "rows cols"]]:
+        """Return the map of each image: the inverse of `listed`."""
+        ends = np.cumsum([patches.sum() for patches in self.patches])[:-1]
+        laid = [np.full(patches.shape, elsewhere, dtype=values.dtype) for patches in self.patches]
+        for one, patches, part in zip(laid, self.patches, np.split(values, ends), strict=True):
+            one[patches] = part
+        return laid
+
+    def normalised(self, channels: Bool[np.ndarray, " channels"]) -> "Series":
+        """Return some channels, each scaled to [0, 1] over all images; 0 where no patch is."""
+        values = self.values()[channels]
+        low = values.min(axis=1)[:, None, None]
+        span = values.max(axis=1)[:, None, None] - low
+        scaled = [
+            np.where(patches, (maps[channels] - low) / span, 0.0)
+            for maps, patches in zip(self.maps, self.patches, strict=True)
+        ]
+        return Series(scaled, self.patches, self.graphs)
+
+    def denoised(self, denoise: float | str) -> "Series":
+        """Return the same images after a bilateral filter of each."""
+        each = zip(self.maps, self.patches, self.graphs, strict=True)
+        smooth = [denoised(maps, denoise, patches, graph) for maps, patches, graph in each]
+        return Series(smooth, self.patches, self.graphs)

@@ -1,0 +1,87 @@
+"""The bilateral filter of latent maps, differentiable."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .gradients import padded
+from .standardising import moments
+
+__all__ = ["bilateral"]
+
+
+def bilateral(
+    maps: Float[Tensor, "channels rows cols"],
+    sigma_color: float | None = None,
+    sigma_spatial: float = 1.0,
+    *,
+    mask: Bool[Tensor, "rows cols"] | None = None,
+) -> Float[Tensor, "channels rows cols"]:
+    r"""Return the bilateral filter of each map, differentiable.
+
+    .. math:: \tilde z_i = \frac{\sum_j w_{ij} z_j}{\sum_j w_{ij}}, \quad
+        w_{ij} = \exp\Big(-\frac{|x_i - x_j|^2}{2\sigma_s^2}
+        - \frac{(z_i - z_j)^2}{2\sigma_c^2}\Big)
+
+    over a square window of :math:`\pm 3\sigma_s`, edges replicated; masked-out cells have
+    weight 0. Without gradient it takes the memory of a few maps; with it, of the whole window
+    (:math:`(6\sigma_s + 1)^2` maps).
+
+    Parameters
+    ----------
+    maps
+        Shape (channels, rows, cols).
+    sigma_color
+        :math:`\sigma_c` in the map's units; ``None`` takes each map's standard deviation.
+    sigma_spatial
+        :math:`\sigma_s`, map pixels, > 0.
+    mask
+        Cells that count, shape (rows, cols).
+
+    References
+    ----------
+    Tomasi & Manduchi (1998), Bilateral filtering for gray and color images,
+    https://doi.org/10.1109/ICCV.1998.710815
+    """
+    weight = torch.ones_like(maps[:1]) if mask is None else mask.to(maps)[None]
+    maps = torch.where(weight > 0, maps, 0.0)
+    color = moments(maps, weight[0])[1] if sigma_color is None else maps.new_tensor(sigma_color)
+    scaled = maps / (2**0.5 * color)
+    radius = math.ceil(3 * sigma_spatial)
+    surround, counts = (padded(z, radius) for z in (scaled, weight))
+    offset = torch.arange(-radius, radius + 1, device=maps.device).to(maps) / sigma_spatial
+    exponent = -(offset[:, None] ** 2 + offset**2) / 2
+    moved, total = torch.zeros_like(maps), torch.zeros_like(maps)
+    for rows, cols in _pieces(2 * radius + 1, maps.numel()):
+        step = _neighbours(surround, rows, cols, maps.shape) - scaled
+        weights = (exponent[rows, cols].reshape(-1, 1, 1, 1) - step.square()).exp()
+        if mask is not None:
+            weights = weights * _neighbours(counts, rows, cols, maps.shape)
+        moved = moved + (weights * step).sum(0)
+        total = total + weights.sum(0)
+    return maps + torch.where(total > 0, moved / total.clamp(min=1e-30), 0.0) * 2**0.5 * color
+
+
+def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
+    """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
+
+    A small map takes its window in one piece, which is fast; a large map takes one offset at a
+    time, in the memory of a few maps (torch is slow in sums over two or three offsets).
+    """
+    rows, cols = max(1, most // (cells * side)), side if cells * side <= most else 1
+    for y in range(0, side, rows):
+        for x in range(0, side, cols):
+            yield slice(y, min(y + rows, side)), slice(x, x + cols)
+
+
+def _neighbours(
+    surround: Float[Tensor, "n rows2 cols2"], rows: slice, cols: slice, shape: torch.Size
+) -> Float[Tensor, "offsets n rows cols"]:
+    """Return every cell's neighbours at these offsets of the window, as a leading axis."""
+    high, wide = rows.stop + shape[1] - 1, cols.stop + shape[2] - 1
+    near = surround[:, rows.start : high, cols.start : wide]
+    windows = near.unfold(1, rows.stop - rows.start, 1).unfold(2, cols.stop - cols.start, 1)
+    return windows.movedim((3, 4), (0, 1)).flatten(0, 1)

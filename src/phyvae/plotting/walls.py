@@ -1,0 +1,56 @@
+"""Lines of the walls between cells of unequal labels; empty cells have no wall."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..patches.neighbours import neighbours_of
+from .arguments import Extent
+from .cells import corners_of, on_sites
+
+__all__ = ["add_walls"]
+
+
+def add_walls(
+    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
+) -> None:
+    """Add the sides between cells of unequal labels; without lattice, lines half way."""
+    from matplotlib.collections import LineCollection
+
+    if not on_sites(grid):
+        left, right, bottom, top = extent
+        y = np.linspace(top, bottom, labels.shape[0] + 1)
+        x = np.linspace(left, right, labels.shape[1] + 1)
+        lines = _between(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1), labels)
+    elif grid.vectors is None:
+        lines = _half_way(grid, labels, pixel_size)
+    else:
+        lines = _between(pixel_size * corners_of(grid), labels)
+    flipped = [line[:, ::-1] for line in lines]  # matplotlib takes (x, y)
+    walls = LineCollection(flipped, colors=colour, linewidths=0.7, capstyle="projecting")
+    ax.add_collection(walls, autolim=False)
+
+
+def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
+    """Return the lines between cells of unequal labels, each as far as it goes straight on.
+
+    One line for each side of a cell would show their ends, which overlap, as dots.
+    """
+    lines = []
+    for sides, cells in ((corners, labels), (corners.swapaxes(0, 1), labels.T)):
+        wall = (cells[1:] != cells[:-1]) & (cells[1:] >= 0) & (cells[:-1] >= 0)
+        begins_or_ends = np.diff(np.pad(wall, ((0, 0), (1, 1))).astype(int), axis=1)
+        row, begin = np.nonzero(begins_or_ends == 1)
+        end = np.nonzero(begins_or_ends == -1)[1]
+        lines += [sides[i + 1, j : k + 1] for i, j, k in zip(row, begin, end, strict=True)]
+    return lines
+
+
+def _half_way(grid: Any, labels: Any, pixel_size: float) -> list[npt.NDArray[Any]]:
+    """Return a short line across each edge of the graph whose sites have unequal labels."""
+    pairs = neighbours_of(labels.shape, labels >= 0, grid.graph)
+    wall = pairs.where(labels[0, pairs.first] != labels[0, pairs.second])
+    first, second = grid.sites[0, wall.first], grid.sites[0, wall.second]
+    middle, half = (first + second) / 2, 0.3 * (second - first)[:, ::-1] * (-1, 1)
+    return list(pixel_size * np.stack([middle - half, middle + half], axis=1))

@@ -1,0 +1,170 @@
+"""A Gaussian mixture of all channels, each as exact as its signal."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from phyvae.domains.metrics import adjusted_rand_index
+from phyvae.domains.segmentation import segment
+
+FLIPS = [np.flipud, np.fliplr, np.transpose, np.rot90]
+
+
+def noisy(domains, noise=0.1, seed=0):
+    """A map that takes the value of its domain, plus noise."""
+    return domains + noise * np.random.default_rng(seed).normal(size=domains.shape)
+
+
+@pytest.fixture
+def domains():
+    """Two domains: a disc, off centre, in a matrix."""
+    y, x = np.mgrid[:20, :26]
+    return (np.hypot(y - 8, x - 10) < 6).astype(int)
+
+
+@pytest.fixture
+def thirds():
+    """Three domains, told apart only by two channels together."""
+    domains = np.repeat([[0, 1, 2]], 6, axis=1).repeat(15, axis=0)
+    maps = np.array([[0, 0, 1], [0, 1, 1]])[:, domains]
+    return domains, noisy(maps, 0.1)
+
+
+class TestGaussianMixture:
+    def test_uses_all_channels_together(self, thirds):
+        truth, maps = thirds
+        labels = segment(maps, classes=3)
+        assert adjusted_rand_index(labels, truth) == 1
+        # Domains 0 and 1 are alike in channel 0, and domain 2 is higher.
+        assert (labels[truth == 2] == 2).all()
+
+    @pytest.mark.parametrize("flip", FLIPS)
+    def test_maps_flip_together_with_the_labels(self, thirds, flip):
+        # Overlapping domains, where the restarts would find different optima.
+        maps = noisy(thirds[1], 0.5, seed=1)
+        flipped = np.stack([flip(channel) for channel in maps])
+        np.testing.assert_array_equal(segment(flipped, 3), flip(segment(maps, 3)))
+
+    def test_does_not_let_a_channel_of_large_units_rule(self, thirds):
+        _, maps = thirds
+        scaled = maps * np.array([1e4, 1e-2])[:, None, None]
+        np.testing.assert_array_equal(segment(scaled, 3), segment(maps, 3))
+
+    def test_one_outlier_does_not_hide_the_domains(self):
+        truth = np.repeat([[0, 1]], 9, axis=1).repeat(15, axis=0)
+        maps = noisy(truth)
+        maps[3, 4], truth[3, 4] = 1000, 2
+        np.testing.assert_array_equal(segment(maps, 3), truth)
+
+    def test_drops_flat_channels_and_orders_by_the_first_other(self, thirds):
+        truth, maps = thirds
+        flat = np.random.default_rng(1).random((1, *truth.shape)) * 9e-4
+        labels = segment(np.concatenate([flat, maps[1:], maps[:1]]), classes=3)
+        assert adjusted_rand_index(labels, truth) == 1
+        assert (labels[truth == 0] == 0).all()
+
+    @pytest.mark.parametrize("classes", [2, 3, 5])
+    def test_a_map_of_two_values_has_two_labels_however_many_are_asked(self, domains, classes):
+        np.testing.assert_array_equal(segment(domains, classes), domains)
+
+    def test_copies_of_a_channel_do_no_harm(self, domains):
+        maps = noisy(domains)
+        np.testing.assert_array_equal(segment(np.stack([maps, maps, 2 - maps])), domains)
+
+    def test_a_large_map_is_fitted_to_a_part_of_its_cells_with_the_same_labels(
+        self, monkeypatch, thirds
+    ):
+        truth, maps = thirds
+        monkeypatch.setattr("phyvae.domains.mixture._FITTED", 60)
+        assert adjusted_rand_index(segment(maps, 3), truth) == 1
+
+
+def test_a_warning_that_the_mixture_did_not_converge_still_reaches_the_user(monkeypatch, domains):
+    class Restless:
+        def __init__(self, *args, **kwargs): ...
+
+        def fit(self, features):
+            warnings.warn("did not converge", UserWarning, stacklevel=2)
+            return self
+
+        def predict(self, features):
+            return np.zeros(len(features), dtype=int)
+
+    monkeypatch.setattr("phyvae.domains.mixture.BayesianGaussianMixture", Restless)
+    with pytest.warns(UserWarning, match="did not converge"):
+        segment(domains)
+
+
+def test_the_outliers_of_a_very_flat_domain_stay_in_it():
+    # The flat domain's own Gaussian is so narrow that cells at its wall fit the broad one.
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 40), dtype=int)
+    truth[:, 20:] = 1
+    maps = np.where(truth == 1, rng.normal(4, 1.0, (40, 40)), rng.normal(0, 0.01, (40, 40)))
+    maps[:, 19] = rng.normal(0.8, 0.1, 40)
+    second = np.where(truth == 1, rng.normal(0, 1.0, (40, 40)), rng.normal(0, 0.01, (40, 40)))
+    labels = segment(np.stack([maps, second]), classes=2)
+    assert (labels == truth).mean() > 0.98
+
+
+class TestSignal:
+    def maps(self, noise=0.1, seed=0):
+        """The first map shows each cell's class, the second, nearly flat, its region."""
+        rng = np.random.default_rng(seed)
+        regions = np.repeat([[0, 1]], 15, axis=1).repeat(30, axis=0)
+        truth = np.where(rng.random(regions.shape) < 0.1, 1 - regions, regions)
+        flat = 0.02 * regions + 1e-4 * rng.normal(size=truth.shape)
+        return truth, np.stack([truth + noise * rng.normal(size=truth.shape), flat])
+
+    def test_a_map_without_signal_has_no_weight(self):
+        truth, maps = self.maps()
+        assert adjusted_rand_index(segment(maps), truth) < 0.9
+        labels = segment(maps, signal=[0.96, 0.05])
+        np.testing.assert_array_equal(labels, segment(maps[0]))
+        assert adjusted_rand_index(labels, truth) == 1
+        np.testing.assert_array_equal(segment(maps, signal=torch.tensor([0.96, 0.0])), labels)
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_a_map_counts_by_its_signal(self, seed):
+        truth, maps = self.maps(noise=0.25, seed=seed)
+        alone, both = segment(maps[0]), segment(maps, signal=[0.96, 0.3])
+        assert adjusted_rand_index(segment(maps), truth) < 0.7
+        assert adjusted_rand_index(both, truth) > adjusted_rand_index(alone, truth)
+
+    def test_signals_nearly_alike_change_nothing(self, thirds):
+        truth, maps = thirds
+        for signal in ([0.976, 0.974], [0.95, 0.97]):
+            assert adjusted_rand_index(segment(maps, 3, signal=signal), truth) == 1
+
+    def test_maps_of_all_signal_are_segmented_as_without_it(self, thirds):
+        _, maps = thirds
+        np.testing.assert_array_equal(segment(maps, 3, signal=[1, 1]), segment(maps, 3))
+
+    @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+    def test_noise_that_all_channels_have_changes_nothing(self, share):
+        _, maps = self.maps()
+        np.testing.assert_array_equal(segment(maps, 3, signal=[share] * 2), segment(maps, 3))
+        np.testing.assert_array_equal(segment(maps[0], signal=[share]), segment(maps[0]))
+
+    def test_noise_is_that_of_the_maps_own_unit(self):
+        _, maps = self.maps()
+        larger = np.array([100.0, 0.01])[:, None, None] * maps + 3
+        signal = [0.9, 0.4]
+        np.testing.assert_array_equal(segment(larger, signal=signal), segment(maps, signal=signal))
+
+    def test_maps_without_signal_are_one_domain(self, domains):
+        assert not segment(domains, signal=[0.0]).any()
+
+    @pytest.mark.parametrize(
+        ("signal", "method"),
+        [([0.5], "gmm"), ([0.5, 1.5], "gmm"), ([0.5, np.nan], "gmm"), ([-0.1, 1], "gmm")],
+    )
+    def test_other_numbers_are_refused(self, signal, method):
+        with pytest.raises(ValueError, match="must be 2 numbers from 0 to 1, a share for each"):
+            segment(self.maps()[1], method=method, signal=signal)
+
+    def test_a_threshold_makes_no_use_of_it(self, domains):
+        with pytest.raises(ValueError, match="goes with method='gmm'"):
+            segment(domains, method="otsu", signal=[0.5])

@@ -1,0 +1,99 @@
+"""Every phantom: its image, its labels, its sites and its noise."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt
+
+from bright_spots import QUIET, SMALL, at, peak
+from phyvae.phantoms import bfo, graphene, nio_lsmo, perovskite
+
+STEM = [bfo, nio_lsmo, perovskite]
+MAKERS = [*STEM, graphene]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+class TestEveryPhantom:
+    def test_is_a_scaled_image_with_a_label_per_pixel(self, make):
+        phantom = make(SMALL)
+        assert phantom.image.shape == phantom.clean.shape == phantom.domains.shape == SMALL
+        assert phantom.image.min() == 0
+        assert phantom.image.max() == 1
+        assert phantom.lattice == 12.6
+
+    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("shape", [(320, 600), SMALL])
+    def test_shows_every_domain_that_it_names_and_no_other(self, make, shape, seed):
+        phantom = make(shape, seed=seed, distortion=3.0)
+        labels, areas = np.unique(phantom.domains, return_counts=True)
+        np.testing.assert_array_equal(labels, np.arange(len(phantom.names)))
+        assert areas.min() > 0.02 * phantom.domains.size
+
+    def test_is_the_same_for_the_same_seed_and_only_then(self, make):
+        first, second, other = make(SMALL, seed=1), make(SMALL, seed=1), make(SMALL, seed=2)
+        for name in ("image", "clean", "domains", "sites"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        assert (first.image != other.image).mean() > 0.9
+
+    def test_leaves_the_global_generator_alone(self, make):
+        before = np.random.get_state()[1].copy()  # noqa: NPY002
+        image = make(SMALL).image
+        np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+        np.random.seed(99)  # noqa: NPY002
+        np.testing.assert_array_equal(make(SMALL).image, image)
+
+    def test_without_noise_is_its_own_clean_image(self, make):
+        off = {"noise": 0.0} | ({"dose": None} if make in STEM else {})
+        phantom = make(SMALL, **off)
+        np.testing.assert_array_equal(phantom.image, phantom.clean)
+
+    def test_noise_grows_as_asked_beside_the_same_specimen(self, make):
+        off = {"dose": None} if make in STEM else {}
+        strong, weak = make(SMALL, noise=0.2, **off), make(SMALL, noise=0.05, **off)
+        ratio = [(p.image - p.clean).std() / p.clean.std() for p in (strong, weak)]
+        assert ratio[0] == pytest.approx(4 * ratio[1], rel=1e-3)
+
+    def test_another_noise_seed_scans_the_same_specimen_again(self, make):
+        first, second = (make(SMALL, distortion=3.0, noise_seed=k) for k in (1, 2))
+        for name in ("domains", "sites"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        scale = np.ptp(first.clean) / np.ptp(second.clean)  # each image has its own scale
+        moved = scale * (second.clean - second.clean.min()) + first.clean.min()
+        np.testing.assert_allclose(moved, first.clean, atol=1e-5)
+        noises = [(phantom.image - phantom.clean).ravel() for phantom in (first, second)]
+        assert abs(np.corrcoef(noises)[0, 1]) < 0.05
+
+    @pytest.mark.parametrize("distortion", [0.0, 6.0])
+    def test_sites_are_the_bright_spots_of_the_image(self, make, distortion):
+        phantom = make((500, 480), 20.0, distortion=distortion, **QUIET)
+        inner = phantom.sites[((phantom.sites > 6) & (phantom.sites < 470)).all(axis=1)]
+        if make is graphene:
+            inner = inner[at(phantom.domains, inner) == 0]
+            edge = distance_transform_edt(phantom.domains == 0)
+            inner = inner[at(edge, inner) > 40]
+        found = [peak(phantom.clean + 0.1, *np.rint(site).astype(int), 3) for site in inner]
+        error = np.abs(np.array(found) - inner)
+        assert len(inner) > 100
+        assert np.median(error) < 0.1 + 0.03 * distortion  # lines jitter by 0.05 of it
+        assert np.quantile(error, 0.95) < 0.5 + 0.2 * distortion
+
+    def test_distortion_moves_image_and_truth(self, make):
+        straight, bent = make(SMALL, **QUIET), make(SMALL, distortion=6.0, **QUIET)
+        assert np.abs(straight.clean - bent.clean).mean() > 0.02
+        if len(straight.names) > 1:
+            moved = (straight.domains != bent.domains).mean()
+            assert 0.001 < moved < 0.1
+
+    @pytest.mark.parametrize(
+        ("argument", "cure"),
+        [
+            ({"lattice": 2.0}, r"lattice=2.0 px must be >= "),
+            ({"lattice": float("nan")}, "lattice=nan px"),
+            ({"shape": (100, 600)}, r"shape=\(100, 600\) px .* enlarge shape"),
+            ({"noise": -0.1}, "noise=-0.1 must be finite and >= 0"),
+            ({"background": float("inf")}, "background=inf must be finite"),
+            ({"distortion": 40.0}, r"distortion=40.0 px must lie in \[0, 32\] px"),
+        ],
+    )
+    def test_refuses_what_it_cannot_make(self, make, argument, cure):
+        with pytest.raises(ValueError, match=cure):
+            make(**({"shape": SMALL} | argument))

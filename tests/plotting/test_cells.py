@@ -1,0 +1,42 @@
+"""Cells on sites are where the sites are, and empty ones are blank."""
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PolyCollection
+
+from phyvae import PatchGrid, plotting
+
+
+class TestCells:
+    def test_maps_are_drawn_where_the_sites_are_and_empty_cells_are_not(self, phantom, site_grid):
+        labels = site_grid.sample(phantom.domains)
+        maps = np.where(labels >= 0, labels + 0.5, np.nan)[None]
+        _, axes = plotting.plot_latent_maps(maps, labels, grid=site_grid)
+        for ax, values in zip(axes, (maps[0], labels), strict=True):
+            (cells,) = [c for c in ax.collections if isinstance(c, PolyCollection)]
+            there = site_grid.mask.numpy()
+            np.testing.assert_array_equal(cells.get_array(), values[there])
+            middles = [path.vertices[:4].mean(0)[::-1] for path in cells.get_paths()]
+            assert np.abs(middles - site_grid.sites[there]).max() < 0.5
+        left, right, bottom, top = *axes[0].get_xlim(), *axes[0].get_ylim()
+        assert 0 < left < right < 200 > bottom > top > 0
+
+    def test_cells_of_a_lattice_leave_no_gap(self, phantom):
+        whole = PatchGrid.at(phantom.image, phantom.sites, size=16)
+        _, axes = plotting.plot_latent_maps(np.zeros((1, *whole.shape)), grid=whole)
+        corners = np.array([path.vertices[:4] for path in axes[0].collections[0].get_paths()])
+        corners = corners.reshape(*whole.shape, 4, 2)
+        np.testing.assert_allclose(corners[:, :-1, 1], corners[:, 1:, 0])
+        np.testing.assert_allclose(corners[:-1, :, 3], corners[1:, :, 0])
+
+    @pytest.mark.parametrize("kind", ["site_grid", "scattered"])
+    def test_domains_lie_over_the_image(self, kind, phantom, request):
+        grid = request.getfixturevalue(kind)
+        labels = grid.sample(phantom.domains)
+        _, axes = plotting.plot_segmentation(grid, labels, pixel_size=0.5, unit="nm")
+        (cells,) = [c for c in axes[0].collections if isinstance(c, PolyCollection)]
+        (walls,) = [c for c in axes[0].collections if isinstance(c, LineCollection)]
+        assert len(cells.get_paths()) == (labels >= 0).sum()
+        assert len(walls.get_segments()) > 10
+        assert np.concatenate(walls.get_segments()).max() < 100
+        assert axes[0].get_xlim() == (-0.25, 99.75)

@@ -1,0 +1,47 @@
+"""Some patches of an image, and where they are in it."""
+
+import numpy as np
+import pytest
+from torch.testing import assert_close
+
+from figures import image_of
+from phyvae import plotting
+
+
+class TestPatches:
+    def test_shows_patches_where_their_outlines_are(self, grid):
+        _, axes = plotting.plot_patches(grid, n=4)
+        assert len(axes) == 5
+        for ax, outline in zip(axes[1:], axes[0].lines, strict=True):
+            x, y = (np.unique(values) for values in outline.get_data())
+            rows, cols = (slice(*np.ceil(edges).astype(int)) for edges in (y, x))
+            assert_close(
+                np.asarray(image_of(ax).get_array()), grid.image[rows, cols].double().numpy()
+            )
+            assert image_of(ax).get_clim() == image_of(axes[0]).get_clim()
+            assert ax.get_title() == f"y {y.mean():.0f}, x {x.mean():.0f}"
+
+    def test_shows_spectra_of_the_marked_points(self, spectra):
+        _, axes = plotting.plot_patches(spectra, n=3)
+        assert [ax.get_title() for ax in axes] == ["mean intensity", "spectra"]
+        for point, curve in zip(axes[0].lines, axes[1].lines, strict=True):
+            (x,), (y,) = point.get_data()
+            assert_close(curve.get_ydata(), spectra.image[int(y), int(x)].double().numpy())
+
+    def test_picks_others_with_another_seed(self, grid):
+        titles = [
+            [ax.get_title() for ax in plotting.plot_patches(grid, seed=seed)[1]]
+            for seed in (0, 0, 1)
+        ]
+        assert titles[0] == titles[1] != titles[2]
+
+    @pytest.mark.parametrize("n", [0, 97])
+    def test_refuses_more_patches_than_there_are(self, n, spectra):
+        with pytest.raises(ValueError, match=f"n={n} must be between 1 and .* 96"):
+            plotting.plot_patches(spectra, n)
+
+    def test_patches_are_those_of_cells_that_hold_one(self, site_grid):
+        _, axes = plotting.plot_patches(site_grid, n=20)
+        assert all(np.ptp(ax.images[0].get_array()) > 0 for ax in axes)
+        with pytest.raises(ValueError, match=f"number of patches, {len(site_grid.indices)}"):
+            plotting.plot_patches(site_grid, n=len(site_grid.indices) + 1)
