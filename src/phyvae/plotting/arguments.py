@@ -81,10 +81,10 @@ def as_image(image: Any) -> npt.NDArray[Any]:
     if not np.isfinite(values).any():
         raise ValueError("image has no finite value; is it the right channel?")
     if isinstance(image, PatchGrid) and values.ndim == 3:
-        return np.asarray(values.mean(axis=2))
+        return np.asarray(values.mean(axis=2, dtype=np.float64))
     if values.ndim != 2:
         raise ValueError(f"image has shape {values.shape}, but must be (height, width).")
-    return values
+    return values.astype(np.float64) if values.dtype.kind == "f" else values
 
 
 def as_latents(channels: Any, count: int) -> list[int]:
