@@ -15,12 +15,6 @@ from phyvae.plotting.panels import (
 )
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
 def test_each_label_has_its_colour_and_a_tick():
     colours, low, high, ticks = label_colours(np.array([0, 2, 2]))
     assert (low, high, list(ticks)) == (-0.5, 2.5, [0, 1, 2])

@@ -72,7 +72,7 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 def as_image(image: Any) -> npt.NDArray[Any]:
     """Check an image, or return that of a grid; of a spectrum image, the mean intensity."""
-    values = as_array(image.image if isinstance(image, PatchGrid) else image, "image")
+    values = as_array(image.image.double() if isinstance(image, PatchGrid) else image, "image")
     if values.dtype.kind not in "fiub":
         raise TypeError(
             f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
@@ -81,10 +81,10 @@ def as_image(image: Any) -> npt.NDArray[Any]:
     if not np.isfinite(values).any():
         raise ValueError("image has no finite value; is it the right channel?")
     if isinstance(image, PatchGrid) and values.ndim == 3:
-        return np.asarray(values.mean(axis=2, dtype=np.float64))
+        return np.asarray(values.mean(axis=2))
     if values.ndim != 2:
         raise ValueError(f"image has shape {values.shape}, but must be (height, width).")
-    return values.astype(np.float64) if values.dtype.kind == "f" else values
+    return values
 
 
 def as_latents(channels: Any, count: int) -> list[int]:
