@@ -32,7 +32,7 @@ def test_no_label_is_no_error():
 
 
 def test_rows_go_down_and_pixels_are_square_whatever_the_users_style():
-    fig, axes = new_panels(1, 1, 3.4)
+    _, axes = new_panels(1, 1, 3.4)
     with plt.rc_context({"image.origin": "lower", "image.aspect": "auto"}):
         shown = show_image(axes[0, 0], np.zeros((2, 3)))
     assert shown.origin == "upper"
@@ -53,8 +53,8 @@ def test_the_outer_panels_alone_have_labels_and_the_page_is_trimmed():
 
 
 def test_a_colourbar_is_as_high_as_its_panel():
-    fig, axes = new_panels(1, 1, 3.4)
+    _, axes = new_panels(1, 1, 3.4)
     bar = add_colourbar(axes[0, 0], show_image(axes[0, 0], np.eye(3)))
-    fig.draw_without_rendering()
-    panel, beside = axes[0, 0].get_window_extent(), bar.ax.get_window_extent()
-    assert beside.height == pytest.approx(panel.height, rel=1e-3)
+    bar.ax.figure.draw_without_rendering()
+    panel, cax = axes[0, 0].get_window_extent(), bar.ax.get_window_extent()
+    assert cax.height == pytest.approx(panel.height, rel=1e-3)
