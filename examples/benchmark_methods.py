@@ -271,7 +271,7 @@ def _physics_driven(epochs: int) -> Iterator[Trained]:
         for coupling in ("published", "product"):
             for w in W:
                 yield Trained(f"{coupling}-{name}-w{w:g}", loss, coupling, w, epochs=epochs)
-        # In "balanced" the strength does the weighing; w is swept at the default strength.
+        # Rows of the published tables: w at strength 0.3, and strength at w = 0.1.
         settings = [(w, 0.3) for w in W] + [(0.1, s) for s in STRENGTHS if s != 0.3]
         for w, strength in settings:
             yield Trained(

@@ -281,7 +281,7 @@ BREAKS = [
         "domains/segmentation.py",
         'rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))',
         'rank: np.ndarray = np.argsort(means, kind="stable")',
-        "domains/test_segmentation.py",
+        "domains/test_mixture.py",
     ),
     Break(
         "domains/otsu.py",

@@ -56,6 +56,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 class TestARun:
     def test_reports_every_row_with_its_scores(self, finished):
         benchmark = small(finished)

@@ -23,6 +23,7 @@ def nothing_shown_and_nothing_left(monkeypatch):
     def shown(*args, **kwargs):
         raise AssertionError("a figure was shown")
 
+    plt.close("all")  # of tests in other folders
     monkeypatch.setattr(plt, "show", shown)
     yield
     plt.close("all")

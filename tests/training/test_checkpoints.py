@@ -98,7 +98,7 @@ class TestResumed:
             fit(tiny_trainer(), 5, checkpoint=path, callbacks=[fail])
         assert load_trainer(path).epochs_done == 2
 
-    @pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
     def test_killed_runs_go_on_and_end_alike(self, kills):
         script = Path(__file__).parents[1] / "killed_runs.py"
         run = subprocess.run(

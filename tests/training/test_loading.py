@@ -21,13 +21,13 @@ class TestRoundTrip:
     @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: repr(objective)[17:50])
     def test_a_loaded_trainer_is_the_saved_one_and_goes_on_alike(self, path, objective):
         trainer = tiny_trainer(objective, batch_size=9, tile=5, seed=4, lr=3e-3)
-        fit(trainer, 2)
+        fit(trainer, 1)
         trainer.save(path)
         loaded = load_trainer(path)
         assert repr(loaded.objective) == repr(trainer.objective)
         assert_same_state(loaded, trainer)
         for either in (loaded, trainer):
-            fit(either, 2)
+            fit(either, 1)
         assert_same_state(loaded, trainer)
 
     def test_load_model_takes_the_model_of_a_trainer(self, path):

@@ -24,17 +24,17 @@ def numpy_global_state():
 class TestFit:
     @pytest.mark.parametrize("coupling", ["balanced", "product", "published"])
     def test_training_lowers_the_negative_elbo(self, coupling):
-        trainer = small_trainer(PhysicsObjective(EdgeLoss(), coupling=coupling), lr=5e-3)
-        grid = small_grid()
+        objective = PhysicsObjective(EdgeLoss(), coupling=coupling)
+        trainer, grid = small_trainer(objective, lr=5e-3, warmup=0), small_grid()
         before = trainer.evaluate(grid, beta=0.1).neg_elbo
-        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        trainer.fit(grid, epochs=8, beta=0.1, progress=False)
         assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
 
     def test_a_share_of_the_pixels_trains(self):
-        grid = small_grid()
-        trainer = small_trainer(PhysicsObjective(EdgeLoss()), pixels=0.25, lr=5e-3)
+        settings = {"pixels": 0.25, "lr": 5e-3, "warmup": 0}
+        trainer, grid = small_trainer(PhysicsObjective(EdgeLoss()), **settings), small_grid()
         before = trainer.evaluate(grid, beta=0.1).neg_elbo
-        trainer.fit(grid, epochs=30, beta=0.1, progress=False)
+        trainer.fit(grid, epochs=12, beta=0.1, progress=False)
         assert trainer.evaluate(grid, beta=0.1).neg_elbo < before - 2
 
     def test_physics_lowers_psi_at_little_cost(self):
@@ -48,6 +48,21 @@ class TestFit:
         assert psi_driven < 0.9 * psi_plain
         costs = [trainer.evaluate(grid, beta=0.1).neg_elbo for trainer in (plain, driven)]
         assert costs[1] < 1.02 * costs[0]
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_w_acts_psi_of_the_final_maps_rises_with_it(self, seed):
+        grid, psi = small_grid(noise=0.5, rows=100, cols=100), {}
+        sizes = {"hidden_dim_e": (32,), "hidden_dim_d": (32,), "seed": seed}
+        start = ShiftVAE((8, 8), latent_dim=1, **sizes)
+        few = {"steps": 60, "content_steps": 60, "decoder_steps": 60}
+        phyvae.align(start, grid, progress=False, seed=seed, **few)
+        for w in (0.0, 0.5):
+            model, objective = copy.deepcopy(start), PhysicsObjective(EdgeLoss(), w=w)
+            settings = {"lr": 2e-2, "warmup": 0, "batch_size": 25, "sites": 100, "seed": seed}
+            trainer = PhysicsTrainer(model, objective, **settings)
+            trainer.fit(grid, 1, beta=0.1, steps_per_epoch=150, progress=False)
+            psi[w] = float(EdgeLoss()(model.latent_maps(grid)))
+        assert psi[0.5] >= 1.15 * psi[0.0]
 
     def test_spectra_train_too(self):
         cube = np.random.default_rng(0).random((8, 9, 20))

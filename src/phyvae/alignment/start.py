@@ -125,10 +125,11 @@ def align(
     Examples
     --------
     >>> import phyvae
-    >>> phantom = phyvae.phantoms.bfo(seed=0)
+    >>> phantom = phyvae.phantoms.bfo(shape=(200, 200), seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
     >>> model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0)
-    >>> found = phyvae.align(model, grid, progress=False)
+    >>> few = {"steps": 100, "content_steps": 1, "decoder_steps": 1}  # for a quick example
+    >>> found = phyvae.align(model, grid, **few, progress=False)
     >>> int((found.autocorrelations > 0.5).sum())  # ways in which its three domains differ
     2
     """

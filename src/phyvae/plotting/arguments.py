@@ -72,7 +72,7 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 def as_image(image: Any) -> npt.NDArray[Any]:
     """Check an image, or return that of a grid; of a spectrum image, the mean intensity."""
-    values = as_array(image.image if isinstance(image, PatchGrid) else image, "image")
+    values = as_array(image.image.double() if isinstance(image, PatchGrid) else image, "image")
     if values.dtype.kind not in "fiub":
         raise TypeError(
             f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "

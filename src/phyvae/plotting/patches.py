@@ -35,7 +35,7 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
 
     chosen = filled[np.sort(np.random.default_rng(seed).choice(len(filled), n, replace=False))]
     centers = grid.centers.reshape(-1, 2)[chosen]
-    patches, image = as_array(grid.gather(torch.from_numpy(chosen))), as_image(grid)
+    patches, image = as_array(grid.gather(torch.from_numpy(chosen)).double()), as_image(grid)
     spectra = patches.ndim == 2
     columns = 4 if spectra else 2 + math.ceil(n / 2)
     height = 2 / columns * width * image.shape[0] / image.shape[1]

@@ -69,7 +69,7 @@ class PhysicsObjective(nn.Module):
     --------
     >>> import phyvae
     >>> phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1, channels=[1])
-    PhysicsObjective(EdgeLoss(...), w=0.1, channels=(1,), coupling='balanced', strength=0.3)
+    PhysicsObjective(EdgeLoss(...), w=0.1, channels=(1,), coupling='balanced', strength=1)
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class PhysicsObjective(nn.Module):
         w: float = 0.1,
         channels: Sequence[int] | None = None,
         coupling: Coupling = "balanced",
-        strength: float = 0.3,
+        strength: float = 1.0,
         w_max: float = 0.5,
     ) -> None:
         super().__init__()
