@@ -1,13 +1,19 @@
 """Content latents trained on the factors of aligned patches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 import phyvae
 from lattices import median_steps, small_model, two_variants
 from phyvae import ShiftVAE, align
-from phyvae.alignment.content import AlignedFeatures, content_factors
+from phyvae.alignment.components import principal_components, score_field
+from phyvae.alignment.content import aligned_features, content_factors
+from phyvae.alignment.encoder_start import score_encoder
+from phyvae.alignment.shift_loss import ShiftLoss, train_shift
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +48,49 @@ def test_more_latents_than_factors_are_allowed(grid):
     assert len(found.autocorrelations) < 60
 
 
-def test_features_are_of_the_window_that_the_shift_points_to(grid, aligned):
-    features = AlignedFeatures(aligned[0], grid.windows)
+@pytest.fixture(scope="module")
+def features(grid):
+    """Return the features of windows after a short training of the shifts."""
+    generator = torch.Generator().manual_seed(0)
+    model = small_model(grid)
+    components = principal_components(grid, model.like, generator)
+    scores = score_field(grid, components, generator)
+    encoder = score_encoder(model, components, generator)
+    train_shift(ShiftLoss(encoder, scores, generator, 6), 128, 300, 2e-3, lambda: None)
+    return aligned_features(encoder, scores, components)
+
+
+def test_features_are_of_the_window_that_the_shift_points_to(features):
     # Windows one pixel apart, away from the jumps and the border, are moved to the same site.
-    corners = torch.cartesian_prod(torch.arange(30, 50), torch.arange(30, 50))
+    corners = torch.cartesian_prod(torch.tensor([0]), torch.arange(30, 50), torch.arange(30, 50))
     pixels, _ = features(corners)
-    again, _ = features(corners + torch.tensor([0, 1]))
-    raw = grid.windows[tuple(corners.T)] - grid.windows[tuple((corners + torch.tensor([0, 1])).T)]
+    again, _ = features(corners + torch.tensor([0, 0, 1]))
     same = (pixels - again).abs().amax(1)
     assert float((same == 0).double().mean()) > 0.3
-    assert float((raw.flatten(1).abs().amax(1) == 0).double().mean()) == 0
 
 
-def test_factors_do_not_depend_on_anything_but_the_generator(grid, aligned):
-    features = AlignedFeatures(aligned[0], grid.windows)
+def test_features_do_not_depend_on_the_mean_of_a_window(features):
+    corners = features.scores.random(30, torch.Generator().manual_seed(1))
+    brighter = features.scores.scores.clone()
+    flat = features.flat.new_zeros(len(features.flat) + 1)
+    flat[:-1], flat[-1] = features.flat, 1.0  # scores of a window of ones
+    lifted = replace(features, scores=replace(features.scores, scores=brighter + 0.3 * flat))
+    for one, other in zip(features(corners)[1:], lifted(corners)[1:], strict=True):
+        assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
+def test_waves_are_magnitudes_of_the_windows_fourier_coefficients(grid, features):
+    corners = features.scores.random(30, torch.Generator().manual_seed(1))
+    windows = grid.windows[tuple(corners[:, 1:].T)]
+    taper = torch.hann_window(18, periodic=False)[1:-1]
+    centred = windows - windows.mean((1, 2), keepdim=True)
+    exact = torch.fft.rfft2(centred * taper[:, None] * taper).abs().flatten(1)
+    _, found = features(corners)
+    # The components leave out noise alone, so the strongest coefficients are nearly the same.
+    strongest = exact.mean(0).topk(5).values
+    assert_close(found.mean(0).topk(5).values, strongest, rtol=0.05, atol=0.0)
+
+
+def test_factors_do_not_depend_on_anything_but_the_generator(features):
     one, two = (content_factors(features, torch.Generator().manual_seed(3), 200) for _ in range(2))
     assert np.array_equal(one.autocorrelations, two.autocorrelations)

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch.testing import assert_close
 
-from phyvae.alignment.factors import features, maximum_autocorrelation
+from phyvae.alignment.factors import maximum_autocorrelation
 
 
 def pairs_of(autocorrelations, count=4000, seed=0):
@@ -54,25 +54,3 @@ class TestMaximumAutocorrelation:
         assert len(factors.autocorrelations) == 6
         assert np.isfinite(factors.autocorrelations).all()
         assert abs(factors.autocorrelations[0] - 0.9) < 0.05
-
-
-class TestFeatures:
-    def test_do_not_know_the_mean(self):
-        patches = torch.rand(3, 8, 10, generator=torch.Generator().manual_seed(0))
-        brighter = patches + torch.arange(3.0)[:, None, None]
-        for one, two in zip(features(patches, patches), features(brighter, brighter), strict=True):
-            assert_close(one, two, atol=1e-5, rtol=0)
-
-    def test_waves_know_the_period_not_the_phase(self):
-        x = torch.arange(24.0).expand(24, 24)
-        phases = torch.linspace(0, 6, 7)[:, None, None]
-        short, long = (torch.cos(2 * torch.pi * x / p + phases) for p in (6.0, 8.0))
-        spread, apart = (features(long, long)[1], features(short, short)[1])
-        assert spread.std(0).max() < 0.1 * spread.max()
-        assert (spread.mean(0) - apart.mean(0)).abs().max() > 0.5 * spread.max()
-
-    def test_pixels_are_those_of_the_aligned_patches(self):
-        aligned, patches = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-        pixels, waves = features(aligned, patches)
-        assert_close(pixels, (aligned - aligned.mean((1, 2), keepdim=True)).flatten(1))
-        assert_close(waves, features(patches, patches)[1])

@@ -1,10 +1,14 @@
 """Shifts of windows that are trained to differ by their displacement."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from lattices import SHIFT_ONLY, median_steps, small_model, square_lattice
 from phyvae import PatchGrid, align
+from phyvae.alignment.components import principal_components, score_field
+from phyvae.alignment.encoder_start import score_encoder
 from phyvae.alignment.shift_loss import ShiftLoss
 
 
@@ -34,26 +38,35 @@ def test_the_cell_is_the_whole_one_not_that_of_all_atoms_alike():
     assert (spread > 1.9).all()
 
 
+@pytest.fixture(scope="module")
+def loss(grid):
+    """Return the loss of an encoder of scores that has not been trained."""
+    generator = torch.Generator().manual_seed(0)
+    model = small_model(grid)
+    components = principal_components(grid, model.like, generator)
+    scores = score_field(grid, components, generator)
+    return ShiftLoss(score_encoder(model, components, generator), scores, generator, 5)
+
+
 class TestLoss:
-    def test_its_pairs_lie_within_reach_and_in_the_image(self, grid, aligned):
-        loss = ShiftLoss(aligned[0], grid.windows, torch.Generator().manual_seed(0), 200, 5)
-        _, corners, means = loss()
-        assert means.shape == (400, aligned[0].coord + 2)
-        assert (corners[200:] - corners[:200]).abs().max() == 5
-        assert corners.min() >= 0
-        assert (corners < torch.tensor(grid.windows.shape[:2])).all()
+    def test_its_pairs_lie_within_reach_and_in_the_image(self, grid, loss):
+        first, second = loss.pairs(200)
+        assert (second - first)[:, 1:].abs().max() == 5
+        assert (second == loss.scores.clamped(second)).all()
 
-    def test_it_is_lower_of_an_aligned_model_whose_pairs_agree(self, grid, aligned):
-        losses = [
-            ShiftLoss(model, grid.windows, torch.Generator().manual_seed(0), 200, 6)
-            for model in (aligned[0], small_model(grid))
-        ]
-        one, other = (float(loss()[0].detach()) for loss in losses)
-        assert one < other
-        assert losses[0].share(10) > losses[1].share(10)
+    def test_it_is_least_where_shifts_differ_by_the_displacement(self, loss):
+        model = loss.encoder.model
+        displacement = torch.tensor([[2.0, -3.0], [0.0, 1.0]])
+        means = torch.zeros(4, model.z_dim)
+        means[2:, :2] = -displacement / model.shift_scale
+        exact = loss(means, displacement)
+        assert float(exact) == pytest.approx(-1 + 0.005 * float(means[:, :2].square().mean()))
+        assert loss.agreed[-1] == 1
+        assert float(loss(torch.zeros_like(means), displacement)) > float(exact)
+        assert loss.agreed[-1] == 0.5
 
-    def test_the_share_is_that_of_the_last_tenth(self, grid, aligned):
+    def test_the_share_is_that_of_the_last_tenth(self, loss):
         agreed = [torch.tensor(float(i)) for i in range(100)]
-        loss = ShiftLoss(aligned[0], grid.windows, torch.Generator(), 2, 3, agreed)
+        loss = replace(loss, agreed=agreed)
         assert loss.share(20) == 98.5
         assert loss.share(1) == 99

@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from phyvae.compute.threads import in_threads
+from phyvae.compute.threads import in_threads, one_thread
 
 
 @pytest.fixture
@@ -63,3 +63,15 @@ def test_on_one_core_all_is_done_here_in_order():
         assert seen_by(3) == [(item, threading.get_ident(), 1) for item in range(3)]
     finally:
         torch.set_num_threads(cores)
+
+
+class TestOneThread:
+    def test_holds_in_the_block_and_is_put_back_after_an_error(self):
+        before, seen = torch.get_num_threads(), []
+        torch.set_num_threads(2)
+        try:
+            with pytest.raises(ZeroDivisionError), one_thread():
+                raise ZeroDivisionError(seen.append(torch.get_num_threads()))
+            assert (seen, torch.get_num_threads()) == ([1], 2)
+        finally:
+            torch.set_num_threads(before)

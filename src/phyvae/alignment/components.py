@@ -1,17 +1,27 @@
 """Principal components of an image's windows, and their scores at every pixel."""
 
+import itertools
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from ..models.sliding import first_layer
 from ..patches.grid import PatchGrid
 from ..patches.windows import crop, random_corners
 
-__all__ = ["Components", "Corners", "ScoreField", "principal_components", "score_field"]
+__all__ = [
+    "Components",
+    "Corners",
+    "ScoreField",
+    "as_layer",
+    "principal_components",
+    "score_field",
+    "scores_of",
+]
 
 Corners = Int[Tensor, "n 3"]
 """Windows by their crop, and the top left pixel (y, x) in it."""
@@ -50,8 +60,8 @@ class ScoreField:
     scores
         Projections of (window - mean window) on the components; the last column is the mean of
         the window's pixels.
-    reach
-        Smallest and largest distance of a neighbouring window, px: 1 and 1.3 patch sizes.
+    patch_shape
+        (height, width) of a window, px.
     """
 
     scores: Float[Tensor, "crops ys xs columns"]
@@ -115,16 +125,18 @@ def score_field(grid: PatchGrid, components: Components, generator: torch.Genera
     They are correlations of the image with the components, by Fourier transforms: their cost does
     not depend on the size of a patch.
     """
-    layer = _as_layer(components)
+    layer = as_layer(components)
     height, width = grid.patch_shape
-    crops = [_scores(layer, image, grid.patch_shape) for image in _crops(grid, generator)]
+    crops = [scores_of(layer, image, (height, width)) for image in _crops(grid, generator)]
     return ScoreField(torch.stack(crops), (height, width))
 
 
-def _as_layer(components: Components) -> nn.Linear:
+@torch.no_grad()
+def as_layer(components: Components) -> nn.Linear:
     """Return the projection on the components, and the mean of a window, as a layer."""
     pixels = len(components.mean)
-    layer = nn.Linear(pixels, len(components.directions) + 1).to(components.mean)
+    count = len(components.directions) + 1
+    layer: nn.Linear = skip_init(nn.Linear, pixels, count).to(components.mean)
     flat = torch.full_like(components.mean, 1 / pixels)[None]
     layer.weight.copy_(torch.cat([components.directions, flat]))
     layer.bias.copy_(-layer.weight @ components.mean)
@@ -132,11 +144,14 @@ def _as_layer(components: Components) -> nn.Linear:
     return layer
 
 
-def _scores(
-    layer: nn.Linear, image: Float[Tensor, "height width"], patch_shape: tuple[int, ...]
+@torch.no_grad()
+def scores_of(
+    layer: nn.Linear, image: Float[Tensor, "height width"], size: tuple[int, int]
 ) -> Float[Tensor, "ys xs columns"]:
-    windows: Any = PatchGrid(image.cpu().numpy(), patch_shape, 1, percentiles=None)
-    windows = windows.to(layer.weight.device)
+    """Return a layer's output for the windows of an image at every pixel."""
+    # A crop may be constant, which no scan may be: the grid is laid over a ramp first.
+    ramp = torch.linspace(0, 1, image.numel()).reshape(image.shape)
+    windows = PatchGrid(ramp, size, 1, percentiles=None).of(image)
     scores = layer.weight.new_empty(len(windows), len(layer.weight))
     for index, values in first_layer(layer, windows, len(windows)):
         scores[index] = values
@@ -148,15 +163,19 @@ def _crops(grid: PatchGrid, generator: torch.Generator) -> list[Float[Tensor, "h
     ys, xs = grid.windows.shape[:2]
     if ys * xs <= _WINDOWS:
         return [grid.image]
-    down, right = (min(n, max(_CROP, 3 * size)) for n, size in zip((ys, xs), grid.patch_shape, strict=True))
-    side = max(1, int((_WINDOWS / (down * right)) ** 0.5))
+    sizes = list(zip((ys, xs), grid.patch_shape, strict=True))
+    counts = [min(n, max(_CROP, 3 * size)) for n, size in sizes]
+    side = max(1, int((_WINDOWS / math.prod(counts)) ** 0.5))
     crops = []
-    for i in range(side):
-        for j in range(side):
-            random = torch.rand(2, generator=generator, device=generator.device).tolist()
-            y = int((i + random[0]) / side * (ys - down))
-            x = int((j + random[1]) / side * (xs - right))
-            crops.append(
-                grid.image[y : y + down + grid.patch_shape[0] - 1, x : x + right + grid.patch_shape[1] - 1]
-            )
+    for places in itertools.product(range(side), repeat=2):
+        random = torch.rand(2, generator=generator, device=generator.device).tolist()
+        starts = [
+            int((i + r) / side * (n - count))
+            for i, r, (n, _), count in zip(places, random, sizes, counts, strict=True)
+        ]
+        down, across = (
+            slice(start, start + count + size - 1)
+            for start, count, (_, size) in zip(starts, counts, sizes, strict=True)
+        )
+        crops.append(grid.image[down, across])
     return crops

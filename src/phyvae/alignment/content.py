@@ -105,7 +105,8 @@ def train_content(
     displacement = (second - first)[:, 1:].to(model.grid)
     scores = [loss.scores(corners) for corners in (first, second)]
     targets = [
-        factors(torch.cat(features(loss.scores.neighbours(corners, generator)), 1))[:, :kept] * scale
+        factors(torch.cat(features(loss.scores.neighbours(corners, generator)), 1))[:, :kept]
+        * scale
         for corners in (first, second)
     ]
     for descend in adam_steps(encoder.network, steps, lr, advance):

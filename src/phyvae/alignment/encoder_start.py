@@ -2,10 +2,12 @@
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from ..models import ShiftVAE
 from ..models.decoding import after_first, is_dense_tanh
@@ -19,7 +21,7 @@ class ScoreEncoder:
     """An encoder of a model's shape whose first layer takes scores instead of pixels."""
 
     model: ShiftVAE
-    network: nn.Module
+    network: Any  # pyroVED's fully connected encoder
     components: Components
 
     def means(self, scores: Float[Tensor, "n columns"]) -> Float[Tensor, "n z_dim"]:
@@ -31,10 +33,11 @@ class ScoreEncoder:
         return means
 
     @torch.no_grad()
-    def shifts(self, scores: Float[Tensor, "n columns"]) -> Float[Tensor, "n 2"]:
+    def shifts(self, scores: Float[Tensor, "n columns"]) -> Int[Tensor, "n 2"]:
         """Return the shifts to the nearest pixel, down and to the right."""
         shift = self.means(scores)[:, : self.model.coord]
-        return (shift * self.model.shift_scale).round().long()
+        pixels: Tensor = (shift * self.model.shift_scale).round().long()
+        return pixels
 
     @torch.no_grad()
     def reset_posterior(self) -> None:
@@ -72,11 +75,12 @@ def score_encoder(
 
     Components weaker than a quarter of the strongest fade out: the rest is mostly noise.
     """
-    network = copy.deepcopy(model.encoder_z)
+    network: Any = copy.deepcopy(model.encoder_z)
     spread = components.spread
     gain = spread / (spread**2 + (spread[0] / 4) ** 2)
     signal = gain * spread  # standard deviation that each one keeps
-    first = nn.Linear(len(spread), network.fc_layers[0].out_features).to(spread)
+    units = network.fc_layers[0].out_features
+    first = skip_init(nn.Linear, len(spread), units).to(spread)
     mixture, bias = (
         torch.randn(shape, generator=generator, device=spread.device, dtype=spread.dtype)
         for shape in (first.weight.shape, first.bias.shape)

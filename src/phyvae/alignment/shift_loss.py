@@ -43,7 +43,7 @@ class ShiftLoss:
         return first, self.scores.moved(first, (random * (2 * self.reach + 1)).long() - self.reach)
 
     def __call__(
-        self, means: Float[Tensor, "n z_dim"], displacement: Float[Tensor, "n 2"]
+        self, means: Float[Tensor, "windows z_dim"], displacement: Float[Tensor, "pairs 2"]
     ) -> Float[Tensor, ""]:
         """Return the loss of pairs: the means of the first half of them, then of the second."""
         model = self.encoder.model

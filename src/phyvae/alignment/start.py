@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer, as_positive, as_seed
 from ..compute.processes import rank
+from ..compute.threads import one_thread
 from ..models import ShiftVAE, check_patches
 from ..patches.grid import PatchGrid
 from .components import principal_components, score_field
@@ -83,9 +84,12 @@ def align(
 
     **Decoder.** The decoder is trained to reconstruct patches, with this encoder as it is.
 
-    It is meant for a new model: the first layer of the encoder is set to the principal components
-    of the patches, whitened, so that weak differences of sublattices are seen as well as the
-    lattice.
+    It is meant for a new model: the encoder is trained on the scores of the first 48 principal
+    components of the image's windows, whitened, so that weak differences of sublattices are seen
+    as well as the lattice. The scores are computed once, at every pixel (of an image of more than
+    a million pixels, in crops all over it), and in the end the components are folded into the
+    encoder's first layer. So time and memory do not depend on the size of a patch. It runs on
+    one thread: the steps are small.
 
     Parameters
     ----------
@@ -157,7 +161,8 @@ def align(
     here = grid.to(model.device)
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
-    with tqdm(total=total, disable=not progress or rank() > 0, unit="step") as bar:
+    silent = not progress or rank() > 0
+    with one_thread(), tqdm(total=total, disable=silent, unit="step") as bar:
         components = principal_components(here, model.grid, generator)
         scores = score_field(here, components, generator)
         encoder = score_encoder(model, components, generator)

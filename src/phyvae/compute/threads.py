@@ -1,14 +1,30 @@
 """Several threads of one core each, instead of one operation after another on all cores."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-__all__ = ["in_threads"]
+__all__ = ["in_threads", "one_thread"]
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread in the block, then on as many as before.
+
+    Small operations gain nothing by more, and lose much where another process is busy: each waits
+    for the slowest thread.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def in_threads(work: Callable[[T], None], items: Sequence[T]) -> None:
