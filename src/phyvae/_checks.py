@@ -32,7 +32,6 @@ __all__ = [
     "brief",
     "check_takes",
     "is_integer",
-    "is_positive",
     "refuse_channels_last",
 ]
 
@@ -325,9 +324,3 @@ def brief(value: object) -> str:
 def is_integer(value: object) -> TypeGuard[int]:
     """Return whether a value is a whole number; True is none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def is_positive(value: object) -> TypeGuard[float]:
-    """Return whether a value is a finite number > 0; True is none."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and 0 < float(value) < np.inf  # type: ignore[arg-type]

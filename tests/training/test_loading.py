@@ -178,3 +178,17 @@ def test_cpu_and_cuda_load_each_others_files(path, first, second):
     assert np.isfinite(loaded.history.loss).all()
     fit(tiny_trainer(device=second), 3, resume=path)
     assert load_model(path, device=second).device.type == second
+
+
+def test_a_training_of_0_1_0_is_refused_with_the_reason_and_its_model_loads(tmp_path):
+    path = tmp_path / "old"
+    trainer = tiny_trainer()
+    trainer.fit(tiny_grid(), 1, progress=False)
+    trainer.save(path)
+    record, tensors = sealed.read(path)
+    record["versions"]["phyvae"] = "0.1.0"
+    record["trainer"]["compile"] = False
+    sealed.write(path, sealed.seal(record, tensors))
+    with pytest.raises(CheckpointError, match=r"written by phyvae 0\.1\.0, .* phyvae.load_model"):
+        load_trainer(path)
+    assert load_model(path).patch_shape == trainer.model.patch_shape

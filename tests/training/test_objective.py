@@ -352,3 +352,14 @@ class TestSites:
             rest = plain[name] - nothing[name] - batch
             expected = nothing[name] + CELLS / (9 + 13) * (batch + rest * 13 / len(others))
             assert_close(torch.stack([one[name] for one in found]).mean(0), expected)
+
+
+class TestPsi:
+    @pytest.mark.parametrize("physics", [None, EdgeLoss()], ids=["none", "SL1"])
+    def test_content_that_is_not_a_row_per_patch_is_refused(self, physics, unchecked):
+        objective, maps = PhysicsObjective(physics), torch.rand(2, 6, 6)
+        rows = maps.flatten(1).T
+        pairs = [(maps, Layout((6, 6))), (rows, Layout((6, 7))), (rows, (6, 6))]
+        for content, layout in [*pairs, (rows[0], Layout((1, 2)))]:
+            with pytest.raises(ValueError, match=r"content=.* a row of latents for each patch"):
+                unchecked(PhysicsObjective.psi, objective, content, layout)

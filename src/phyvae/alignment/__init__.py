@@ -1,1 +1,1 @@
-"""Alignment: a start for training, from the lattice in each patch and the factors of domains."""
+"""Pretraining: shifts of the lattice, then content factors, then the decoder."""

@@ -1,4 +1,4 @@
-"""The models: pyroVED's, without their global state. Nothing else imports Pyro."""
+"""Models of patches: `ShiftVAE`, pyroVED's models adapted, and the interface of your own."""
 
 from .adapting import adapt as adapt
 from .interface import PatchModel as PatchModel

@@ -88,6 +88,11 @@ def adapt(
             )
         return AdaptedJoint(vae, patch_shape, class_weight)
     if isinstance(vae, PatchModel):
+        if not isinstance(getattr(vae, "patch_shape", None), tuple):
+            raise TypeError(
+                f"{type(vae).__name__}.patch_shape must be a tuple, (height, width) or (length,), "
+                "px; set it in the constructor."
+            )
         return vae
     for kind, adapted in _KINDS.items():
         if isinstance(vae, kind):

@@ -24,7 +24,7 @@ __all__ = ["PatchModel", "check_patches"]
 class PatchModel(nn.Module, abc.ABC):
     """A variational autoencoder of patches, a torch module that `PhysicsTrainer` trains.
 
-    `ShiftVAE` is one; `phyvae.adapt` makes one of each pyroVED model. Five members are abstract:
+    `ShiftVAE` is one; `phyvae.adapt` makes one of each pyroVED model. Five members are yours:
     `patch_shape`, `content`, `posterior`, `terms` and `floor`. The latent maps, on which the
     physics acts, are the columns `content` of the posterior's mean.
 
@@ -95,7 +95,12 @@ class PatchModel(nn.Module, abc.ABC):
     @property
     def like(self) -> Tensor:
         """A tensor with the device and type of the model's weights."""
-        return next(self.parameters()).detach()
+        parameter = next(self.parameters(), None)
+        if parameter is None:
+            raise ValueError(
+                f"{type(self).__name__} has no parameters, so nothing can be trained."
+            )
+        return parameter.detach()
 
     def save(self, path: AnyPath) -> None:
         """Write the model to a file that `phyvae.load_model` reads, at once or not at all.

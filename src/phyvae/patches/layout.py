@@ -62,6 +62,9 @@ class Layout:
             )
         return cls((side, side))
 
+    def __len__(self) -> int:
+        return math.prod(self.shape) if self.cells is None else len(self.cells)
+
     def to(self, device: torch.device) -> "Layout":
         """Return the same layout on `device`."""
         cells, graph = self.cells, self.graph

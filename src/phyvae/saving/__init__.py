@@ -1,1 +1,1 @@
-"""One sealed file for models, trainers and results."""
+"""The sealed file that models and trainers are saved to."""

@@ -158,8 +158,8 @@ def read_training(path: AnyPath) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{os.fspath(path)!r} holds a model without the state of its training; "
             "phyvae.load_model(path) loads it."
         )
-    settings = record["trainer"]
-    if isinstance(settings, dict) and "compile" in settings:
+    versions = record.get("versions")
+    if isinstance(versions, dict) and str(versions.get("phyvae")).startswith("0.1."):
         raise CheckpointError(
             f"{os.fspath(path)!r} was written by phyvae 0.1.0, whose objective gave w no effect, "
             "so its training cannot go on here; phyvae.load_model(path) loads its model."

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from ..models import PatchModel, check_patches
+import torch
+
+from .._checks import brief, check_takes
+from ..models import PatchModel, Posterior, at_rest, check_patches
+from ..models.options import Decoding
 from ..patches.grid import PatchGrid
 from .objective import PhysicsObjective
 
@@ -22,6 +26,22 @@ def grids_to_encode(model: PatchModel, grid: Any) -> list[PatchGrid]:
 def grids_to_train(model: PatchModel, objective: PhysicsObjective, grid: Any) -> list[PatchGrid]:
     """Return the grids as a list, if model and objective can be trained on them."""
     grids = grids_to_encode(model, grid)
+    _check_members(model, grids[0])
     model.check_training(grids)
     objective.check(model)
     return grids
+
+
+@torch.no_grad()
+def _check_members(model: PatchModel, grid: PatchGrid) -> None:
+    """Raise a TypeError, before the first step, if a model's members are not what they should."""
+    name = type(model).__name__
+    arguments = "(patches, posterior, beta, decoding) -> (reconstruction, KL)"
+    check_takes(model.terms, (None, None, 1.0, Decoding()), f"{name}.terms", arguments)
+    with at_rest(model):
+        posterior = model.posterior(grid.data(grid.indices[:2], model.like))
+    if not isinstance(posterior, Posterior) or posterior.mean.shape != posterior.std.shape:
+        raise TypeError(
+            f"{name}.posterior returned {brief(posterior)}, but must return a phyvae.Posterior "
+            "with mean and std of one shape, (n, z_dim)."
+        )

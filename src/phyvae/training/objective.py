@@ -90,10 +90,7 @@ class PhysicsObjective(nn.Module):
         if not 0 <= as_number(w_max, "w_max") < math.inf:
             raise ValueError(f"w_max={w_max} must be >= 0 and finite.")
         if not 0 <= as_number(w, "w") <= w_max:
-            larger = (
-                f"; the paper stays within 0.5, a larger w weakens the physics. If you mean it, "
-                f"pass w_max={w:g}"
-            )
+            larger = f"; a larger w weakens the physics. If you mean it, pass w_max={w:g}"
             raise ValueError(f"w={w} must lie in [0, {w_max:g}]{larger if w > w_max else ''}.")
         if not isinstance(coupling, str) or coupling not in get_args(Coupling):
             raise ValueError(f"coupling={brief(coupling)} must be one of {get_args(Coupling)}.")
@@ -117,7 +114,8 @@ class PhysicsObjective(nn.Module):
     def __repr__(self) -> str:
         return (
             f"PhysicsObjective({self.physics!r}, w={self.w:g}, channels={self.channels}, "
-            f"coupling={self.coupling!r}, strength={self.strength:g})"
+            f"coupling={self.coupling!r}, strength={self.strength:g}"
+            f"{f', w_max={self.w_max:g}' if self.w_max != 0.5 else ''})"
         )
 
     @property
@@ -146,6 +144,12 @@ class PhysicsObjective(nn.Module):
 
         It carries gradient, except with ``coupling="published"``, where it is the authors' number.
         """
+        if not isinstance(layout, Layout) or content.ndim != 2 or len(content) != len(layout):
+            raise ValueError(
+                f"content={brief(content)} must have a row of latents for each patch of the "
+                f"layout, {brief(layout)}: psi(layout.values(maps), layout), with "
+                "layout = Layout.of(grid)."
+            )
         if self.physics is None:
             return content.new_zeros(())
         content = content[:, list(self.acts_on(content.shape[1]))]

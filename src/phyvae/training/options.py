@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .._checks import as_integer, as_number, as_seed, brief
+from .._checks import as_flag, as_integer, as_positive, as_seed, as_share
 from ..compute.precision import Precision, dtype_of
 from ..models import PatchModel
 
@@ -44,16 +44,13 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     if pixels is None:
         share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
         pixels = share if model.decodes_pixels else 1.0
-    if not 0 < as_number(lr, "lr") < math.inf:
-        raise ValueError(f"lr={lr} must be > 0 and finite.")
-    if not 0 < as_number(pixels, "pixels") <= 1:
-        raise ValueError(f"pixels={pixels} is a share and must lie in (0, 1].")
+    as_positive(lr, "lr")
+    as_share(pixels, "pixels")
     if pixels < 1 and not model.decodes_pixels:
         raise ValueError(
             f"pixels={pixels}, but this model's decoder draws whole patches; leave pixels out."
         )
-    if not isinstance(settings["deterministic"], bool):
-        raise TypeError(f"deterministic={brief(settings['deterministic'])} must be True or False.")
+    as_flag(settings["deterministic"], "deterministic")
     if not model.has_fast_path and precision == "bfloat16":
         raise ValueError(
             "precision='bfloat16': only a ShiftVAE can be trained in bfloat16; leave it out."

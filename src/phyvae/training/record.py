@@ -17,6 +17,10 @@ class TrainingRecord:
     def __init__(self, state: TrainingState) -> None:
         self.state = state
 
+    def __repr__(self) -> str:
+        model = type(getattr(self.model, "vae", self.model)).__name__
+        return f"{type(self).__name__}({model}, {self.objective!r}, {self.epochs_done} epochs)"
+
     @property
     def model(self) -> PatchModel:
         """The model; a pyroVED model, adapted, is ``model.vae``."""
