@@ -4,7 +4,7 @@ Particles at any orientation
 
 Rods and triangles lie on a support at random places and angles, mostly rods on one side and
 triangles on the other. Which particle is which? A pyroVED model that knows of rotations and
-shifts tells what a particle is from how it lies. There is no lattice, so physics acts on the graph
+shifts separates the kind of a particle from its pose. There is no lattice, so physics acts on the graph
 of neighbours: kinds form regions, orientations do not.
 """
 
@@ -90,6 +90,7 @@ def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.PhysicsTrainer:
         seed=SEED,
         device="cpu",
     )
+    # Weaker than the default of 1, so that physics does not overrule the strays.
     objective = phyvae.PhysicsObjective(physics, strength=0.3)
     trainer = phyvae.PhysicsTrainer(vae, objective, batch_size=25, pixels=0.2, seed=SEED)
     trainer.fit(grid, epochs, beta=beta)

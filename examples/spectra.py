@@ -47,7 +47,7 @@ opening = (down - up) / 2
 # %%
 # Training without and with physics
 # ---------------------------------
-# The intensities stay in their own units, and the decoder is told their noise: that of the first
+# The intensities stay in their own units, and ``decoder_sig`` is their noise: that of the first
 # and last values, where the loop is closed. Total variation makes walls short and lets them be
 # sharp.
 
