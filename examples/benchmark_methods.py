@@ -20,7 +20,7 @@ Maps = np.ndarray  # (channels, rows, cols)
 
 
 class Method(Protocol):
-    """Anything that makes maps. `name` says its settings; it is the key of its results."""
+    """Anything that makes maps. `name` holds its settings; it is the key of its results."""
 
     @property
     def name(self) -> str: ...
