@@ -32,7 +32,7 @@ class QuickRun:
 
 def few_steps(gallery_conf, name):
     """Let training take few steps if PHYVAE_FEW_STEPS is set: a check that the examples run."""
-    if not os.environ.get("PHYVAE_FEW_STEPS") or hasattr(phyvae.align, "__wrapped__"):
+    if not os.environ.get("PHYVAE_FEW_STEPS") or hasattr(phyvae.align, "settings"):
         return
     phyvae.align = with_these(phyvae.align, steps=5, content_steps=5, decoder_steps=5)
     phyvae.sweep = with_these(phyvae.sweep, steps_per_epoch=2)
@@ -44,4 +44,5 @@ def with_these(function, **settings):
     def changed(*args, **kwargs):
         return function(*args, **(kwargs | settings))
 
+    changed.settings = settings
     return changed

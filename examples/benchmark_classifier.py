@@ -1,12 +1,12 @@
-"""A yardstick for the benchmark: what a classifier finds that is told the true domains.
+"""A reference for the benchmark: a classifier that is trained on the true domains.
 
 ``python examples/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``. A support
 vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
 patch, and on lattice sites its pixels, too. It learns from the true labels of both scans of three
-quarters of the map, in blocks of 6 x 6 patches, and tells the last quarter. What it misses at low
-noise mostly lies in patches astride a wall. It is no bound: it has seen two thousand noisy
-patches, and at high noise an encoder that has seen every window of the image tells more; and it
-does not know the shift, so at any phase of the lattice it cannot tell variants of one lattice.
+quarters of the map, in blocks of 6 x 6 patches, and predicts the last quarter. What it misses at
+low noise mostly lies in patches at a wall. It is no bound: it has seen two thousand noisy
+patches, and at high noise an encoder that has seen every window of the image does better; and it
+has no shift, so at any phase of the lattice it cannot separate variants of one lattice.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def features(grid: phyvae.PatchGrid, *, pixels: bool) -> np.ndarray:
 
 
 def told(case: Case, seed: int, patches: int = 36) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the classifier says of every patch, and the truth; shape (rows, cols)."""
+    """Return the class predicted for every patch, and the truth; shape (rows, cols)."""
     data = case.data(seed, patches)
     scans = [features(grid, pixels=case.phase == "centred") for grid in (data.grid, data.again)]
     truth = data.truth.ravel()

@@ -51,8 +51,8 @@ class Job:
             elif isinstance(method, Refined):
                 refined = method.after(model, data.grid)
                 mine = refined.maps.numpy()
-                # Neighbours make flat levels even of a map that says nothing: tell which does.
-                # An encoder that is not trained further does not know how sure it is.
+                # Neighbours give flat levels even to a collapsed map, hence `signal`. An encoder
+                # that is not trained further has no trained standard deviations.
                 if method.of.epochs > 0:
                     signal = refined.signal.numpy()
             record = {"method": method.name, "phantom": self.case.name, "seed": self.seed}
@@ -84,7 +84,7 @@ class Job:
         started = self.clock()
         if isinstance(self.start, Trained):
             with warnings.catch_warnings():
-                if self.case.is_control:  # its maps have nothing to tell
+                if self.case.is_control:  # its maps have no signal
                     warnings.simplefilter("ignore", phyvae.CollapsedMapsWarning)
                 model = self.start.train(grid, self.seed, self.device, scan, aligned, repeat)
             maps = model.latent_maps(grid).numpy()

@@ -20,7 +20,7 @@ Maps = np.ndarray  # (channels, rows, cols)
 
 
 class Method(Protocol):
-    """Anything that makes maps. `name` says its settings; it is the key of its results."""
+    """Anything that makes maps. `name` holds its settings; it is the key of its results."""
 
     @property
     def name(self) -> str: ...
@@ -83,7 +83,7 @@ class Trained:
     physics: phyvae.PhysicsLoss | None = None
     coupling: str = "balanced"
     w: float = 0.1
-    strength: float = 0.3
+    strength: float = 0.3  # that of the published tables, not phyvae's default
     pyroved_lr: float | None = None  # None: our trainer
     start: str = "content"  # our trainer: what phyvae.align teaches: "content", "shift", "nothing"
     epochs: int = 50  # 0: not trained further

@@ -30,7 +30,7 @@ classes = arguments.classes or (2 if truth is None else 3)
 # %%
 # Training
 # --------
-# First, the model learns where the lattice sits in a patch and what tells domains apart
+# First, the model learns where the lattice sits in a patch and what distinguishes domains
 # (`phyvae.align`); every training starts from there. The domains are a Gaussian mixture on the two
 # latent maps.
 

@@ -3,7 +3,7 @@ Training in several processes
 =============================
 
 The same script trains in one process or in many: ``python examples/distributed.py`` is one,
-``torchrun --nproc-per-node 2 examples/distributed.py`` is two. Each process draws its own tiles,
+``torchrun --nproc-per-node 2 examples/distributed.py`` is two. Each process has its own tiles,
 all average their gradients in each step, and the first one reports. On this page it ran in one.
 """
 

@@ -134,7 +134,7 @@ class Experiment:
             self.reach = reach_of(grid, arguments.repeat)
         elif arguments.repeat != 1:
             raise SystemExit("--repeat is for images: spectra have no lattice; leave it out.")
-        else:  # spectra that differ little say too little to a Bernoulli decoder
+        else:  # a Bernoulli decoder does not resolve small differences of spectra
             self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
         pixels = min(1.0, 144 / math.prod(grid.patch_shape))
         self.trainer: dict[str, Any] = {"pixels": pixels, "batch_size": 49}

@@ -18,8 +18,8 @@ import experiment
 import phyvae
 
 # The phantom's superlattice repeats after √3 lattice constants, and the shift must reach as far;
-# else the content latents say which of three cells a patch shows. In the real scan that was tried
-# the lattice is the stronger pattern, so an image of your own starts with its period. Try
+# else the content latents encode which of three cells a patch shows. In the real scan that was
+# tried the lattice is the stronger pattern, so an image of your own starts with its period. Try
 # ``--repeat 1.73``, too, and keep the run whose first factors stand out more.
 arguments = experiment.options(__doc__, folder="graphene_figures", repeat=3**0.5)
 # What changes slowly in an STM scan (tilt, drift, ripples) is subtracted, and its few extreme

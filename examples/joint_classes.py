@@ -3,7 +3,7 @@ Classes instead of a mixture
 ============================
 
 The other examples segment latent maps after training. pyroVED's ``jiVAE`` has classes of its own:
-beside continuous latents, its encoder says with which probability a patch belongs to each class.
+besides continuous latents, its encoder returns the probability of each class for a patch.
 Here an interface energy acts on these probabilities, and on nothing else.
 """
 
@@ -32,10 +32,10 @@ truth = grid.sample(phantom.domains)
 # `PhysicsTrainer` takes any pyroVED model. Making one sets torch's global random state, which
 # ``fork_rng`` undoes.
 #
-# Classes may stay empty: early on, one class draws everything, or the continuous latent tells
-# domains apart in their place. A large β in the beginning works against both, for it keeps classes
+# Classes may stay empty: early on, one class takes all patches, or the continuous latent separates
+# domains in their place. A large β in the beginning works against both, for it keeps classes
 # undecided and continuous latents dear; yet some starts fail, with a `CollapsedMapsWarning` where
-# neither kind says anything. So there are three, and the one of lowest −ELBO goes on, a choice
+# neither kind has signal. So there are three, and the one of lowest −ELBO goes on, a choice
 # that needs no truth.
 
 beta = phyvae.LinearBeta(20.0, 5.0, epochs=40)
@@ -86,9 +86,9 @@ for name, objective in objectives.items():
 # %%
 # Probabilities and classes
 # -------------------------
-# A patch of one unit cell says clearly what it is, so there is little left to do for the physics:
+# A patch of one unit cell is clear enough by itself, so little is left for the physics to do:
 # it moves a cell or two at the walls, and the reconstruction does not suffer. Classes have no
-# order; here they are drawn in that of the domains they match.
+# order; here they are plotted in that of the domains they match.
 
 rows = {}
 for name, (probabilities, labels) in found.items():

@@ -3,7 +3,7 @@ Two phases: NiO and LSMO
 ========================
 
 Rock-salt NiO and perovskite LSMO meet at one sharp interface. The paper's settings: 50 epochs,
-:math:`\beta` from 0.05 to 1, physics on the one latent that tells the phases apart, denoising 0.1,
+:math:`\beta` from 0.05 to 1, physics on the one latent that separates the phases, denoising 0.1,
 Otsu and Chan-Vese segmentation; the slack :math:`w` is swept (the paper's fig. 3). There it was
 :math:`z_2`; here it is :math:`z_1`, to which `phyvae.align` gives what domains differ in most.
 

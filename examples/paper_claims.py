@@ -11,14 +11,14 @@ Every training of a seed starts from the same aligned model and sees the same ba
 settings differ in nothing but the objective.
 
 ``python examples/paper_claims.py`` takes an hour and a half of one core; it prints a table for
-each material, draws the maps of the first seed, and keeps all maps.
+each material, plots the maps of the first seed, and keeps all maps.
 """
 
 # %%
 # Phantoms and objectives
 # -----------------------
 # Without noise there are no grains to vanish: it is the benchmark's medium one, and half of that
-# for graphene, of which medium noise hides much even from a classifier that is told the domains.
+# for graphene, of which medium noise hides much even from a classifier trained on the domains.
 
 import argparse
 import json
@@ -161,7 +161,7 @@ def table(runs: list[dict[str, dict[str, float]]]) -> str:
 
 
 def verdicts(runs: list[dict[str, dict[str, float]]]) -> list[str]:
-    """Return for each claim in how many seeds it holds, of those where it says anything."""
+    """Return for each claim in how many seeds it holds, of those where it applies."""
     rows = []
     for claim, (name, holds) in CLAIMS.items():
         cells = [claim]

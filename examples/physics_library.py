@@ -140,7 +140,7 @@ fig.savefig("physics_library_order.png", dpi=110)
 # Classes, one channel each
 # -------------------------
 #
-# The maps are the probabilities of three classes; the colour says which one, and is mixed where
+# The maps are the probabilities of three classes; the colour shows which one, and is mixed where
 # a cell is undecided.
 
 labels = (y > 0).long() + ((y > 0) & (x > 0)).long()

@@ -4,8 +4,8 @@ Real images, judged by what is known of them
 
 ``python examples/real_images.py --data FOLDER`` reads, from a folder of ``.npz`` files, an oxide
 film on its substrate, a tilt boundary of iron, a single-phase perovskite, a striped film seen by
-piezoresponse, and hysteresis loops of another: whichever are there. :doc:`/results` says where
-they are from. It takes an hour of one core, prints a table, draws maps and domains of each image
+piezoresponse, and hysteresis loops of another: whichever are there. :doc:`/results` has their
+sources. It takes an hour of one core, prints a table, plots maps and domains of each image
 side by side, and keeps the maps.
 
 Nobody knows the true domains of these images, but something of each is known: where the one wall
@@ -57,7 +57,7 @@ class Scene:
 
 
 def wall_at(grid: phyvae.PatchGrid, row: float, cell: float) -> Callable[[np.ndarray], str]:
-    """Say how far the wall found lies from a horizontal line; rows and unit cell in px."""
+    """Describe how far the wall found lies from a horizontal line; rows and unit cell in px."""
 
     def says(labels: np.ndarray) -> str:
         top, bottom = (np.bincount(part).argmax() for part in (labels[0], labels[-1]))
@@ -73,7 +73,7 @@ def wall_at(grid: phyvae.PatchGrid, row: float, cell: float) -> Callable[[np.nda
 
 
 def count(labels: np.ndarray) -> str:
-    """Say how many grains there are."""
+    """Describe how many grains there are."""
     return f"{int(phyvae.grains(labels, labels.size).max())} regions"
 
 
@@ -135,7 +135,7 @@ def by_components(grid: phyvae.PatchGrid) -> Maps:
 
 
 def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndarray]]:
-    """Return the maps of each method, and how much they tell of a patch where it must be told."""
+    """Return the maps of each method, and their signal where `segment` needs it."""
     flat = len(grid.patch_shape) == 1
     settings = {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)} if flat else {}
 

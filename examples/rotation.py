@@ -4,8 +4,8 @@ Particles at any orientation
 
 Rods and triangles lie on a support at random places and angles, mostly rods on one side and
 triangles on the other. Which particle is which? A pyroVED model that knows of rotations and
-shifts tells what a particle is from how it lies. There is no lattice, so physics acts on the graph
-of neighbours: kinds form regions, orientations do not.
+shifts separates the kind of a particle from its pose. There is no lattice, so physics acts
+on the graph of neighbours: kinds form regions, orientations do not.
 """
 
 # %%
@@ -56,7 +56,7 @@ for (y, x), rod in zip(particles, is_rod, strict=True):
 # %%
 # Particles to patches
 # --------------------
-# With ``lattice=False`` the grid is one row of patches, and ``grid.graph`` says which particles
+# With ``lattice=False`` the grid is one row of patches, and ``grid.graph`` holds which particles
 # are neighbours.
 
 sites = phyvae.find_sites(image, spacing=26, sigma=5.0)
@@ -69,7 +69,7 @@ print(grid)
 # Training without and with physics
 # ---------------------------------
 # The trainer takes a pyroVED model as it is. Building one reseeds torch's global random state
-# with its own ``seed``; the trainer draws from its own generators.
+# with its own ``seed``; the trainer has its own generators.
 
 epochs = 60
 beta = phyvae.LinearBeta(0.05, 1.0, epochs=epochs // 2)
@@ -90,6 +90,7 @@ def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.PhysicsTrainer:
         seed=SEED,
         device="cpu",
     )
+    # Weaker than the default of 1, so that physics does not overrule the strays.
     objective = phyvae.PhysicsObjective(physics, strength=0.3)
     trainer = phyvae.PhysicsTrainer(vae, objective, batch_size=25, pixels=0.2, seed=SEED)
     trainer.fit(grid, epochs, beta=beta)
@@ -108,7 +109,7 @@ for name, found in kinds.items():
     print(f"{name}: ARI {score:.2f}; {right} of {strays.sum()} strays as they are")
 
 # %%
-# Each particle here tells what it is by itself, with or without physics: nothing is left for the
+# Each particle here is recognised by itself, with or without physics: nothing is left for the
 # neighbours to decide, and they overrule no stray (nor with seeds 1 and 2). With ``NOISE = 0.7``
 # and seed 1 they overrule 4 of 40, and ARI falls from 0.97 to 0.95; with seed 0, none more than
 # without physics. Where strays matter, compare with a training without physics, as here.
@@ -125,7 +126,7 @@ fig.savefig("rotation_sites.png", dpi=200)
 # %%
 # What was learnt
 # ---------------
-# Left, the latent planes, coloured by what the particles truly are. Right, what the decoder draws
+# Left, the latent planes, coloured by what the particles truly are. Right, what the decoder gives
 # at the median of each kind found, turned and shifted by nothing.
 
 fig, axes = plt.subplots(

@@ -4,8 +4,8 @@ A spectrum image: hysteresis loops
 
 A ferroelectric film is probed point by point: at each one the piezoresponse is recorded while the
 bias goes up and down again. Where does which kind of loop lie, and how strong is the imprint, the
-built-in bias that shifts a loop? Every loop is noisy. The shift-invariant autoencoder tells the
-loop's shape from its shift; physics says that neighbours are mostly alike.
+built-in bias that shifts a loop? Every loop is noisy. The shift-invariant autoencoder separates
+the loop's shape from its shift; by the physics, neighbours are mostly alike.
 """
 
 # %%
@@ -47,7 +47,7 @@ opening = (down - up) / 2
 # %%
 # Training without and with physics
 # ---------------------------------
-# The intensities stay in their own units, and the decoder is told their noise: that of the first
+# The intensities stay in their own units, and ``decoder_sig`` is their noise: that of the first
 # and last values, where the loop is closed. Total variation makes walls short and lets them be
 # sharp.
 
@@ -98,14 +98,14 @@ refined = phyvae.refine(
 # %%
 # Maps
 # ----
-# The latents have no unit, but what the decoder draws has: the area of the loop drawn at each
+# The latents have no unit, but what is decoded has: the area of the loop decoded at each
 # point is the work of switching. The shift in pixels is a bias, but for a constant.
 
 volts = bias[1] - bias[0]
 
 
 def area(model: phyvae.ShiftVAE, maps) -> np.ndarray:
-    """Return the area of the loop that the decoder draws at each point."""
+    """Return the area of the loop decoded at each point."""
     drawn = model.decode(maps.flatten(1).T).reshape(*grid.shape, -1)
     return 2 * volts * drawn.numpy().sum(-1)
 
@@ -156,7 +156,7 @@ fig.savefig("spectra_maps.png", dpi=200)
 # Loops of each domain
 # --------------------
 # One measured loop of each domain found; its opening; the mean of all openings of the domain,
-# which the imprint smears; what the decoder draws without imprint; and the truth, which is the
+# which the imprint smears; what is decoded without imprint; and the truth, which is the
 # mean height and coercive bias of the points in it.
 
 fig, axes = plt.subplots(2, 3, figsize=(7.2, 4.4), layout="constrained", sharex=True, sharey="row")

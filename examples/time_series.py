@@ -66,7 +66,7 @@ names[[substrate, growing]] = 0, 1
 domains = names[labels]  # 0 substrate, 1 the variant that grows, 2 the one that shrinks
 
 # %%
-# Of the latents, the figure shows the one that tells the two variants apart.
+# Of the latents, the figure shows the one that separates the two variants.
 
 each = np.stack(maps, axis=1)  # channel, frame, row, col
 apart = [abs(z[domains == 1].mean() - z[domains == 2].mean()) / z.std() for z in each]
