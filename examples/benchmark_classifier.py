@@ -21,34 +21,36 @@ from sklearn.svm import SVC
 import phyvae
 from benchmark_domains import matching
 from benchmark_phantoms import Case, all_cases
-from phyvae.alignment.factors import features as without_phase
 
 BLOCK, FOLDS = 6, 4
 
 
 def features(grid: phyvae.PatchGrid, *, pixels: bool) -> np.ndarray:
     """Return what the classifier sees of each patch, one row each."""
-    patches = grid.patches.double().reshape(-1, *grid.patch_shape)
-    _, waves = without_phase(patches, patches)
-    flat = patches.flatten(1).numpy()
-    seen = [waves.numpy(), flat.mean(1)[:, None], flat.std(1)[:, None]] + [flat] * pixels
+    patches = grid.patches.double().reshape(-1, *grid.patch_shape).numpy()
+    taper = np.outer(*(np.hanning(n + 2)[1:-1] for n in grid.patch_shape))
+    waves = np.abs(np.fft.rfft2((patches - patches.mean((1, 2), keepdims=True)) * taper))
+    flat = patches.reshape(len(patches), -1)
+    seen = [waves.reshape(len(patches), -1), flat.mean(1)[:, None], flat.std(1)[:, None]] + [
+        flat
+    ] * pixels
     return np.concatenate(seen, axis=1)
 
 
-def told(case: Case, seed: int, patches: int = 36) -> tuple[np.ndarray, np.ndarray]:
+def predicted(case: Case, seed: int, patches: int = 36) -> tuple[np.ndarray, np.ndarray]:
     """Return the class predicted for every patch, and the truth; shape (rows, cols)."""
     data = case.data(seed, patches)
     scans = [features(grid, pixels=case.phase == "centred") for grid in (data.grid, data.again)]
     truth = data.truth.ravel()
     row, col = np.divmod(np.arange(len(truth)), data.grid.shape[1])
     fold = (row // BLOCK + 3 * (col // BLOCK)) % FOLDS
-    said = np.empty_like(truth)
+    found = np.empty_like(truth)
     for k in range(FOLDS):
         known = fold != k
         classifier = make_pipeline(StandardScaler(), PCA(40, random_state=0), SVC(C=3))
         classifier.fit(np.concatenate([scan[known] for scan in scans]), np.tile(truth[known], 2))
-        said[~known] = classifier.predict(scans[0][~known])
-    return said.reshape(data.grid.shape), data.truth
+        found[~known] = classifier.predict(scans[0][~known])
+    return found.reshape(data.grid.shape), data.truth
 
 
 def main() -> None:
@@ -65,7 +67,7 @@ def main() -> None:
             continue
         found = np.empty((given.seeds, 2))
         for seed in range(given.seeds):
-            said, truth = told(case, seed)
+            said, truth = predicted(case, seed)
             found[seed] = [
                 phyvae.adjusted_rand_index(labels, truth)
                 for labels in (said, median_filter(said, 3, mode="nearest"))

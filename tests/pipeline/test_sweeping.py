@@ -206,8 +206,8 @@ class TestRefusals:
             ({"model": model(0)}, TypeError, "must be a function of a seed"),
             ({"model": lambda seed: None}, TypeError, "returned an object of type NoneType"),
             ({"model": lambda seed: ShiftVAE((9, 9))}, ValueError, "the grid's patches"),
-            ({"lr": 0.0}, ValueError, "lr=0.0"),
-            ({"pixels": 2.0}, ValueError, "pixels=2.0"),
+            ({"lr": 0.0}, ValueError, "lr=0 must be > 0"),
+            ({"pixels": 2.0}, ValueError, "pixels=2 is a share"),
             ({"beta": lambda epoch: 1.0 - epoch}, ValueError, "beta=-1.0 at epoch 2"),
             ({"seed": 1}, TypeError, "seed belongs to Setting"),
             (

@@ -37,8 +37,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("settings", "named"),
         [
-            ({"lr": 0.0}, "lr=0.0"),
-            ({"pixels": 0.0}, "pixels=0.0"),
+            ({"lr": 0.0}, "lr=0 must be > 0"),
+            ({"pixels": 0.0}, "pixels=0 is a share"),
             ({"pixels": 1.5}, "pixels=1.5"),
             ({"batch_size": 0}, "batch_size=0"),
             ({"tile": 1}, "tile=1"),

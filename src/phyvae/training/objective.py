@@ -230,9 +230,10 @@ class PhysicsObjective(nn.Module):
 
     def _layout(self, batch: Batch) -> Layout:
         """Return the places of the patches whose map Ψ sees."""
-        if self.needs_map or self.physics is None:
+        if self.needs_map:
             return batch.layout
-        return Layout.square(len(batch.decoded))
+        count = len(batch.decoded)
+        return Layout((1, count)) if self.physics is None else Layout.square(count)
 
     def _gradient(
         self,
