@@ -147,7 +147,8 @@ def _metadata(header: bytes) -> dict[str, Any] | None:
 
 
 def _foreign(start: bytes) -> str:
-    if start.startswith((b"PK", b"\x80")):
+    # A zip file, or a pickle's protocol; the byte 0x80 alone may be the length of a header.
+    if start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return (
             "no checkpoint of phyvae's, but perhaps a pickle (torch.save), which can run any code "
             "when it is loaded; phyvae loads none. Load it where you trust it, and hand over "
