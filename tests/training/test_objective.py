@@ -276,8 +276,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "named"),
         [
-            ({"coupling": "sum"}, r"coupling='sum' must be one of \('balanced', 'product'"),
-            ({"strength": -1.0}, "strength=-1.0"),
+            ({"coupling": "sum"}, r"coupling='sum' must be one of 'balanced', 'product'"),
+            ({"strength": -1.0}, "strength=-1 must be >= 0"),
             ({"channels": []}, r"channels=\[\]"),
             ({"channels": [0, 0]}, r"channels=\[0, 0\]"),
             ({"channels": [-1]}, r"channels=\[-1\]"),

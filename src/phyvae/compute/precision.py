@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 import torch
 
+from .._checks import as_choice
+
 __all__ = ["Precision", "dtype_of", "has_bfloat16"]
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -20,8 +22,7 @@ def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
     device
         Where the training runs.
     """
-    if not isinstance(precision, str) or precision not in get_args(Precision):
-        raise ValueError(f"precision={precision!r} must be one of {get_args(Precision)}.")
+    as_choice(precision, "precision", get_args(Precision))
     half = has_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     return torch.bfloat16 if half else torch.float32
 

@@ -30,7 +30,7 @@ def pays(grid: PatchGrid) -> bool:
     It is where patches overlap much: from about 15 px on at step 1, and 30 px at step 2. Patches
     on sites are at no regular steps.
     """
-    if len(grid.patch_shape) == 1 or grid.mask is not None or grid.graph is not None:
+    if len(grid.patch_shape) == 1 or not grid.is_raster:
         return False
     (tall, rows), (wide, cols) = _blocks(grid)
     transforms = len(rows) * len(cols) + 1  # the last one stands for the weights

@@ -12,7 +12,7 @@ __all__ = ["add_cells", "corners_of", "on_sites"]
 
 def on_sites(grid: PatchGrid | None) -> bool:
     """Return whether the patches are those of sites (`PatchGrid.at`), not of a raster."""
-    return grid is not None and (grid.mask is not None or grid.graph is not None)
+    return grid is not None and not grid.is_raster
 
 
 def add_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any) -> Any:

@@ -1,6 +1,5 @@
 """The objective: the product (φ + β·KL)·(w + Ψ), and how its two factors are coupled."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
@@ -8,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .._checks import as_number, brief, is_integer
+from .._checks import as_choice, as_nonnegative, as_number, brief, is_integer
 from ..models import PatchModel
 from ..models.posterior import Posterior
 from ..patches.layout import Layout
@@ -87,15 +86,12 @@ class PhysicsObjective(nn.Module):
             raise TypeError(f"physics={physics!r} must be a PhysicsLoss, a callable or None.")
         if isinstance(physics, type):
             raise TypeError(f"physics={physics.__name__} is a class; pass {physics.__name__}().")
-        if not 0 <= as_number(w_max, "w_max") < math.inf:
-            raise ValueError(f"w_max={w_max} must be >= 0 and finite.")
+        as_nonnegative(w_max, "w_max")
         if not 0 <= as_number(w, "w") <= w_max:
             larger = f"; a larger w weakens the physics. If you mean it, pass w_max={w:g}"
             raise ValueError(f"w={w} must lie in [0, {w_max:g}]{larger if w > w_max else ''}.")
-        if not isinstance(coupling, str) or coupling not in get_args(Coupling):
-            raise ValueError(f"coupling={brief(coupling)} must be one of {get_args(Coupling)}.")
-        if not 0 <= as_number(strength, "strength") < math.inf:
-            raise ValueError(f"strength={strength} must be >= 0 and finite.")
+        as_choice(coupling, "coupling", get_args(Coupling))
+        as_nonnegative(strength, "strength")
         self.physics, self.w, self.coupling, self.strength = physics, w, coupling, strength
         self.w_max = w_max
         if isinstance(channels, int):
