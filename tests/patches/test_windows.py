@@ -3,7 +3,7 @@
 import torch
 from torch.testing import assert_close
 
-from phyvae.patches.windows import clamped, crop, random_corners, random_neighbours, windows_of
+from phyvae.patches.windows import clamped, crop, random_corners, windows_of
 
 IMAGE = torch.arange(40.0 * 50).reshape(40, 50)
 WINDOWS = windows_of(IMAGE, (6, 8))
@@ -35,15 +35,3 @@ def test_random_corners_are_uniform_and_depend_on_the_seed_alone():
     counts = torch.zeros(35, 43).index_put(tuple(corners.T), torch.ones(()), accumulate=True)
     assert counts.min() > 0
     assert 0.85 < float(counts.var() / counts.mean()) < 1.15  # a Poisson distribution
-
-
-def test_random_neighbours_lie_a_patch_away():
-    corners = random_corners(WINDOWS, 2000, generator())
-    others = random_neighbours(WINDOWS, corners, generator(1))
-    assert torch.equal(others, clamped(WINDOWS, others))
-    # In units of the patch, along either axis; less by rounding to pixels alone.
-    distance = ((others - corners).abs() / torch.tensor([6.0, 8.0])).square().sum(1).sqrt()
-    inner = ((corners >= 11) & (corners <= torch.tensor([23, 31]))).all(1)
-    assert inner.sum() > 100
-    assert distance[inner].min() > 0.9
-    assert distance.max() < 1.4

@@ -93,7 +93,7 @@ class TestThreads:
             seen.append((threading.get_ident(), torch.get_num_threads()))
             return epoch(*arguments)
 
-        monkeypatch.setattr("phyvae.training.trainer.run_epoch", noted)
+        monkeypatch.setattr("phyvae.pipeline.sweeping.run_epoch", noted)
         torch.set_num_threads(2)
         try:
             swept({"a": None, "b": None, "c": None}, epochs=1)
@@ -225,7 +225,7 @@ class TestRefusals:
             return start(seed)
 
         monkeypatch.setattr(
-            "phyvae.training.trainer.run_epoch", lambda *_: pytest.fail("it trained")
+            "phyvae.pipeline.sweeping.run_epoch", lambda *_: pytest.fail("it trained")
         )
         own = "model" in arguments
         with pytest.raises(error, match=match):

@@ -85,8 +85,8 @@ class ScoreField:
     def neighbours(self, corners: Corners, generator: torch.Generator) -> Corners:
         """Sample for each window another one at 1 to 1.3 patch sizes in a random direction.
 
-        The two share no pixel. If the second would leave the crop, the opposite direction is
-        taken; in a crop of less than two patches the two overlap.
+        The two share no pixel, or along diagonals the corner. If the second would leave the
+        crop, the opposite direction is taken; in a crop of less than two patches the two overlap.
         """
         random = torch.rand(2, len(corners), generator=generator, device=corners.device)
         angle = 2 * torch.pi * random[0]

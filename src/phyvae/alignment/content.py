@@ -100,9 +100,9 @@ def train_content(
     encoder, generator = loss.encoder, loss.generator
     model = encoder.model
     kept = min(model.latent_dim, len(factors.autocorrelations))
-    scale = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.grid)
+    scale = torch.from_numpy(factors.autocorrelations[:kept]).clamp(min=0).sqrt().to(model.like)
     first, second = loss.pairs(_POOL)
-    displacement = (second - first)[:, 1:].to(model.grid)
+    displacement = (second - first)[:, 1:].to(model.like)
     scores = [loss.scores(corners) for corners in (first, second)]
     targets = [
         factors(torch.cat(features(loss.scores.neighbours(corners, generator)), 1))[:, :kept]

@@ -163,7 +163,7 @@ def align(
     total = steps + content_steps + decoder_steps
     silent = not progress or rank() > 0
     with one_thread(), tqdm(total=total, disable=silent, unit="step") as bar:
-        components = principal_components(here, model.grid, generator)
+        components = principal_components(here, model.like, generator)
         scores = score_field(here, components, generator)
         encoder = score_encoder(model, components, generator)
         loss = ShiftLoss(encoder, scores, generator, reach)
@@ -177,7 +177,7 @@ def align(
             autocorrelations = factors.autocorrelations
             share = train_content(loss, features, factors, pairs, content_steps, lr, bar.update)
         encoder.to_pixels()
-        train_decoder(model, here.windows.to(model.grid), decoder_steps, lr, generator, bar.update)
+        train_decoder(model, here.windows.to(model.like), decoder_steps, lr, generator, bar.update)
     return Alignment(share, autocorrelations)
 
 

@@ -1,7 +1,5 @@
 """Windows of an image: crops of the patch size at any pixel, not only at the grid's steps."""
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,7 +10,6 @@ __all__ = [
     "clamped",
     "crop",
     "random_corners",
-    "random_neighbours",
     "windows_of",
 ]
 
@@ -43,18 +40,3 @@ def clamped(windows: Windows, corners: Corners) -> Corners:
 def crop(windows: Windows, corners: Corners) -> Float[Tensor, "n height width"]:
     """Return copies of the windows at some corners."""
     return windows[tuple(corners.T)]
-
-
-def random_neighbours(windows: Windows, corners: Corners, generator: torch.Generator) -> Corners:
-    """Sample for each window another one at 1 to 1.3 patch sizes in a random direction.
-
-    The two share no pixel, or along diagonals the corner. If the second would leave the image, the
-    opposite direction is taken; in an image of less than two patches the two overlap.
-    """
-    random = torch.rand(2, len(corners), generator=generator, device=corners.device)
-    angle, size = 2 * math.pi * random[0], corners.new_tensor(windows.shape[2:])
-    step = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
-    offset = (step * size).round().long()
-    there = corners + offset
-    outside = there != clamped(windows, there)
-    return clamped(windows, torch.where(outside, corners - offset, there))

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Unpack
+from typing import Any, Unpack
 
 from torch import nn
 from tqdm.auto import tqdm
@@ -14,7 +14,10 @@ from ..compute import processes
 from ..compute.threads import in_threads
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
+from ..training.checkpoints import described_call
 from ..training.collapse import STANDS_OUT, CollapsedMapsWarning, advice_on, signals
+from ..training.grids import grids_to_train
+from ..training.loop import run_epoch
 from ..training.objective import PhysicsObjective
 from ..training.refusals import NonFiniteLossError
 from ..training.schedules import Beta, as_schedule
@@ -151,12 +154,16 @@ def sweep(
         for name, setting in named.items()
     }
     found = Sweep(grid, trainers)
+    for name, each in trainers.items():
+        with _stopping(found, name):
+            grids_to_train(each.model, each.objective, grid)
+    call = described_call([grid], beta, steps_per_epoch)
     try:
         with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
             for epoch in range(epochs):
                 now = {n: betas[n][epoch] for n in named if n not in found.stopped}
                 if now:
-                    _epoch(found, now, steps_per_epoch)
+                    _epoch(found, now, steps_per_epoch, call)
                 for name in now.keys() & found.stopped.keys():
                     why = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
                     warnings.warn(why, StoppedSettingWarning, stacklevel=2)
@@ -167,13 +174,15 @@ def sweep(
     return found
 
 
-def _epoch(found: Sweep, betas: Mapping[str, float], steps: int | None) -> None:
+def _epoch(
+    found: Sweep, betas: Mapping[str, float], steps: int | None, call: dict[str, Any]
+) -> None:
     """Train each setting for an epoch; those that cannot go on become `stopped`."""
 
     def train(name: str) -> None:
         with _stopping(found, name):
-            one = found.trainers[name]
-            one.step(found.grid, scale_factor=betas[name], steps_per_epoch=steps)
+            state, beta = found.trainers[name].state, betas[name]
+            run_epoch(state, [found.grid], beta, steps, call | {"beta": repr(beta)})
 
     models = [found.trainers[name].model for name in betas]
     if all(one.trains_in_threads and one.like.device.type == "cpu" for one in models):
