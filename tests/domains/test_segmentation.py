@@ -111,6 +111,13 @@ class TestEveryMethod:
         np.testing.assert_array_equal(segment(line.T, method=method), np.transpose(expected))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_labels_are_in_the_order_of_the_means_of_the_first_map(seed):
+    truth = np.repeat([[2, 0, 3, 1]], 5, axis=1).repeat(12, axis=0)
+    maps = np.stack([noisy(truth), noisy(-truth, seed=1)])
+    np.testing.assert_array_equal(segment(maps, 4, seed=seed), truth)
+
+
 class TestRefusals:
     def test_an_unknown_method_is_refused_and_the_valid_ones_listed(self, domains):
         with pytest.raises(ValueError, match=r"'kmeans'.*'chan_vese', 'gmm', 'otsu'"):
