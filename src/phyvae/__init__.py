@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
+    from .patches.suggesting import Suggestion as Suggestion
+    from .patches.suggesting import suggest as suggest
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
     from .physics import AreaFractions as AreaFractions
@@ -71,7 +73,12 @@ if TYPE_CHECKING:
     from .refinement.refined import Refined as Refined
     from .refinement.refining import refine as refine
     from .saving.sealed import CheckpointError as CheckpointError
+    from .scans.cell import UnitCell as UnitCell
+    from .scans.cell import unit_cell as unit_cell
+    from .scans.intensities import IntensityRangeWarning as IntensityRangeWarning
     from .scans.spacing import lattice_spacing as lattice_spacing
+    from .scans.surveying import Survey as Survey
+    from .scans.surveying import survey as survey
     from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .training.history import History as History
     from .training.loading import load_trainer as load_trainer
@@ -92,13 +99,17 @@ _HOME = {
     "domains.counting": ["count_domains"],
     "patches.graph": ["SiteGraph"],
     "training.history": ["History"],
+    "scans.cell": ["UnitCell", "unit_cell"],
+    "scans.intensities": ["IntensityRangeWarning"],
     "scans.spacing": ["lattice_spacing"],
+    "scans.surveying": ["Survey", "survey"],
     "domains.metrics": ["adjusted_rand_index", "match_labels", "mean_iou"],
     "models": ["PatchModel", "Posterior", "ShiftVAE", "adapt", "load_model"],
     "training.objective": ["PhysicsObjective"],
     "training.parts": ["ObjectiveParts"],
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
+    "patches.suggesting": ["Suggestion", "suggest"],
     "phantoms": [],
     "physics": [
         "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
+from ..scans.flaws import flaws_of
 from ..scans.intensities import as_scan
 from ..scans.spacing import lattice_spacing
 
@@ -77,7 +78,7 @@ def find_sites(
     from scipy.ndimage import gaussian_laplace
     from skimage.feature import blob_dog, blob_log
 
-    values = as_scan(image).astype(np.float64)
+    values = flaws_of(as_scan(image).astype(np.float64)).repaired
     as_choice(method, "method", ("log", "dog"))
     sign = -1 if as_flag(dark, "dark") else 1
     side = min(values.shape)

@@ -1,10 +1,10 @@
-"""The spacing of an image's lattice planes, from its power spectrum."""
+"""The spacing of an image's strongest lattice planes."""
 
 from typing import Any
 
-import numpy as np
-
-from .intensities import as_scan
+from .cell import unit_cell
+from .levelling import levelled
+from .planes import strongest_planes
 
 __all__ = ["lattice_spacing"]
 
@@ -12,11 +12,10 @@ __all__ = ["lattice_spacing"]
 def lattice_spacing(image: Any) -> float:
     r"""Return the spacing of the strongest lattice planes of an image, px.
 
-    It is the period of the highest peak in the power spectrum, periods from 3 px to an eighth of
-    the image's shorter side. A square lattice of constant :math:`a` has planes of spacing
-    :math:`a` or, with a second atom in the middle of its cell, often strongest
-    :math:`a / \sqrt 2`; a hexagonal one :math:`a \sqrt 3 / 2`. Patches of two to three spacings
-    hold a unit cell.
+    Of the widest planes of its `unit_cell` it is that with the highest peak in the power spectrum.
+    A square lattice of constant :math:`a` has planes of spacing :math:`a` or, with a second atom
+    in the middle of its cell, often strongest :math:`a / \sqrt 2`; a hexagonal one
+    :math:`a \sqrt 3 / 2`. Patches of two to three spacings hold a unit cell.
 
     Parameters
     ----------
@@ -26,13 +25,7 @@ def lattice_spacing(image: Any) -> float:
     Raises
     ------
     ValueError
-        If no peak stands out: the highest is less than 50 times the median of its ring of
-        equal wavelengths, which white noise hardly reaches.
-
-    Notes
-    -----
-    The image is weighted with a Hann window, and the peak's place refined between frequencies by
-    a parabola through the logarithms of its neighbours.
+        If the image has no unit cell: noise, scan lines, one set of fringes.
 
     Examples
     --------
@@ -41,29 +34,4 @@ def lattice_spacing(image: Any) -> float:
     >>> round(phyvae.lattice_spacing(phantom.image) * 2**0.5, 1)
     12.0
     """
-    values = as_scan(image).astype(np.float64)
-    if min(values.shape) < 32:
-        raise ValueError(f"image has shape {values.shape}, but must be at least 32 x 32 px.")
-    window = np.outer(*(np.hanning(n) for n in values.shape))
-    power = np.abs(np.fft.fft2((values - values.mean()) * window)) ** 2
-    frequencies = [np.fft.fftfreq(n) for n in values.shape]
-    distance = np.hypot(frequencies[0][:, None], frequencies[1])
-    allowed = (distance > 8 / min(values.shape)) & (distance < 1 / 3)
-    peak = np.unravel_index(np.where(allowed, power, 0).argmax(), power.shape)
-    ring = np.abs(distance / distance[peak] - 1) < 0.2
-    if power[peak] < 50 * np.median(power[ring]):
-        raise ValueError(
-            "image shows no lattice: no peak of its power spectrum stands out at periods from 3 "
-            f"to {min(values.shape) / 8:.0f} px; give the patch size by hand."
-        )
-    refined = [
-        (k[i] + _offset(np.roll(power, 1 - i, axis).take(j, 1 - axis)[:3]) / len(k))
-        for axis, (k, i, j) in enumerate(zip(frequencies, peak, reversed(peak), strict=True))
-    ]
-    return float(1 / np.hypot(*refined))
-
-
-def _offset(around: np.ndarray) -> float:
-    """Return where the parabola through three logarithms peaks, in samples from the middle."""
-    left, middle, right = np.log(around)
-    return float((left - right) / (2 * (left - 2 * middle + right)))
+    return strongest_planes(levelled(image), unit_cell(image).vectors)

@@ -1,0 +1,268 @@
+"""The unit cell of an image, from its autocorrelation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from .autocorrelation import Autocorrelation
+from .levelling import levelled
+from .planes import repeats
+
+__all__ = ["UnitCell", "unit_cell"]
+
+_HIGH = 0.8  # of the highest peak: as high are those of lattice vectors, at least
+_HIGHER = 0.02  # by which the peak of a multiple is higher, where a vector is none of the lattice
+_LINES = 0.01  # of the variance: as little is no hum, and as little beside it no lattice
+_SIGMAS = 3.0  # of noise, between two peaks
+_SHORTEST = 3.0  # px
+_FEW = 16  # cells in the image
+_ALONG = 3  # cells along either axis
+
+
+@dataclass(frozen=True, eq=False)
+class UnitCell:
+    """Unit cell of an image: two lattice vectors, shortest of their lattice.
+
+    Attributes
+    ----------
+    vectors : ndarray
+        Lattice vectors ((y, x), (y, x)), px, shape (2, 2), a reduced basis: the first leads
+        downwards, the second to the right. Of a superlattice its own, longer ones.
+    stds : ndarray
+        Standard deviations of their components, px, shape (2, 2).
+    doubt : str or None
+        Why they may be wrong: few cells, or two lattices in the image; else ``None``.
+    """
+
+    vectors: Float[np.ndarray, "2 2"]
+    stds: Float[np.ndarray, "2 2"]
+    doubt: str | None = None
+
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """Lengths of the two vectors, px."""
+        first, second = np.hypot(*self.vectors.T)
+        return float(first), float(second)
+
+    @property
+    def angle(self) -> float:
+        """Angle between the two vectors, degrees, 60 to 120."""
+        cosine = self.vectors[0] @ self.vectors[1] / np.prod(self.lengths)
+        return float(np.degrees(np.arccos(cosine)))
+
+    @property
+    def area(self) -> float:
+        """Area of the cell, px²."""
+        return float(abs(np.linalg.det(self.vectors)))
+
+
+def unit_cell(image: Any) -> UnitCell:
+    r"""Return the unit cell of an image, superlattices included.
+
+    Lattice vectors are displacements by which the image repeats: peaks of its autocorrelation at
+    least 0.8 times as high as the highest. Where atoms differ a little, half a cell is such a
+    displacement, too; but twice it is a better one. So a displacement is a lattice vector if its
+    double and its triple have no higher peak. The shortest of these and the shortest in another
+    direction are the cell.
+
+    Parameters
+    ----------
+    image
+        One scan, shape (height, width), any real dtype, at least 32 px either way. Rows are not
+        taken for a lattice: hot and dead ones are replaced by their neighbours, hum is ignored
+        where the image has a lattice without the means of its rows and columns.
+
+    Returns
+    -------
+    UnitCell
+        Two vectors with their standard deviations, and the doubt: halves of the image with
+        different lattices, or fewer than 16 cells in it, or than 3 along an axis.
+
+    Raises
+    ------
+    ValueError
+        If no two directions of the image repeat: white noise, scan lines, fringes.
+
+    Notes
+    -----
+    The image is clipped to percentiles 0.5 to 99.5, smoothed (standard deviation 1 px), and freed
+    of its background (Gaussian of 1/16 of the image). The vectors are fitted to the peaks up to
+    three cells away. Two sets of planes of the cell must have 50 times the median power at equal
+    wavelengths.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> cell = phyvae.unit_cell(phyvae.phantoms.bfo(lattice=12.0, seed=0).image)
+    >>> cell.vectors.round(1) + 0.0
+    array([[12.,  0.],
+           [ 0., 12.]])
+    """
+    values = levelled(image)
+    parts = {name: cell for name, part in _halves(values) if (cell := _cell_of(part))}
+    whole = _cell_of(values)
+    apart = _different(parts)
+    if apart is not None:
+        best = parts[min(apart, key=lambda name: parts[name].area)]
+        both = " and ".join(f"{_shown(parts[name])} in the {name} half" for name in apart)
+        doubt = f"the image holds two lattices: {both}; crop it to one of them"
+        return UnitCell(best.vectors, best.stds, doubt)
+    if whole is None:
+        raise ValueError(
+            "image shows no lattice: no two directions repeat with periods of 3 px to half the "
+            "image; give lengths by hand."
+        )
+    cells = values.size / whole.area
+    along = float((values.shape / np.abs(whole.vectors).max(0)).min())
+    if cells >= _FEW and along >= _ALONG:
+        return whole
+    few = f"only {cells:.0f}" if cells < _FEW else f"only {along:.1f} along one axis"
+    doubt = f"of cells of {_shown(whole)} the image holds {few}; take a larger one"
+    return UnitCell(whole.vectors, whole.stds, doubt)
+
+
+def _halves(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    height, width = values.shape
+    if height >= 64:
+        yield from (("upper", values[: height // 2]), ("lower", values[height // 2 :]))
+    if width >= 64:
+        yield from (("left", values[:, : width // 2]), ("right", values[:, width // 2 :]))
+
+
+def _cell_of(values: np.ndarray) -> UnitCell | None:
+    """Return the cell of an image, if it has one: that of its lines only if they agree with it."""
+    values = values - values.mean()
+    centred = values - values.mean(1, keepdims=True) - values.mean(0)
+    found = _repeated(values)
+    if not _LINES < centred.var() / values.var() < 1 - _LINES:
+        return found
+    without = _repeated(centred)
+    if without is None or (found is not None and _contains(without.vectors, found.vectors, 0.05)):
+        return found
+    return without
+
+
+def _repeated(values: np.ndarray) -> UnitCell | None:
+    """Return the cell by which an image of mean 0 repeats, if two sets of its planes stand out."""
+    correlation = Autocorrelation.of(values)
+    vectors = _shortest(correlation)
+    if vectors is None:
+        return None
+    vectors, stds = _fitted(correlation, _reduced(vectors))
+    if not repeats(values, vectors):
+        return None
+    return UnitCell(vectors, stds)
+
+
+def _shortest(correlation: Autocorrelation) -> Float[np.ndarray, "2 2"] | None:
+    """Return the shortest lattice vector and the shortest one in another direction."""
+    heights, distances = correlation.heights, np.hypot(*correlation.peaks.T)
+    inner = (np.abs(correlation.peaks) <= np.multiply(correlation.shape, 0.5)).all(1)
+    allowed = (distances > _SHORTEST) & (heights > 0)
+    if not (allowed & inner).any():
+        return None
+    best = int(np.where(allowed & inner, heights, 0).argmax())
+    highest = float(heights[best])
+    noise = _SIGMAS * correlation.deviation(correlation.peaks[best], highest)
+    allowed &= heights >= _HIGH * highest - noise
+    first = None
+    for index in np.flatnonzero(allowed)[np.argsort(distances[allowed], kind="stable")]:
+        vector = correlation.peaks[index]
+        if first is not None and abs(_cross(first, vector)) < 0.35:
+            continue
+        if not _is_translation(correlation, index, highest):
+            continue
+        if first is not None:
+            return np.stack([first, vector])
+        first = vector
+    return None
+
+
+def _is_translation(correlation: Autocorrelation, index: int, highest: float) -> bool:
+    """Whether the double and the triple of a peak's displacement have no higher peak."""
+    vector, height = correlation.peaks[index], correlation.heights[index]
+    length2 = vector @ vector
+    for multiple in (2, 3):
+        there = multiple * vector
+        if not correlation.holds(there):
+            break
+        other = correlation.nearest(there, max(2.5, 0.1 * length2**0.5))
+        # Of few cells, one that is disordered counts.
+        cells = np.prod(correlation.shape - np.abs(there)) / length2
+        allowed = (1 + _HIGHER + 1 / cells) * height
+        allowed += _SIGMAS * correlation.deviation(there, highest)
+        if other is not None and correlation.heights[other] > allowed:
+            return False
+    return True
+
+
+def _cross(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the sine of the angle between two vectors."""
+    area = first[0] * second[1] - first[1] * second[0]
+    return float(area / np.hypot(*first) / np.hypot(*second))
+
+
+def _reduced(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
+    """Return the shortest basis of a lattice (Lagrange), downwards and to the right."""
+    short, long = sorted(vectors, key=lambda vector: float(vector @ vector))
+    while True:
+        long = long - round(float(short @ long / (short @ short))) * short
+        if long @ long >= 0.999 * (short @ short):
+            break
+        short, long = long, short
+    down, right = sorted((short, long), key=lambda v: float(-abs(v[0]) / np.hypot(*v)))
+    return np.stack([down * (-1 if down[0] < 0 else 1), right * (-1 if right[1] < 0 else 1)])
+
+
+def _fitted(
+    correlation: Autocorrelation, vectors: Float[np.ndarray, "2 2"]
+) -> tuple[Float[np.ndarray, "2 2"], Float[np.ndarray, "2 2"]]:
+    """Return vectors fitted to the peaks at up to three of each, and their deviations, px."""
+    every = np.mgrid[-3:4, -3:4].reshape(2, -1).T
+    every = every[np.argsort(np.hypot(*(every @ vectors).T), kind="stable")][1:]
+    reach = 0.2 * np.hypot(*vectors.T).min()
+    deviations = np.full(2, np.nan)
+    for count in (8, 24, 48):  # the nearest first: their fit predicts the others
+        places, steps = [], []
+        for step in every[:count]:
+            index = correlation.nearest(step @ vectors, max(1.5, reach))
+            if index is not None and correlation.holds(step @ vectors):
+                places.append(correlation.peaks[index])
+                steps.append(step)
+        design = np.array(steps)
+        if len(design) < 4 or np.linalg.matrix_rank(design) < 2:
+            break
+        vectors, *_ = np.linalg.lstsq(design, np.array(places), rcond=None)
+        freedom = max(1, len(design) // 2 - 2)  # opposite peaks are one
+        residual = (((design @ vectors - places) ** 2).sum(0) / 2 / freedom) ** 0.5
+        deviations = np.linalg.inv(design.T @ design / 2).diagonal() ** 0.5
+        stds = deviations[:, None] * residual
+    else:
+        return vectors, stds
+    return vectors, np.full((2, 2), np.nan) if np.isnan(deviations).any() else stds
+
+
+def _different(parts: dict[str, UnitCell]) -> tuple[str, str] | None:
+    """Return two opposite halves of which neither lattice contains the other's vectors."""
+    for pair in (("upper", "lower"), ("left", "right")):
+        if all(name in parts for name in pair):
+            one, two = (parts[name].vectors for name in pair)
+            # Drift distorts scans: a quarter of a cell.
+            if not _contains(one, two, 0.25) and not _contains(two, one, 0.25):
+                return pair
+    return None
+
+
+def _contains(
+    lattice: Float[np.ndarray, "2 2"], vectors: Float[np.ndarray, "2 2"], tolerance: float
+) -> bool:
+    """Whether vectors lie on a lattice, to a share of a cell."""
+    steps = vectors @ np.linalg.inv(lattice)
+    return bool((np.abs(steps - steps.round()) < tolerance).all())
+
+
+def _shown(cell: UnitCell) -> str:
+    return f"{cell.lengths[0]:.1f} x {cell.lengths[1]:.1f} px"

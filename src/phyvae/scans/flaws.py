@@ -1,0 +1,85 @@
+"""Rows, columns and pixels without a measurement: dead, hot, or of another level."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+__all__ = ["Flaws", "filled", "flaws_of"]
+
+_FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
+_FLAT = 0.02  # of the usual range within a line: less is dead
+
+
+@dataclass(frozen=True, eq=False)
+class Flaws:
+    """Lines and pixels of an image that hold no measurement, and the image without them.
+
+    Attributes
+    ----------
+    rows, columns
+        Indices of dead and hot lines, ascending.
+    pixels
+        Dead and hot pixels elsewhere, (y, x), shape (n, 2).
+    repaired
+        The image with all of these replaced by their neighbours.
+    """
+
+    rows: Int[np.ndarray, " r"]
+    columns: Int[np.ndarray, " c"]
+    pixels: Int[np.ndarray, "n 2"]
+    repaired: Float[np.ndarray, "height width"]
+
+
+def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
+    """Find dead and hot rows, columns and pixels.
+
+    A line is one whose median is off those of the lines around by more than five times as much as
+    95 % of the lines, and by more than the contrast of the image; or one that is nearly constant.
+    A pixel is one that is off the median of its 3 x 3 neighbourhood by more than five times as
+    much as 99 % of the pixels.
+    """
+    from scipy.ndimage import median_filter
+
+    low, middle, high = np.percentile(values, [16, 50, 84])
+    contrast = high - low
+    rows, columns = (_lines(one, contrast) for one in (values, values.T))
+    bad = np.zeros(values.shape, bool)
+    bad[rows] = bad[:, columns] = True
+    repaired = filled(values, bad)
+    residual = np.abs(repaired - median_filter(repaired, 3, mode="reflect"))
+    usual = np.percentile(residual, 99)
+    hot = (residual > _FAR * usual) & ~bad & (usual > 0)
+    return Flaws(rows, columns, np.argwhere(hot), filled(repaired, hot))
+
+
+def filled(
+    values: Float[np.ndarray, "height width"], missing: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, "height width"]:
+    """Replace missing pixels by a mean of their neighbours, of a width that finds some."""
+    from scipy.ndimage import gaussian_filter
+
+    values, missing = values.copy(), missing.copy()
+    width = 1.0
+    while missing.any() and not missing.all():
+        known = (~missing).astype(np.float64)
+        offset = values[~missing].mean()
+        weight = gaussian_filter(known, width)
+        mean = gaussian_filter(np.where(missing, 0, values - offset), width)
+        found = missing & (weight > 0.05)
+        values[found] = mean[found] / weight[found] + offset
+        missing &= ~found
+        width *= 2
+    return values
+
+
+def _lines(values: np.ndarray, contrast: float) -> Int[np.ndarray, " n"]:
+    """Return the rows that are constant, or of another level than the rows around."""
+    from scipy.ndimage import median_filter
+
+    spread = np.subtract(*np.percentile(values, [95, 5], axis=1))
+    levels = np.median(values, axis=1)
+    off = np.abs(levels - median_filter(levels, 9, mode="reflect"))
+    far = off > np.maximum(_FAR * np.percentile(off, 95), contrast)
+    rows: np.ndarray = np.flatnonzero(far | (spread <= _FLAT * np.median(spread)))
+    return rows

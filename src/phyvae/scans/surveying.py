@@ -1,0 +1,186 @@
+"""Survey of a scan: what of it is specimen, and what is dead, hot, residue or vacuum."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from .cell import UnitCell, unit_cell
+from .flaws import filled, flaws_of
+from .intensities import as_scan
+
+__all__ = ["Survey", "survey"]
+
+_UNUSUAL = 6.0  # robust standard deviations of the local mean
+_BRIGHT = 1.5  # standard deviations of the image within a cell
+_QUIET = 0.25  # of the median: local contrast, and local repetition, of vacuum
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Survey:
+    """What of a scan is specimen.
+
+    Attributes
+    ----------
+    mask : ndarray
+        True where a pixel shows the specimen, shape (height, width): no flaw, residue or vacuum.
+    repaired : ndarray
+        The image with flaws replaced by their neighbourhood, float64, shape (height, width).
+    noise : float
+        Standard deviation of the noise of a pixel, in the units of the image.
+    limits : tuple of float
+        Percentiles 1 and 99 of the repaired image, without residue and vacuum.
+    rows, columns : ndarray
+        Indices of dead and hot lines.
+    pixels : ndarray
+        Dead and hot pixels elsewhere, (y, x), shape (n, 2).
+    residue, vacuum : ndarray
+        True where dirt covers the specimen, and where there is none, shape (height, width).
+    cell : UnitCell or None
+        The unit cell, if the image has one; without it no vacuum is found.
+    """
+
+    mask: Bool[np.ndarray, "height width"]
+    repaired: Float[np.ndarray, "height width"]
+    noise: float
+    limits: tuple[float, float]
+    rows: Int[np.ndarray, " r"]
+    columns: Int[np.ndarray, " c"]
+    pixels: Int[np.ndarray, "n 2"]
+    residue: Bool[np.ndarray, "height width"]
+    vacuum: Bool[np.ndarray, "height width"]
+    cell: UnitCell | None
+
+    def __repr__(self) -> str:
+        shares = {"residue": self.residue.mean(), "vacuum": self.vacuum.mean()}
+        found = [f"{name}={100 * share:.1f} %" for name, share in shares.items() if share]
+        counts = {"rows": self.rows, "columns": self.columns, "pixels": self.pixels}
+        found += [f"{len(one)} {name}" for name, one in counts.items() if len(one)]
+        return f"Survey(noise={self.noise:.3g}, {', '.join(found) or 'no flaw'})"
+
+
+def survey(image: Any) -> Survey:
+    """Find what of a scan is no specimen: dead and hot rows, columns, pixels; residue; vacuum.
+
+    **Rows and columns** are dead where they are nearly constant, hot where their median is off
+    those around by more than the image's contrast and than five times what 95 % of them are.
+    **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
+    are. **Residue** is where the mean over a cell is brighter than the median of these means by
+    six robust standard deviations, and somewhere by 1.5 times the contrast within a cell: a
+    second material, or a slope, widens the first and is not found. **Vacuum** is where the
+    variance within a cell, less that of noise, is below a quarter of its median, and somewhere,
+    over four cells, so is the correlation at the lattice vectors.
+
+    Parameters
+    ----------
+    image
+        One scan, shape (height, width), any real dtype, at least 9 px either way.
+
+    Returns
+    -------
+    Survey
+        ``PatchGrid(found.repaired, size, mask=found.mask)`` leaves the rest out.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> image = phyvae.phantoms.bfo(shape=(200, 200), seed=0).image.copy()
+    >>> image[20], image[90, 60] = 0, 50
+    >>> phyvae.survey(image)
+    Survey(noise=0.0514, 1 rows, 1 pixels)
+    """
+    values = as_scan(image).astype(np.float64)
+    if min(values.shape) < 9:
+        raise ValueError(f"image has shape {values.shape}, but must be at least 9 x 9 px.")
+    flaws = flaws_of(values)
+    noise = _noise(flaws.repaired)
+    cell = _cell_of(flaws.repaired)
+    width = min(values.shape) / 16 if cell is None else cell.area**0.5
+    smooth = _mean(flaws.repaired, 1.0)
+    smooth = smooth - _mean(smooth, width)
+    vacuum = _vacuum(smooth, cell, noise)
+    residue = _residue(flaws.repaired, smooth, width, vacuum)
+    specimen = ~(vacuum | residue)
+    low, high = np.percentile(flaws.repaired[specimen], [1, 99])
+    mask = specimen.copy()
+    mask[flaws.rows] = mask[:, flaws.columns] = False
+    mask[tuple(flaws.pixels.T)] = False
+    return Survey(
+        mask,
+        flaws.repaired,
+        noise,
+        (float(low), float(high)),
+        flaws.rows,
+        flaws.columns,
+        flaws.pixels,
+        residue,
+        vacuum,
+        cell,
+    )
+
+
+def _noise(values: np.ndarray) -> float:
+    """Return the noise of a pixel from second differences along both axes (Immerkaer 1996)."""
+    second = np.diff(np.diff(values, 2, 0), 2, 1)
+    return float(np.median(np.abs(second)) / 0.6745 / 6)
+
+
+def _cell_of(values: np.ndarray) -> UnitCell | None:
+    try:
+        return unit_cell(values)
+    except ValueError:
+        return None
+
+
+def _mean(values: np.ndarray, width: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    mean: np.ndarray = gaussian_filter(values, width, mode="reflect")
+    return mean
+
+
+def _vacuum(
+    smooth: np.ndarray, cell: UnitCell | None, noise: float
+) -> Bool[np.ndarray, "height width"]:
+    """Return where no contrast is left, around a place where nothing repeats either."""
+    if cell is None:
+        return np.zeros(smooth.shape, bool)
+    width = cell.area**0.5
+    variance = _mean(smooth**2, width)
+    products = [
+        np.roll(smooth, sign * vector, (0, 1)) * smooth
+        for vector in np.round(cell.vectors).astype(int)
+        for sign in (1, -1)
+    ]
+    repetition = np.max([_mean(product, width) for product in products], axis=0)
+    coherence = repetition / np.maximum(variance, np.finfo(float).tiny)
+    # White noise that was smoothed by 1 px keeps 1 / 4 pi of its variance.
+    contrast = variance - noise**2 / (4 * np.pi)
+    quiet = contrast < _QUIET * np.median(contrast)
+    alone = coherence < _QUIET * np.median(coherence)
+    return _around(quiet, quiet & alone, 4 * cell.area)
+
+
+def _residue(
+    values: np.ndarray, smooth: np.ndarray, width: float, vacuum: Bool[np.ndarray, "height width"]
+) -> Bool[np.ndarray, "height width"]:
+    """Return where the local mean is far above its usual values, around a very bright place."""
+    level = _mean(filled(values, vacuum), width / 2)
+    low, middle = np.percentile(level[~vacuum], [16, 50])
+    contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
+    bright = level > middle + _UNUSUAL * (middle - low)
+    return _around(bright, bright & (level > middle + _BRIGHT * contrast), width**2 / 4)
+
+
+def _around(
+    region: Bool[np.ndarray, "height width"], core: Bool[np.ndarray, "height width"], area: float
+) -> Bool[np.ndarray, "height width"]:
+    """Return the connected regions that hold a core of at least an area, px²."""
+    from scipy.ndimage import label
+
+    regions, _ = label(region)
+    sizes = np.bincount(regions[core], minlength=regions.max() + 1)
+    sizes[0] = 0
+    kept: np.ndarray = sizes[regions] >= area
+    return kept
