@@ -144,13 +144,15 @@ def as_maps(
     return array, patches
 
 
-def as_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "rows cols"]:
-    """Check that a mask has a bool for each cell."""
+def as_mask(
+    mask: Any, shape: tuple[int, ...], what: str = "True where a cell holds a patch: grid.mask"
+) -> Bool[np.ndarray, "rows cols"]:
+    """Check that a mask has a bool for each cell, or for each pixel."""
     array = as_array(mask, "mask")
     if array.dtype != bool or array.shape != tuple(shape):
         raise ValueError(
             f"mask of shape {array.shape} and dtype {array.dtype} must be bools of shape "
-            f"{tuple(shape)}, True where a cell holds a patch: grid.mask."
+            f"{tuple(shape)}, {what}."
         )
     return array
 

@@ -5,12 +5,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from ..models.sliding import first_layer
 from ..patches.grid import PatchGrid
+from ..patches.masking import mostly
 from ..patches.windows import crop, random_corners
 
 __all__ = [
@@ -62,13 +63,20 @@ class ScoreField:
         the window's pixels.
     patch_shape
         (height, width) of a window, px.
+    shown
+        Which windows show the specimen by half, of an image with a mask: only these are sampled.
     """
 
     scores: Float[Tensor, "crops ys xs columns"]
     patch_shape: tuple[int, ...]
+    shown: Bool[Tensor, "crops ys xs"] | None = None
 
     def random(self, count: int, generator: torch.Generator) -> Corners:
         """Sample windows uniformly, with replacement."""
+        if self.shown is not None:
+            places = self.shown.nonzero().to(generator.device)
+            device = generator.device
+            return places[torch.randint(len(places), (count,), generator=generator, device=device)]
         shape = torch.tensor(self.scores.shape[:3], device=generator.device)
         random = torch.rand(count, 3, generator=generator, device=generator.device)
         return (random * shape).long().minimum(shape - 1)
@@ -93,7 +101,10 @@ class ScoreField:
         step = torch.stack([angle.sin(), angle.cos()], 1) * (1 + 0.3 * random[1])[:, None]
         offset = (step * corners.new_tensor(self.patch_shape)).round().long()
         there = torch.cat([corners[:, :1], corners[:, 1:] + offset], 1)
-        outside = (there != self.clamped(there)).any(1, keepdim=True)
+        inside = self.clamped(there)
+        outside = (there != inside).any(1, keepdim=True)
+        if self.shown is not None:
+            outside |= ~self.shown[tuple(inside.T)][:, None]
         return self.moved(corners, torch.where(outside, -offset, offset))
 
     def __call__(self, corners: Corners) -> Float[Tensor, "n columns"]:
@@ -105,7 +116,11 @@ class ScoreField:
 def principal_components(grid: PatchGrid, like: Tensor, generator: torch.Generator) -> Components:
     """Return the strongest components of random windows, by subspace iteration."""
     windows = grid.windows
-    patches = crop(windows, random_corners(windows, _SAMPLES, generator)).to(like).flatten(1)
+    patches = (
+        crop(windows, random_corners(windows, _SAMPLES, generator, grid.shown_windows))
+        .to(like)
+        .flatten(1)
+    )
     mean = patches.mean(0)
     patches = patches - mean
     count = min(_COUNT, *patches.shape)
@@ -127,8 +142,14 @@ def score_field(grid: PatchGrid, components: Components, generator: torch.Genera
     """
     layer = as_layer(components)
     height, width = grid.patch_shape
-    crops = [scores_of(layer, image, (height, width)) for image in _crops(grid, generator)]
-    return ScoreField(torch.stack(crops), (height, width))
+    places = _crops(grid, generator)
+    scores = [scores_of(layer, grid.image[place], (height, width)) for place in places]
+    shown = None
+    if grid.specimen is not None:
+        specimen = grid.specimen.cpu().numpy()
+        shown = torch.stack([mostly(specimen[place], (height, width)) for place in places])
+        shown = shown.to(grid.device)
+    return ScoreField(torch.stack(scores), (height, width), shown)
 
 
 @torch.no_grad()
@@ -158,11 +179,11 @@ def scores_of(
     return scores.reshape(*windows.shape, -1)
 
 
-def _crops(grid: PatchGrid, generator: torch.Generator) -> list[Float[Tensor, "height width"]]:
-    """Return the image, or crops of equal size at random places in a raster of them."""
+def _crops(grid: PatchGrid, generator: torch.Generator) -> list[tuple[slice, slice]]:
+    """Return the place of the image, or of crops of equal size at random in a raster of them."""
     ys, xs = grid.windows.shape[:2]
     if ys * xs <= _WINDOWS:
-        return [grid.image]
+        return [(slice(None), slice(None))]
     sizes = list(zip((ys, xs), grid.patch_shape, strict=True))
     counts = [min(n, max(_CROP, 3 * size)) for n, size in sizes]
     side = max(1, int((_WINDOWS / math.prod(counts)) ** 0.5))
@@ -177,5 +198,5 @@ def _crops(grid: PatchGrid, generator: torch.Generator) -> list[Float[Tensor, "h
             slice(start, start + count + size - 1)
             for start, count, (_, size) in zip(starts, counts, sizes, strict=True)
         )
-        crops.append(grid.image[down, across])
+        crops.append((down, across))
     return crops

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from ..compute.precision import dtype_of
 from ..models import ShiftVAE
@@ -18,6 +20,7 @@ __all__ = ["train_decoder"]
 def train_decoder(
     model: ShiftVAE,
     windows: Windows,
+    shown: Bool[Tensor, "ys xs"] | None,
     steps: int,
     lr: float,
     generator: torch.Generator,
@@ -26,7 +29,7 @@ def train_decoder(
     """Train the decoder alone, on a fifth of the pixels of 50 random windows in a step."""
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
     for descend in adam_steps(model.decoder, steps, lr, advance):
-        patches = crop(windows, random_corners(windows, 50, generator))
+        patches = crop(windows, random_corners(windows, 50, generator, shown))
         with torch.no_grad():
             latents = model.posterior(Patches(patches)).sample(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)

@@ -177,7 +177,9 @@ def align(
             autocorrelations = factors.autocorrelations
             share = train_content(loss, features, factors, pairs, content_steps, lr, bar.update)
         encoder.to_pixels()
-        train_decoder(model, here.windows.to(model.like), decoder_steps, lr, generator, bar.update)
+        windows = here.windows.to(model.like)
+        shown = here.shown_windows
+        train_decoder(model, windows, shown, decoder_steps, lr, generator, bar.update)
     return Alignment(share, autocorrelations)
 
 

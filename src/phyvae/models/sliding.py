@@ -71,8 +71,11 @@ def first_layer(
         window = grid.image[down, across].to(weight)
         output = _correlated(window, filters, bias, wide, index.shape, grid.step)
         # A view: units stay outermost in memory, and the next layer multiplies them as they are.
-        sites = output.flatten(1).T
-        yield from zip(index.flatten().split(batch_size), sites.split(batch_size), strict=True)
+        index, sites = index.flatten(), output.flatten(1).T
+        if grid.mask is not None:
+            there = grid.mask.flatten()[index.to(grid.device)]
+            index, sites = index[there.to(index.device)], sites[there.to(sites.device)]
+        yield from zip(index.split(batch_size), sites.split(batch_size), strict=True)
 
 
 def _correlated(

@@ -14,6 +14,7 @@ from .._checks import as_array, as_device
 from .crops import RasterCrops, SiteCrops
 from .graph import SiteGraph
 from .known import Patches, as_known
+from .masking import mostly
 from .sites import PlacedSites
 from .windows import Windows, windows_of
 
@@ -45,6 +46,7 @@ class CroppedImage:
     mask: Bool[Tensor, "rows cols"] | None
     graph: SiteGraph | None
     known: Float[Tensor, "cells values"] | None
+    specimen: Bool[Tensor, "height width"] | None
     sites: Float[np.ndarray, "rows cols 2"]
     vectors: Float[np.ndarray, "2 2"] | None
     cells: Int[np.ndarray, " n"]
@@ -60,8 +62,10 @@ class CroppedImage:
     ) -> None:
         self.image, self.limits, self._crops = image, limits, crops
         self.shape, self.patch_shape, self.step = crops.shape, crops.patch_shape, crops.step
-        self.mask = self.graph = self.known = None
+        self.mask = self.graph = self.known = self.specimen = None
         self.is_raster = placed is None
+        if isinstance(crops, RasterCrops):
+            self.mask = crops.filled
         if placed is not None:
             self.mask, self.graph = placed.mask, placed.graph
             self.sites, self.cells, self.vectors = placed.sites, placed.cells, placed.vectors
@@ -79,9 +83,10 @@ class CroppedImage:
             )
         # Rounded down: only a grid that leaves nothing out shows 1.00.
         coverage = math.floor(100 * self.coverage + 1e-9) / 100
+        count = "" if self.mask is None else f", {self.count} patches"
         return (
             f"PatchGrid(shape={self.shape}, patch_shape={self.patch_shape}, step={self.step}, "
-            f"coverage={coverage:.2f})"
+            f"coverage={coverage:.2f}{count})"
         )
 
     @property
@@ -103,7 +108,7 @@ class CroppedImage:
     def centers(self) -> Float[np.ndarray, "rows cols 2"]:
         """Centre (y, x) of each patch in image pixels; the centre of the first pixel is (0, 0).
 
-        NaN where a cell is empty.
+        NaN where a site is missing.
         """
         return self._crops.centers
 
@@ -111,7 +116,7 @@ class CroppedImage:
     def patches(self) -> Float[Tensor, "rows cols *patch"]:
         """All patches, shape (rows, cols, *patch_shape): on a raster a view of the image.
 
-        Of sites a copy, with zeros in empty cells.
+        Of sites a copy, with zeros where one is missing.
         """
         return self._crops.patches(self.image)
 
@@ -122,10 +127,17 @@ class CroppedImage:
             raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
         return windows_of(self.image, self.patch_shape)
 
+    @property
+    def shown_windows(self) -> Bool[Tensor, "ys xs"] | None:
+        """At which pixels a window shows the specimen by half; ``None`` without a pixel mask."""
+        if self.specimen is None:
+            return None
+        return mostly(self.specimen.cpu().numpy(), self.patch_shape).to(self.device)
+
     def gather(self, index: Int[Tensor, " n"]) -> Float[Tensor, "n *patch"]:
         """Return copies of the patches at the flat grid indices, shape (n, *patch_shape).
 
-        Index ``i * cols + j`` is the cell in row ``i`` and column ``j``; an empty one has zeros.
+        Index ``i * cols + j`` is the cell in row ``i`` and column ``j``; a missing site has zeros.
         """
         return self._crops.gather(self.image, index)
 
@@ -183,6 +195,7 @@ class CroppedImage:
         moved.image, moved._crops = self.image.to(device), replace(self._crops)
         moved.known = None if self.known is None else self.known.to(device)
         moved.mask = None if self.mask is None else self.mask.to(device)
+        moved.specimen = None if self.specimen is None else self.specimen.to(device)
         moved.graph = None if self.graph is None else self.graph.to(device)
         return moved
 
@@ -205,8 +218,7 @@ class CroppedImage:
         -------
         ndarray
             Shape (rows, cols), dtype of `labels`. Where a centre falls between pixels (even patch
-            sizes), the pixel below and to the right is taken. Where `PatchGrid.at` leaves a cell
-            empty, integers are -1 and floats NaN; bools are refused.
+            sizes), the pixel below and to the right is taken. Where a cell is empty, integers are -1 and floats NaN; bools are refused.
 
         Examples
         --------

@@ -1,7 +1,7 @@
 """How patches are cut from an image: at regular steps, or centred on sites."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._checks import as_pair
+from .masking import mostly
 from .windows import windows_of
 
 __all__ = ["RasterCrops", "SiteCrops", "patch_shape_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RasterCrops:
     """Patches at regular steps, a strided view of the image.
 
@@ -27,11 +28,14 @@ class RasterCrops:
         (height, width) of a patch, px, or (length,) of a spectrum.
     step
         Distance of neighbouring patches along rows and columns, px.
+    filled
+        Which cells hold a patch, bool, shape (rows, cols); ``None`` if all do.
     """
 
     shape: tuple[int, int]
     patch_shape: tuple[int, ...]
     step: tuple[int, int]
+    filled: Bool[Tensor, "rows cols"] | None = None
 
     @classmethod
     def over(cls, image_shape: tuple[int, ...], size: Any, step: Any) -> "RasterCrops":
@@ -50,6 +54,23 @@ class RasterCrops:
         steps = as_pair(step, "step")
         return cls(((rows - 1) // steps[0] + 1, (cols - 1) // steps[1] + 1), (length,), steps)
 
+    def showing(self, specimen: Bool[np.ndarray, "height width"]) -> "RasterCrops":
+        """Return the same patches, less those that show a specimen by less than a half.
+
+        Raises
+        ------
+        ValueError
+            If no patch is left.
+        """
+        windows = mostly(specimen, self.area)
+        filled = windows[:: self.step[0], :: self.step[1]]
+        if not filled.any():
+            raise ValueError(
+                f"mask leaves no patch: none of {self.area[0]} x {self.area[1]} px shows the "
+                "specimen by half; choose smaller patches, or look at the mask."
+            )
+        return self if filled.all() else replace(self, filled=filled)
+
     @property
     def area(self) -> tuple[int, int]:
         """(height, width) of a patch in the image, px: that of a spectrum is one pixel."""
@@ -58,8 +79,10 @@ class RasterCrops:
 
     @property
     def indices(self) -> Int[Tensor, " n"]:
-        """Flat indices of the cells that hold a patch: all of them."""
-        return torch.arange(math.prod(self.shape))
+        """Flat indices of the cells that hold a patch, ascending."""
+        if self.filled is None:
+            return torch.arange(math.prod(self.shape))
+        return self.filled.flatten().nonzero()[:, 0]
 
     def patches(self, image: Float[Tensor, "..."]) -> Float[Tensor, "rows cols *patch"]:
         """Return all patches as a view of the image."""

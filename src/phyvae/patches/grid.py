@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..scans.intensities import as_intensities, as_scan, limits_of, scaled
+from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
+from .masking import as_specimen, without_rest
 from .sites import PlacedSites, place_sites
 
 __all__ = ["PatchGrid"]
@@ -33,9 +35,15 @@ class PatchGrid(CroppedImage):
         The default is half the patch size. A step larger than the patch is allowed: the pixels
         between patches are then skipped, see `coverage`.
     percentiles
-        The percentiles of the image that become 0 and 1. The default (0, 100) is the full range,
-        so nothing is clipped; narrower ones saturate the tails (useful against hot pixels).
-        ``None`` leaves the intensities as they are.
+        The percentiles of the image that become 0 and 1. By default they are robust: the full
+        range, but at most as far beyond percentiles 1 and 99 as these are apart, so that a hot
+        pixel or a dead row is clipped, and hardly any pixel of an ordinary image. ``(0, 100)`` is
+        the full range, ``None`` leaves the intensities as they are.
+    mask
+        True where a pixel shows the specimen, bool, shape (height, width), such as
+        ``phyvae.survey(image).mask``. The other pixels are replaced by the mean of those around
+        them, and set no range. A cell whose patch shows the specimen by less than half is empty:
+        ``grid.mask`` is False there, maps are NaN, labels -1.
 
     Attributes
     ----------
@@ -48,7 +56,9 @@ class PatchGrid(CroppedImage):
     step : tuple of int
         Step along rows and columns, px.
     mask : Tensor or None
-        Which cells hold a patch, bool, shape (rows, cols); ``None`` on a raster: all do.
+        Which cells hold a patch, bool, shape (rows, cols); ``None`` if all do.
+    specimen : Tensor or None
+        The mask of pixels, bool, shape (height, width), if one was given.
     graph : SiteGraph or None
         Graph of neighbouring patches, where sites have no lattice; else ``None``.
     limits : tuple of float
@@ -62,9 +72,15 @@ class PatchGrid(CroppedImage):
     ------
     ValueError
         If the image is not two-dimensional, holds NaN or Inf, or is constant; if a patch does not
-        fit into it; if ``step`` or ``percentiles`` make no sense.
+        fit into it; if ``step``, ``percentiles`` or ``mask`` make no sense.
     TypeError
         If the image is not real-valued.
+
+    Warns
+    -----
+    IntensityRangeWarning
+        If 2 % of the pixels hold three quarters of the image's range, or more: hot pixels, dead
+        rows.
 
     Examples
     --------
@@ -84,12 +100,18 @@ class PatchGrid(CroppedImage):
         size: int | tuple[int, int],
         step: int | tuple[int, int] | None = None,
         *,
-        percentiles: tuple[float, float] | None = (0.0, 100.0),
+        percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> None:
         array = as_scan(image)
         crops = RasterCrops.over(array.shape, size, step)
-        limits = limits_of(array, percentiles)
+        specimen = None
+        if mask is not None:
+            specimen = as_specimen(mask, array.shape)
+            crops, array = crops.showing(specimen), without_rest(array, specimen)
+        limits = limits_of(array if specimen is None else array[specimen], percentiles)
         super().__init__(scaled(array, percentiles, limits), limits, crops)
+        self.specimen = None if specimen is None else torch.from_numpy(specimen)
 
     @classmethod
     def from_spectra(
@@ -97,7 +119,8 @@ class PatchGrid(CroppedImage):
         cube: Any,
         step: int | tuple[int, int] = 1,
         *,
-        percentiles: tuple[float, float] | None = (0.0, 100.0),
+        percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
@@ -114,6 +137,9 @@ class PatchGrid(CroppedImage):
             Take every ``step``-th pixel along rows and columns.
         percentiles
             As for an image, over the whole cube.
+        mask
+            True where a pixel holds a spectrum of the specimen, bool, shape (rows, cols); the
+            others set no range, and their cells are empty.
 
         Raises
         ------
@@ -141,8 +167,11 @@ class PatchGrid(CroppedImage):
                 "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
                 "np.moveaxis(cube, axis, -1)."
             )
-        crops, limits = RasterCrops.of_spectra(array.shape, step), limits_of(array, percentiles)
-        return cls._cropped(array, percentiles, limits, crops)
+        crops, measured = RasterCrops.of_spectra(array.shape, step), array
+        if mask is not None:
+            specimen = as_specimen(mask, array.shape[:2])
+            crops, measured = crops.showing(specimen), array[specimen]
+        return cls._cropped(array, percentiles, limits_of(measured, percentiles), crops)
 
     @classmethod
     def at(
@@ -154,7 +183,7 @@ class PatchGrid(CroppedImage):
         subpixel: bool = False,
         lattice: bool = True,
         vectors: Any = None,
-        percentiles: tuple[float, float] | None = (0.0, 100.0),
+        percentiles: Percentiles = "robust",
     ) -> "PatchGrid":
         """Return the grid of patches centred on sites: atoms, unit cells.
 
@@ -225,7 +254,7 @@ class PatchGrid(CroppedImage):
         size: int | tuple[int, int],
         step: int | tuple[int, int] | None = None,
         *,
-        percentiles: tuple[float, float] | None = (0.0, 100.0),
+        percentiles: Percentiles = "robust",
     ) -> "list[PatchGrid]":
         """Return a grid for each of several images, with one common intensity scale.
 
@@ -273,7 +302,7 @@ class PatchGrid(CroppedImage):
     def _cropped(
         cls,
         array: np.ndarray,
-        percentiles: tuple[float, float] | None,
+        percentiles: Percentiles,
         limits: tuple[float, float],
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,

@@ -1,7 +1,7 @@
 """Windows of an image: crops of the patch size at any pixel, not only at the grid's steps."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 __all__ = [
@@ -24,8 +24,17 @@ def windows_of(image: Float[Tensor, "rows cols"], shape: tuple[int, ...]) -> Win
     return image.unfold(0, shape[0], 1).unfold(1, shape[1], 1)
 
 
-def random_corners(windows: Windows, count: int, generator: torch.Generator) -> Corners:
-    """Sample windows uniformly, with replacement."""
+def random_corners(
+    windows: Windows,
+    count: int,
+    generator: torch.Generator,
+    shown: Bool[Tensor, "ys xs"] | None = None,
+) -> Corners:
+    """Sample windows uniformly, with replacement, of a mask only those in it."""
+    if shown is not None:
+        places = shown.nonzero()
+        chosen = torch.randint(len(places), (count,), generator=generator, device=generator.device)
+        return places.to(generator.device)[chosen]
     shape = torch.tensor(windows.shape[:2], device=generator.device)
     random = torch.rand(count, 2, generator=generator, device=generator.device)
     return clamped(windows, (random * shape).long())

@@ -47,7 +47,9 @@ class Autocorrelation:
         height, width = values.shape
         down, across = (min(_LARGEST, int(_FARTHEST * n)) for n in values.shape)
         limit = (down, across)
-        padded = [next_fast_len(n + m + 1, real=True) for n, m in zip(values.shape, limit, strict=True)]
+        padded = [
+            next_fast_len(n + m + 1, real=True) for n, m in zip(values.shape, limit, strict=True)
+        ]
         sums = irfft2(np.abs(rfft2(values, padded)) ** 2, padded)
         sums = np.roll(sums, limit, (0, 1))[: 2 * limit[0] + 1, : 2 * limit[1] + 1]
         y, x = np.ogrid[-limit[0] : limit[0] + 1, -limit[1] : limit[1] + 1]

@@ -1,5 +1,6 @@
 """Intensities of an image: checked, and scaled to [0, 1]."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,24 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from .._checks import as_array, as_number, as_real, brief
+from .._checks import as_array, as_choice, as_number, as_real, brief
 
-__all__ = ["as_intensities", "as_scan", "limits_of", "scaled"]
+__all__ = [
+    "IntensityRangeWarning",
+    "Percentiles",
+    "as_intensities",
+    "as_scan",
+    "limits_of",
+    "scaled",
+]
+
+Percentiles = tuple[float, float] | str | None
+"""Two percentiles, ``"robust"``, or ``None`` for intensities as they are."""
+_HELD = 4  # times the range of 98 % of the values
+
+
+class IntensityRangeWarning(UserWarning):
+    """A percent or two of the pixels hold most of the range of intensities."""
 
 
 def as_intensities(values: Any, name: str) -> np.ndarray:
@@ -47,17 +63,65 @@ def as_scan(image: Any, name: str = "image") -> Shaped[np.ndarray, "height width
     return array
 
 
-def limits_of(values: np.ndarray, percentiles: tuple[float, float] | None) -> tuple[float, float]:
-    """Return the intensities that become 0 and 1: two percentiles of the values."""
+def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, float]:
+    """Return the intensities that become 0 and 1.
+
+    They are two percentiles of the values, or robust: the extremes, but at most as far beyond
+    percentiles 1 and 99 as these are apart.
+
+    Warns
+    -----
+    IntensityRangeWarning
+        If 2 % of the values hold three quarters of the full range, or of that between the two
+        percentiles.
+    """
     if percentiles is None:
         return 0.0, 1.0
+    # Halves are exact, and no difference of two of them overflows.
+    halves = values.astype(np.float64) / 2
+    bottom, low, high, top = np.percentile(halves, [0, 1, 99, 100])
+    range_of_most = high - low
+    full = bottom, top
+    if isinstance(percentiles, str):
+        as_choice(percentiles, "percentiles", ("robust",))
+        if range_of_most > 0:
+            bottom, top = max(bottom, low - range_of_most), min(top, high + range_of_most)
+    else:
+        bottom, top = np.percentile(halves, _checked(percentiles))
+        full = bottom, top
+    if bottom == top:
+        raise ValueError(
+            f"percentiles={percentiles} of the image are both {2 * bottom}; choose wider ones, "
+            "such as (0, 100)."
+        )
+    if 0 < range_of_most < (full[1] - full[0]) / _HELD:
+        share = 100 * range_of_most / (full[1] - full[0])
+        done = (
+            f"These are clipped to {2 * bottom:.4g} and {2 * top:.4g}. "
+            if isinstance(percentiles, str)
+            else 'Leave percentiles out, and they are clipped: "robust". '
+        )
+        warnings.warn(
+            f"98 % of the intensities, {2 * low:.4g} to {2 * high:.4g}, take only {share:.2g} % "
+            f"of the range, {2 * full[0]:.4g} to {2 * full[1]:.4g}: hot pixels, dead rows or a "
+            f"very bright object. {done}found = phyvae.survey(image) finds what is no specimen: "
+            "PatchGrid(found.repaired, size, mask=found.mask).",
+            IntensityRangeWarning,
+            stacklevel=3,
+        )
+    return 2 * float(bottom), 2 * float(top)
+
+
+def _checked(percentiles: tuple[float, float]) -> tuple[float, float]:
+    """Check two percentiles."""
     try:
         if isinstance(percentiles, set):
             raise TypeError
         low, high = (as_number(value, "percentiles") for value in percentiles)
     except (TypeError, ValueError):
         raise TypeError(
-            f"percentiles={brief(percentiles)} must be two numbers, such as (0.5, 99.5), or None."
+            f"percentiles={brief(percentiles)} must be two numbers, such as (0.5, 99.5), "
+            '"robust" or None.'
         ) from None
     if not 0 <= low < high <= 100:
         raise ValueError(
@@ -68,19 +132,10 @@ def limits_of(values: np.ndarray, percentiles: tuple[float, float] | None) -> tu
             f"percentiles={percentiles} are in per cent, so nearly all of the image would become "
             f"1; did you mean ({100 * low:g}, {100 * high:g})?"
         )
-    # Halves are exact, and no difference of two of them overflows.
-    bottom, top = (2 * float(v) for v in np.percentile(values.astype(np.float64) / 2, [low, high]))
-    if bottom == top:
-        raise ValueError(
-            f"percentiles={percentiles} of the image are both {bottom}; choose wider ones, "
-            "such as (0, 100)."
-        )
-    return bottom, top
+    return low, high
 
 
-def scaled(
-    array: np.ndarray, percentiles: tuple[float, float] | None, limits: tuple[float, float]
-) -> Tensor:
+def scaled(array: np.ndarray, percentiles: Percentiles, limits: tuple[float, float]) -> Tensor:
     """Scale so that the limits become 0 and 1; float64 inside, so that huge offsets survive."""
     values = array.astype(np.float64)
     if percentiles is not None:

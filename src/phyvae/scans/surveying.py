@@ -13,7 +13,7 @@ from .intensities import as_scan
 __all__ = ["Survey", "survey"]
 
 _UNUSUAL = 6.0  # robust standard deviations of the local mean
-_BRIGHT = 1.5  # standard deviations of the image within a cell
+_BRIGHT = 1.2  # standard deviations of the image within a cell
 _QUIET = 0.25  # of the median: local contrast, and local repetition, of vacuum
 
 
@@ -67,7 +67,7 @@ def survey(image: Any) -> Survey:
     those around by more than the image's contrast and than five times what 95 % of them are.
     **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
     are. **Residue** is where the mean over a cell is brighter than the median of these means by
-    six robust standard deviations, and somewhere by 1.5 times the contrast within a cell: a
+    six robust standard deviations, and somewhere by 1.2 times the contrast within a cell: a
     second material, or a slope, widens the first and is not found. **Vacuum** is where the
     variance within a cell, less that of noise, is below a quarter of its median, and somewhere,
     over four cells, so is the correlation at the lattice vectors.
@@ -176,11 +176,10 @@ def _residue(
 def _around(
     region: Bool[np.ndarray, "height width"], core: Bool[np.ndarray, "height width"], area: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Return the connected regions that hold a core of at least an area, px²."""
+    """Return the connected regions that are core by an area, px², and by a quarter of them."""
     from scipy.ndimage import label
 
-    regions, _ = label(region)
-    sizes = np.bincount(regions[core], minlength=regions.max() + 1)
-    sizes[0] = 0
-    kept: np.ndarray = sizes[regions] >= area
-    return kept
+    regions, count = label(region)
+    sizes, cores = (np.bincount(regions[one], minlength=count + 1) for one in (region, core))
+    kept: np.ndarray = (cores >= area) & (cores >= sizes / 4) & (np.arange(count + 1) > 0)
+    return kept[regions]

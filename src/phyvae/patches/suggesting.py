@@ -1,0 +1,203 @@
+"""Settings of a patch grid, and of the model for it, that follow from the image's unit cell."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..scans.cell import UnitCell
+from ..scans.surveying import Survey, survey
+from .grid import PatchGrid
+
+__all__ = ["Suggestion", "suggest"]
+
+_CELLS = 2.0  # along a patch
+_PART = 6  # of the image's side: larger patches show few objects
+_SLOPE = 0.8  # of the variance of the level: a plane explains 0.75 of a straight step
+_UNEVEN = 0.25  # contrasts within a cell: a weaker slope does no harm
+_MOIRE = 0.15  # cycles per step: slower than seven cells of the map looks like domains
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """Settings that fit an image, each with its reason; see `suggest`.
+
+    Attributes
+    ----------
+    size, step : tuple of int
+        Patch (height, width) and distance of patches (down, across), px.
+    dx_prior : tuple of float
+        Standard deviation of the shifts (y, x), in half patch sizes, for `ShiftVAE`.
+    reach : tuple of int
+        Largest displacement (y, x), px, for `align`.
+    image : ndarray
+        The image, repaired, and flattened where it is a slope; shape (height, width).
+    mask : ndarray or None
+        True where a pixel shows the specimen; ``None`` if all do.
+    flattened : bool
+        Whether a plane was subtracted.
+    cell : UnitCell
+        The unit cell that all of this follows from.
+    reasons : tuple of str
+        Why, in words, one for each choice.
+    """
+
+    size: tuple[int, int]
+    step: tuple[int, int]
+    dx_prior: tuple[float, float]
+    reach: tuple[int, int]
+    image: Float[np.ndarray, "height width"]
+    mask: Bool[np.ndarray, "height width"] | None
+    flattened: bool
+    cell: UnitCell
+    reasons: tuple[str, ...]
+
+    def grid(self) -> PatchGrid:
+        """Return the grid of patches of these settings."""
+        return PatchGrid(self.image, self.size, self.step, mask=self.mask)
+
+    def __repr__(self) -> str:
+        dx_prior = ", ".join(f"{one:.2f}" for one in self.dx_prior)
+        return (
+            f"Suggestion(size={self.size}, step={self.step}, dx_prior=({dx_prior}), "
+            f"reach={self.reach}, flattened={self.flattened})"
+        )
+
+
+def suggest(image: Any) -> Suggestion:
+    """Return patch size, step, shift prior and reach for an image, from its unit cell.
+
+    A patch holds two cells either way, or fewer where it would exceed a sixth of the image, but
+    one at least. A cell that is longer one way makes patches longer that way. The step is about a
+    third of the patch, chosen so that it and the lattice make no slow moiré. The prior of shifts
+    is 0.29 cells wide, and `align` reaches three quarters of a cell.
+
+    The image is flattened only where its local mean is a slope: where a plane explains more than
+    0.8 of its variance. A straight step between two layers, which may differ by brightness alone,
+    is no such plane: 0.75 at most.
+
+    Parameters
+    ----------
+    image
+        One scan, shape (height, width), any real dtype, at least 32 px either way.
+
+    Returns
+    -------
+    Suggestion
+        ``suggestion.grid()`` is the grid, without what `survey` finds to be no specimen.
+
+    Raises
+    ------
+    ValueError
+        If the image has no unit cell, see `unit_cell`.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> found = phyvae.suggest(phyvae.phantoms.bfo(lattice=12.0, seed=0).image)
+    >>> found.size, found.reach
+    ((24, 24), (9, 9))
+    >>> found.grid().patch_shape
+    (24, 24)
+    """
+    found = survey(image)
+    if found.cell is None:
+        raise ValueError(
+            "image shows no lattice, so its patches have no natural size; choose one by hand: "
+            "PatchGrid(image, size=...)."
+        )
+    cell = found.cell
+    extent = _extent(cell.vectors)
+    sides = np.array(found.repaired.shape)
+    cells = float(np.clip((sides / _PART / extent).min(), 1.0, _CELLS))
+    size = np.maximum(np.round(cells * extent).astype(int), 4)
+    size = np.minimum(size, sides)
+    step, moire = _step(size, cell.vectors)
+    prior = 0.29 * extent / (size / 2)
+    reach = np.maximum(np.round(0.75 * extent).astype(int), 1)
+    slope, uneven = _slope(found, float(extent.mean()))
+    flattened = slope > _SLOPE and uneven > _UNEVEN
+    levelled = found.repaired - _plane(found.repaired, found.mask) if flattened else found.repaired
+    masked = 1 - float(found.mask.mean())
+    reasons = (
+        f"cell {cell.lengths[0]:.1f} x {cell.lengths[1]:.1f} px"
+        + (f", doubtful: {cell.doubt}" if cell.doubt else ""),
+        f"size: {cells:.2g} cells"
+        + (f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""),
+        f"step: {step[0]} x {step[1]} px, whose moiré with the lattice has {moire:.2f} cycles",
+        "dx_prior: 0.29 cells, in half patch sizes",
+        "reach: three quarters of a cell",
+        f"{'flattened' if flattened else 'not flattened'}: a plane explains {slope:.2f} of the "
+        f"local mean's variance, whose deviation is {uneven:.2f} of the contrast within a cell",
+        f"mask: {100 * masked:.2g} % of the pixels are no specimen" if masked else "mask: none",
+    )
+    return Suggestion(
+        (int(size[0]), int(size[1])),
+        step,
+        (float(prior[0]), float(prior[1])),
+        (int(reach[0]), int(reach[1])),
+        levelled,
+        found.mask if masked else None,
+        flattened,
+        cell,
+        reasons,
+    )
+
+
+def _extent(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2"]:
+    """Return how far a cell extends down and across, px; one number where they are similar.
+
+    The cell is that of all points nearest to a lattice point, which does not depend on the basis.
+    An upright rectangle extends by its sides.
+    """
+    share = (np.arange(20) + 0.5) / 20
+    points = np.stack(np.meshgrid(share, share), -1).reshape(-1, 1, 2) @ vectors
+    around = np.mgrid[-1:3, -1:3].reshape(2, -1).T @ vectors
+    offsets = points - around
+    nearest = (offsets**2).sum(-1).argmin(1)
+    cell = offsets[np.arange(len(offsets)), nearest]
+    extent: np.ndarray = (12 * cell.var(0)) ** 0.5
+    if extent.max() < 1.3 * extent.min():
+        extent = np.full(2, np.prod(extent) ** 0.5)
+    return extent
+
+
+def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[int, int], float]:
+    """Return the step nearest to a third of the size without a slow moiré, and its frequency."""
+    planes = np.array([(1, 0), (0, 1), (1, 1), (1, -1)]) @ np.linalg.inv(vectors).T
+    ranges = [range(max(1, int(0.25 * n)), int(np.ceil(0.42 * n)) + 1) for n in size]
+    ranked = []
+    for step in itertools.product(*ranges):
+        phase = planes * step
+        moire = float(np.hypot(*(phase - np.round(phase)).T).min())
+        off = float(np.abs(np.array(step) / (size / 3) - 1).sum())
+        ranked.append((min(moire, _MOIRE), -off, step, moire))
+    _, _, (down, across), moire = max(ranked)
+    return (down, across), moire
+
+
+def _slope(found: Survey, width: float) -> tuple[float, float]:
+    """Return what a plane explains of the local mean, and how uneven that is, in contrasts."""
+    from scipy.ndimage import gaussian_filter
+
+    level = gaussian_filter(found.repaired, width)
+    contrast = (found.repaired - level)[found.mask].std()
+    every = max(1, int(width / 2))
+    level, mask = level[::every, ::every], found.mask[::every, ::every]
+    if mask.sum() < 3 or level[mask].std() == 0 or contrast == 0:
+        return 0.0, 0.0
+    rest = (level - _plane(level, mask))[mask]
+    return 1 - float(rest.var() / level[mask].var()), float(level[mask].std() / contrast)
+
+
+def _plane(
+    values: Float[np.ndarray, "height width"], mask: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, "height width"]:
+    """Return the plane of mean 0 that fits the specimen's pixels best."""
+    y, x = (np.linspace(-1, 1, n) for n in values.shape)
+    terms = np.stack(np.broadcast_arrays(y[:, None], x, 1.0), -1)
+    weights, *_ = np.linalg.lstsq(terms[mask], values[mask], rcond=None)
+    plane: np.ndarray = terms[..., :2] @ weights[:2]
+    return plane
