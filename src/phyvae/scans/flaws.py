@@ -41,8 +41,8 @@ def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
     """
     from scipy.ndimage import median_filter
 
-    low, middle, high = np.percentile(values, [16, 50, 84])
-    contrast = high - low
+    low, high = np.percentile(values, [16, 84])
+    contrast = float(high - low)
     rows, columns = (_lines(one, contrast) for one in (values, values.T))
     bad = np.zeros(values.shape, bool)
     bad[rows] = bad[:, columns] = True

@@ -70,4 +70,4 @@ def _around(
         np.flatnonzero(np.abs(one - component) <= samples * one[1])  # one[1] is the step
         for one, component in zip((frequencies[0][:, 0], frequencies[1]), wave, strict=True)
     )
-    return np.ix_(rows, columns)
+    return rows[:, None], columns

@@ -144,16 +144,19 @@ def _vacuum(
     smooth: np.ndarray, cell: UnitCell | None, noise: float
 ) -> Bool[np.ndarray, "height width"]:
     """Return where no contrast is left, around a place where nothing repeats either."""
+    from scipy.ndimage import uniform_filter
+
     if cell is None:
         return np.zeros(smooth.shape, bool)
-    width = cell.area**0.5
-    variance = _mean(smooth**2, width)
-    products = [
-        np.roll(smooth, sign * vector, (0, 1)) * smooth
+    # Squares of two cells: a Gaussian's tails reach far from a strong lattice into noise.
+    width = round(2 * cell.area**0.5)
+    variance = uniform_filter(smooth**2, width)
+    around = sum(
+        np.roll(smooth, sign * vector, (0, 1))
         for vector in np.round(cell.vectors).astype(int)
         for sign in (1, -1)
-    ]
-    repetition = np.max([_mean(product, width) for product in products], axis=0)
+    )
+    repetition = uniform_filter(smooth * around / 4, width)
     coherence = repetition / np.maximum(variance, np.finfo(float).tiny)
     # White noise that was smoothed by 1 px keeps 1 / 4 pi of its variance.
     contrast = variance - noise**2 / (4 * np.pi)
@@ -181,5 +184,6 @@ def _around(
 
     regions, count = label(region)
     sizes, cores = (np.bincount(regions[one], minlength=count + 1) for one in (region, core))
-    kept: np.ndarray = (cores >= area) & (cores >= sizes / 4) & (np.arange(count + 1) > 0)
-    return kept[regions]
+    large = (cores >= area) & (cores >= sizes / 4) & (np.arange(count + 1) > 0)
+    kept: np.ndarray = large[regions]
+    return kept
