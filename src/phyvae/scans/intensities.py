@@ -77,9 +77,9 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
     """
     if percentiles is None:
         return 0.0, 1.0
-    # Halves are exact, and no difference of two of them overflows.
-    halves = values.astype(np.float64) / 2
-    bottom, low, high, top = np.percentile(halves, [0, 1, 99, 100])
+    # Eighths are exact, and no difference of two of them overflows.
+    eighths = values.astype(np.float64) / 8
+    bottom, low, high, top = np.percentile(eighths, [0, 1, 99, 100])
     range_of_most = high - low
     full = bottom, top
     if isinstance(percentiles, str):
@@ -87,29 +87,29 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
         if range_of_most > 0:
             bottom, top = max(bottom, low - range_of_most), min(top, high + range_of_most)
     else:
-        bottom, top = np.percentile(halves, _checked(percentiles))
+        bottom, top = np.percentile(eighths, _checked(percentiles))
         full = bottom, top
     if bottom == top:
         raise ValueError(
-            f"percentiles={percentiles} of the image are both {2 * bottom}; choose wider ones, "
+            f"percentiles={percentiles} of the image are both {8 * bottom}; choose wider ones, "
             "such as (0, 100)."
         )
     if 0 < range_of_most < (full[1] - full[0]) / _HELD:
         share = 100 * range_of_most / (full[1] - full[0])
         done = (
-            f"These are clipped to {2 * bottom:.4g} and {2 * top:.4g}. "
+            f"These are clipped to {8 * bottom:.4g} and {8 * top:.4g}. "
             if isinstance(percentiles, str)
             else 'Leave percentiles out, and they are clipped: "robust". '
         )
         warnings.warn(
-            f"98 % of the intensities, {2 * low:.4g} to {2 * high:.4g}, take only {share:.2g} % "
-            f"of the range, {2 * full[0]:.4g} to {2 * full[1]:.4g}: hot pixels, dead rows or a "
+            f"98 % of the intensities, {8 * low:.4g} to {8 * high:.4g}, take only {share:.2g} % "
+            f"of the range, {8 * full[0]:.4g} to {8 * full[1]:.4g}: hot pixels, dead rows or a "
             f"very bright object. {done}found = phyvae.survey(image) finds what is no specimen: "
             "PatchGrid(found.repaired, size, mask=found.mask).",
             IntensityRangeWarning,
             stacklevel=3,
         )
-    return 2 * float(bottom), 2 * float(top)
+    return 8 * float(bottom), 8 * float(top)
 
 
 def _checked(percentiles: tuple[float, float]) -> tuple[float, float]:

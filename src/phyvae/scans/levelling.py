@@ -27,7 +27,7 @@ def levelled(image: Any) -> Float[np.ndarray, "height width"]:
     values = as_scan(image).astype(np.float64)
     if min(values.shape) < 32:
         raise ValueError(f"image has shape {values.shape}, but must be at least 32 x 32 px.")
-    values = flaws_of(values).repaired
+    values = flaws_of(values / np.abs(values).max()).repaired  # squares of any unit are finite
     values = gaussian_filter(np.clip(values, *np.percentile(values, [0.5, 99.5])), 1.0)
     background, width = values, round(values.size**0.5 / 8)
     for _ in range(3):

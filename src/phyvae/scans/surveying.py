@@ -14,6 +14,7 @@ __all__ = ["Survey", "survey"]
 
 _UNUSUAL = 6.0  # robust standard deviations of the local mean
 _BRIGHT = 1.2  # standard deviations of the image within a cell
+_LARGE = 0.1  # of the image
 _QUIET = 0.25  # of the median: local contrast, and local repetition, of vacuum
 
 
@@ -68,7 +69,8 @@ def survey(image: Any) -> Survey:
     **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
     are. **Residue** is where the mean over a cell is brighter than the median of these means by
     six robust standard deviations, and somewhere by 1.2 times the contrast within a cell: a
-    second material, or a slope, widens the first and is not found. **Vacuum** is where the
+    slope widens the first and is not found, and where this is more than a tenth of the image, it
+    is a second layer. **Vacuum** is where the
     variance within a cell, less that of noise, is below a quarter of its median, and somewhere,
     over four cells, so is the correlation at the lattice vectors.
 
@@ -157,7 +159,8 @@ def _vacuum(
         for sign in (1, -1)
     )
     repetition = uniform_filter(smooth * around / 4, width)
-    coherence = repetition / np.maximum(variance, np.finfo(float).tiny)
+    # Of a noiseless vacuum only what leaks from the lattice is left, and that repeats.
+    coherence = repetition / np.maximum(variance, 0.01 * np.median(variance))
     # White noise that was smoothed by 1 px keeps 1 / 4 pi of its variance.
     contrast = variance - noise**2 / (4 * np.pi)
     quiet = contrast < _QUIET * np.median(contrast)
@@ -173,7 +176,9 @@ def _residue(
     low, middle = np.percentile(level[~vacuum], [16, 50])
     contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
     bright = level > middle + _UNUSUAL * (middle - low)
-    return _around(bright, bright & (level > middle + _BRIGHT * contrast), width**2 / 4)
+    core = bright & (level > middle + _BRIGHT * contrast)
+    residue = _around(bright, core, width**2 / 4)
+    return residue & (residue.mean() < _LARGE)  # more is a second layer
 
 
 def _around(

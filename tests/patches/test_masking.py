@@ -1,0 +1,109 @@
+"""Masks of pixels: windows that show the specimen by half, and grids of them."""
+
+import numpy as np
+import pytest
+import torch
+from lattices import SHIFT_ONLY, small_model
+
+import phyvae
+from phyvae import PatchGrid
+from phyvae.patches.masking import mostly
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.random((60, 72))
+MASK = np.ones(IMAGE.shape, bool)
+MASK[:, 50:] = False
+MASK[10:14, 5:9] = False
+
+
+class TestMostly:
+    @pytest.mark.parametrize("shape", [(1, 1), (5, 8), (60, 72)])
+    def test_it_counts_the_pixels_of_each_window(self, shape):
+        mask = RNG.random(IMAGE.shape) < 0.5
+        windows = np.lib.stride_tricks.sliding_window_view(mask, shape)
+        np.testing.assert_array_equal(mostly(mask, shape), windows.mean((2, 3)) >= 0.5)
+
+
+class TestMaskedGrid:
+    def test_cells_with_less_than_half_are_empty(self):
+        grid = PatchGrid(IMAGE, 12, 6, mask=MASK)
+        shares = PatchGrid(MASK.astype(float), 12, 6, percentiles=None).patches.mean((2, 3))
+        assert torch.equal(grid.mask, shares >= 0.5)
+        assert grid.count == len(grid.indices) == int(grid.mask.sum())
+        assert f"{grid.count} patches" in repr(grid)
+        assert grid.to("cpu").mask is not None
+
+    def test_what_lies_outside_does_not_matter(self):
+        grid = PatchGrid(IMAGE, 12, 6, mask=MASK)
+        other = PatchGrid(np.where(MASK, IMAGE, 1e6), 12, 6, mask=MASK)
+        assert torch.equal(grid.image, other.image)
+        assert grid.limits == other.limits
+
+    def test_a_mask_of_everything_is_no_mask(self):
+        whole = PatchGrid(IMAGE, 12, 6, mask=np.ones_like(MASK))
+        assert whole.mask is None
+        assert torch.equal(whole.image, PatchGrid(IMAGE, 12, 6).image)
+
+    def test_small_holes_leave_every_cell(self):
+        holes = np.ones_like(MASK)
+        holes[20:24, 30:34] = False
+        assert PatchGrid(IMAGE, 12, 6, mask=holes).mask is None
+
+    def test_sampled_values_are_empty_there(self):
+        grid = PatchGrid(IMAGE, 12, 6, mask=MASK)
+        labels = grid.sample(np.ones(IMAGE.shape, int))
+        np.testing.assert_array_equal(labels, np.where(grid.mask, 1, -1))
+
+    def test_spectra(self):
+        cube = RNG.random((60, 72, 9))
+        grid = PatchGrid.from_spectra(np.where(MASK[..., None], cube, 1e6), 2, mask=MASK)
+        np.testing.assert_array_equal(grid.mask, MASK[::2, ::2])
+        assert grid.limits[1] < 2
+
+    @pytest.mark.parametrize(
+        ("mask", "message"),
+        [
+            (MASK[1:], "True where a pixel shows the specimen"),
+            (MASK.astype(int), "must be bools"),
+            (np.zeros_like(MASK), "is it inverted"),
+            (np.arange(60 * 72).reshape(60, 72) < 20, "mask leaves no patch"),
+        ],
+    )
+    def test_other_masks_are_refused(self, mask, message):
+        with pytest.raises(ValueError, match=message):
+            PatchGrid(IMAGE, 12, 6, mask=mask)
+
+
+class TestAModelOfIt:
+    def grid(self, step=4, filler=0.0):
+        y, x = (2 * np.pi * n / 8 for n in np.indices((96, 96)))
+        image = np.exp(2 * (np.cos(y) + np.cos(x)))
+        image = image / image.max() + 0.05 * np.random.default_rng(0).normal(size=image.shape)
+        mask = np.ones(image.shape, bool)
+        mask[:, 60:] = False
+        return PatchGrid(np.where(mask, image, filler), 16, step, mask=mask)
+
+    @pytest.mark.parametrize("step", [1, 4])
+    def test_maps_are_nan_in_empty_cells_alone(self, step):
+        grid = self.grid(step)
+        maps = small_model(grid).latent_maps(grid)
+        assert torch.equal(torch.isnan(maps[0]), ~grid.mask)
+
+    def test_alignment_sees_the_specimen_alone(self):
+        found = []
+        for filler in (0.0, 1e3):
+            grid = self.grid(filler=filler)
+            model = small_model(grid)
+            found.append(phyvae.align(model, grid, reach=6, steps=150, **SHIFT_ONLY).share)
+        assert found[0] == found[1]
+        assert found[0] > 0.2
+
+    def test_training_and_labels_leave_them_out(self):
+        grid = self.grid()
+        model = small_model(grid)
+        objective = phyvae.PhysicsObjective(phyvae.EdgeLoss())
+        phyvae.PhysicsTrainer(model, objective).fit(grid, epochs=1, progress=False)
+        maps = model.latent_maps(grid)
+        assert torch.equal(torch.isnan(maps[0]), ~grid.mask)
+        labels = phyvae.segment(maps, 2)
+        np.testing.assert_array_equal(labels == -1, ~grid.mask.numpy())

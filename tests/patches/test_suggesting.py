@@ -1,0 +1,67 @@
+"""Settings that follow from the unit cell."""
+
+import numpy as np
+import pytest
+from lattices_of_atoms import atoms, turned
+
+import phyvae
+from phyvae import suggest
+
+OBLONG = [(12.0, 0.0), (0.0, 20.0)]
+SHAPE = (320, 360)
+Y, X = np.mgrid[: SHAPE[0], : SHAPE[1]]
+
+
+class TestSuggest:
+    def test_a_patch_holds_two_cells_either_way(self):
+        found = suggest(atoms(SHAPE, OBLONG, noise=0.1))
+        assert found.size == (24, 40)
+        assert found.reach == (9, 15)
+        assert found.dx_prior == pytest.approx((0.29, 0.29), rel=0.03)
+
+    @pytest.mark.parametrize("degrees", [10, 45, 80])
+    def test_a_turned_lattice_has_square_patches(self, degrees):
+        hexagonal = turned([(16.0, 0.0), (-8.0, 8.0 * 3**0.5)], degrees)
+        found = suggest(atoms(SHAPE, hexagonal, noise=0.1))
+        assert found.size[0] == found.size[1] == pytest.approx(2 * 16 * 0.92, abs=1)
+
+    def test_large_cells_make_patches_of_one_cell_and_a_wider_prior(self):
+        image = atoms((160, 160), [(30.0, 0.0), (0.0, 30.0)], sigma=4, noise=0.1)
+        found = suggest(image)
+        assert found.size == (30, 30)
+        assert found.dx_prior == pytest.approx((0.58, 0.58), rel=0.03)
+
+    @pytest.mark.parametrize("lattice", [8.0, 12.0, 15.0, 18.0])
+    def test_the_step_is_about_a_third_and_makes_no_slow_moire(self, lattice):
+        found = suggest(atoms(SHAPE, [(lattice, 0), (0, lattice)], noise=0.1))
+        for step, size in zip(found.step, found.size, strict=True):
+            assert 0.24 < step / size < 0.43
+            phase = step / lattice
+            assert abs(phase - round(phase)) > 0.14
+
+    def test_a_slope_is_flattened_and_a_step_is_not(self):
+        image = atoms(SHAPE, OBLONG, noise=0.1)
+        slope, step = suggest(image + X / 60 - Y / 90), suggest(image + 2.0 * (Y > 150))
+        assert slope.flattened
+        assert not step.flattened
+        assert not suggest(image).flattened
+        assert np.abs(slope.image - slope.image.mean() - image + image.mean()).max() < 0.3
+        np.testing.assert_array_equal(step.image, image + 2.0 * (Y > 150))
+
+    def test_the_grid_leaves_out_what_is_no_specimen(self):
+        image = atoms(SHAPE, OBLONG, sigma=2.5, noise=0.05)
+        image[:, 220:] = 0.05 * np.random.default_rng(1).normal(size=(SHAPE[0], 140))
+        grid = suggest(image).grid()
+        assert grid.mask is not None
+        assert not grid.mask[:, -3:].any()
+        assert grid.mask[:, :4].all()
+
+    def test_every_choice_has_its_reason(self):
+        found = suggest(phyvae.phantoms.bfo(lattice=12.0, seed=0).image)
+        words = [reason.split()[0].rstrip(":") for reason in found.reasons]
+        assert words == ["cell", "size", "step", "dx_prior", "reach", "not", "mask"]
+        assert repr(found).startswith("Suggestion(size=(24, 24), step=(")
+
+    def test_an_image_without_a_lattice_is_refused(self):
+        with pytest.raises(ValueError, match="no natural size"):
+            suggest(np.random.default_rng(0).normal(size=(100, 100)))

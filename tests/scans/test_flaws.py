@@ -1,0 +1,59 @@
+"""Dead and hot rows, columns and pixels are found, and nothing else is."""
+
+import numpy as np
+import pytest
+from lattices_of_atoms import atoms
+
+from phyvae import phantoms
+from phyvae.scans.flaws import filled, flaws_of
+
+IMAGE = atoms((160, 200), [(14.0, 0.0), (0.0, 18.0)], noise=0.1)
+
+
+class TestFlaws:
+    @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
+    def test_a_clean_image_has_none_and_stays_as_it_is(self, model):
+        image = getattr(phantoms, model)(shape=(310, 310), seed=0).image.astype(float)
+        found = flaws_of(image)
+        assert len(found.rows) == len(found.columns) == len(found.pixels) == 0
+        np.testing.assert_array_equal(found.repaired, image)
+
+    @pytest.mark.parametrize("level", [-32768.0, 0.0, 20.0])
+    def test_rows_and_columns(self, level):
+        image = IMAGE.copy()
+        image[40:42] = image[:, 77] = level
+        found = flaws_of(image)
+        np.testing.assert_array_equal(found.rows, [40, 41])
+        np.testing.assert_array_equal(found.columns, [77])
+        assert len(found.pixels) == 0
+        assert np.abs(found.repaired - IMAGE).max() < 1.5
+
+    def test_a_noisy_row_of_another_level(self):
+        image = IMAGE.copy()
+        image[90] += 5
+        np.testing.assert_array_equal(flaws_of(image).rows, [90])
+
+    @pytest.mark.parametrize("value", [50.0, -50.0])
+    def test_pixels_alone_and_in_pairs(self, value):
+        image = IMAGE.copy()
+        places = [(0, 0), (30, 40), (30, 41), (159, 100)]
+        image[tuple(np.transpose(places))] = value
+        np.testing.assert_array_equal(flaws_of(image).pixels, places)
+
+    def test_bright_atoms_of_a_pixel_or_two_are_none(self):
+        image = atoms((160, 200), [(9.0, 0.0), (0.0, 9.0)], sigma=0.8, noise=0.02)
+        assert len(flaws_of(image).pixels) == 0
+
+
+class TestFilled:
+    def test_only_missing_pixels_change_and_lie_between_their_neighbours(self):
+        missing = np.zeros(IMAGE.shape, bool)
+        missing[20:60, 30:90] = missing[100] = True
+        found = filled(IMAGE, missing)
+        np.testing.assert_array_equal(found[~missing], IMAGE[~missing])
+        assert IMAGE.min() <= found[missing].min() <= found[missing].max() <= IMAGE.max()
+
+    def test_what_lay_there_does_not_matter(self):
+        missing = np.random.default_rng(0).random(IMAGE.shape) < 0.3
+        other = np.where(missing, 1e6, IMAGE)
+        np.testing.assert_array_equal(filled(other, missing), filled(IMAGE, missing))
