@@ -495,6 +495,9 @@ OF_IMAGES = {
     "PatchGrid.at": lambda image: phyvae.PatchGrid.at(image, SITES, 6),
     "find_sites": phyvae.find_sites,
     "lattice_spacing": phyvae.lattice_spacing,
+    "unit_cell": phyvae.unit_cell,
+    "survey": phyvae.survey,
+    "suggest": phyvae.suggest,
 }
 
 BAD_MAPS = {

@@ -175,7 +175,7 @@ def _residue(
     level = _mean(filled(values, vacuum), width / 2)
     low, middle = np.percentile(level[~vacuum], [16, 50])
     contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
-    bright = level > middle + _UNUSUAL * (middle - low)
+    bright = level > middle + max(_UNUSUAL * (middle - low), _BRIGHT / 2 * contrast)
     core = bright & (level > middle + _BRIGHT * contrast)
     residue = _around(bright, core, width**2 / 4)
     return residue & (residue.mean() < _LARGE)  # more is a second layer
