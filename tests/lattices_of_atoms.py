@@ -12,7 +12,9 @@ def atoms(shape, vectors, basis=(((0.0, 0.0), 1.0),), sigma=2.0, noise=0.0, seed
     for site, height in basis:
         offset = (fractions - site + 0.5) % 1 - 0.5
         squares = [
-            (((offset + (i, j)) @ vectors) ** 2).sum(-1) for i in (-1, 0, 1) for j in (-1, 0, 1)
+            (((offset + np.array([i, j])) @ vectors) ** 2).sum(-1)
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
         ]
         image += height * np.exp(-np.min(squares, axis=0) / 2 / sigma**2)
     return image

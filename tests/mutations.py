@@ -400,8 +400,8 @@ BREAKS = [
     ),
     Break(
         "scans/cell.py",
-        "if without is None or (found is not None and _contains(without.vectors, found.vectors, 0.05)):",
-        "if found is not None:",
+        "if not _LINES < centred.var() / values.var() < 1 - _LINES:",
+        "if True:",
         "scans/test_cell.py::TestUnitCell",
     ),
     Break(
@@ -412,7 +412,7 @@ BREAKS = [
     ),
     Break(
         "scans/surveying.py",
-        "return residue & (residue.mean() < _LARGE)  # more is a second layer",
+        "return residue if small else np.zeros_like(residue)",
         "return residue",
         "scans/test_surveying.py::TestSurvey",
     ),

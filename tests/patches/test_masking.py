@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from lattices import SHIFT_ONLY, small_model
 
 import phyvae
+from lattices import SHIFT_ONLY, small_model
 from phyvae import PatchGrid
+from phyvae.alignment.components import principal_components, score_field
 from phyvae.patches.masking import mostly
 
 RNG = np.random.default_rng(0)
@@ -97,6 +98,13 @@ class TestAModelOfIt:
             found.append(phyvae.align(model, grid, reach=6, steps=150, **SHIFT_ONLY).share)
         assert found[0] == found[1]
         assert found[0] > 0.2
+        generator = torch.Generator().manual_seed(0)
+        field = score_field(grid, principal_components(grid, torch.zeros(1), generator), generator)
+        corners = field.random(500, generator)
+        assert field.shown[tuple(corners.T)].all()
+        assert (corners[:, 2] <= 52).all()
+        near = field.neighbours(corners, generator)
+        assert (near[:, 2] <= 52).float().mean() > 0.9
 
     def test_training_and_labels_leave_them_out(self):
         grid = self.grid()

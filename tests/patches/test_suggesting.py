@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms, turned
 
 import phyvae
+from lattices_of_atoms import atoms, turned
 from phyvae import suggest
 
 OBLONG = [(12.0, 0.0), (0.0, 20.0)]

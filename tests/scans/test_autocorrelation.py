@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms, waves
 
+from lattices_of_atoms import atoms, waves
 from phyvae.scans.autocorrelation import Autocorrelation
 
 

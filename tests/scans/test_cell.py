@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms, same_lattice, turned, waves
 
+from lattices_of_atoms import atoms, same_lattice, turned, waves
 from phyvae import phantoms, unit_cell
 
 SQUARE = [(17.0, 0.0), (0.0, 17.0)]

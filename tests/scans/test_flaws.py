@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms
 
+from lattices_of_atoms import atoms
 from phyvae import phantoms
 from phyvae.scans.flaws import filled, flaws_of
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from lattices_of_atoms import waves
 
+from lattices_of_atoms import waves
 from phyvae.scans.levelling import levelled
 
 IMAGE = waves((150, 180), (0.1, 0.02), (0.01, 0.08))

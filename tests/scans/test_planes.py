@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms, turned, waves
 
+from lattices_of_atoms import atoms, turned, waves
 from phyvae.scans.planes import repeats, strongest_planes
 
 OBLONG = np.array([(14.0, 0.0), (0.0, 24.0)])

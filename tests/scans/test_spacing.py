@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from lattices_of_atoms import atoms, waves
 
+from lattices_of_atoms import atoms, waves
 from phyvae import lattice_spacing, phantoms
 
 CENTRED = atoms((400, 400), [(24, 0), (0, 24)], [((0, 0), 1.0), ((0.5, 0.5), 0.6)], 2.9)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lattices_of_atoms import atoms, turned
 
+from lattices_of_atoms import atoms, turned
 from phyvae import phantoms, survey
 
 VECTORS = turned([(13.0, 0.0), (0.0, 13.0)], 12)

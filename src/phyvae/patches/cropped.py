@@ -218,7 +218,8 @@ class CroppedImage:
         -------
         ndarray
             Shape (rows, cols), dtype of `labels`. Where a centre falls between pixels (even patch
-            sizes), the pixel below and to the right is taken. Where a cell is empty, integers are -1 and floats NaN; bools are refused.
+            sizes), the pixel below and to the right is taken. Where a cell is empty, integers are
+            -1 and floats NaN; bools are refused.
 
         Examples
         --------

@@ -179,7 +179,7 @@ def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[in
 
 
 def _slope(found: Survey, width: float) -> tuple[float, float]:
-    """Return what a plane explains of the local mean, and how uneven that is, in contrasts."""
+    """Return the share of the local mean's variance that a plane explains, and its deviation."""
     from scipy.ndimage import uniform_filter
 
     level = uniform_filter(found.repaired, round(width))

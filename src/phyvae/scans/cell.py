@@ -15,7 +15,7 @@ __all__ = ["UnitCell", "unit_cell"]
 
 _HIGH = 0.8  # of the highest peak: as high are those of lattice vectors, at least
 _HIGHER = 0.02  # by which the peak of a multiple is higher, where a vector is none of the lattice
-_LINES = 0.01  # of the variance: as little is no hum, and as little beside it no lattice
+_LINES = 0.01  # of the variance: so little is no hum, and so little next to hum no lattice
 _SIGMAS = 3.0  # of noise, between two peaks
 _SHORTEST = 3.0  # px
 _FEW = 16  # cells in the image

@@ -1,4 +1,4 @@
-"""Survey of a scan: what of it is specimen, and what is dead, hot, residue or vacuum."""
+"""Survey of a scan: its specimen, and dead or hot pixels, residue, vacuum."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -178,7 +178,8 @@ def _residue(
     bright = level > middle + max(_UNUSUAL * (middle - low), _BRIGHT / 2 * contrast)
     core = bright & (level > middle + _BRIGHT * contrast)
     residue = _around(bright, core, width**2 / 4)
-    return residue & (residue.mean() < _LARGE)  # more is a second layer
+    small = bool(residue.mean() < _LARGE)  # more is a second layer
+    return residue if small else np.zeros_like(residue)
 
 
 def _around(
