@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from phyvae.scans.intensities import as_intensities, as_scan, limits_of, scaled
+from phyvae.scans.intensities import (
+    IntensityRangeWarning,
+    as_intensities,
+    as_scan,
+    limits_of,
+    scaled,
+)
 
 IMAGE = np.random.default_rng(0).random((20, 30))
 
@@ -101,3 +107,28 @@ class TestScale:
     def test_so_are_those_that_coincide(self):
         with pytest.raises(ValueError, match=r"are both 0.0; choose wider ones"):
             limits_of(np.eye(50), (1.0, 90.0))
+
+
+class TestRobustLimits:
+    IMAGE = np.random.default_rng(3).normal(size=(200, 200))
+
+    def test_an_ordinary_image_is_not_clipped(self):
+        assert limits_of(self.IMAGE, "robust") == (self.IMAGE.min(), self.IMAGE.max())
+        spike = np.zeros((20, 20))
+        spike[3, 3] = 1
+        assert limits_of(spike, "robust") == (0, 1)
+
+    @pytest.mark.parametrize("value", [1e6, -32768.0])
+    @pytest.mark.parametrize("where", [(50, 60), 50])
+    def test_a_hot_pixel_or_a_dead_row_is(self, where, value):
+        image = self.IMAGE.copy()
+        image[where] = value
+        with pytest.warns(IntensityRangeWarning, match=r"take only .* %.*mask=found\.mask"):
+            low, high = limits_of(image, "robust")
+        assert -8 < low < high < 8
+        with pytest.warns(IntensityRangeWarning, match="Leave percentiles out"):
+            limits_of(image, (0, 100))
+
+    def test_other_words_are_refused(self):
+        with pytest.raises(ValueError, match=r"percentiles='full' must be .*robust"):
+            limits_of(self.IMAGE, "full")

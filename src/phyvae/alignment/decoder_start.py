@@ -20,11 +20,11 @@ __all__ = ["train_decoder"]
 def train_decoder(
     model: ShiftVAE,
     windows: Windows,
-    shown: Bool[Tensor, "ys xs"] | None,
     steps: int,
     lr: float,
     generator: torch.Generator,
     advance: Callable[[], object],
+    shown: Bool[Tensor, "ys xs"] | None = None,
 ) -> None:
     """Train the decoder alone, on a fifth of the pixels of 50 random windows in a step."""
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)

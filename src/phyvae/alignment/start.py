@@ -179,7 +179,7 @@ def align(
         encoder.to_pixels()
         windows = here.windows.to(model.like)
         shown = here.shown_windows
-        train_decoder(model, windows, shown, decoder_steps, lr, generator, bar.update)
+        train_decoder(model, windows, decoder_steps, lr, generator, bar.update, shown)
     return Alignment(share, autocorrelations)
 
 

@@ -104,8 +104,8 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
         warnings.warn(
             f"98 % of the intensities, {8 * low:.4g} to {8 * high:.4g}, take only {share:.2g} % "
             f"of the range, {8 * full[0]:.4g} to {8 * full[1]:.4g}: hot pixels, dead rows or a "
-            f"very bright object. {done}found = phyvae.survey(image) finds all that is no specimen: "
-            "PatchGrid(found.repaired, size, mask=found.mask).",
+            f"very bright object. {done}To leave out pixels that are no specimen: found = "
+            "phyvae.survey(image); PatchGrid(found.repaired, size, mask=found.mask).",
             IntensityRangeWarning,
             stacklevel=3,
         )

@@ -90,7 +90,7 @@ def survey(image: Any) -> Survey:
     >>> image = phyvae.phantoms.bfo(shape=(200, 200), seed=0).image.copy()
     >>> image[20], image[90, 60] = 0, 50
     >>> phyvae.survey(image)
-    Survey(noise=0.0514, 1 rows, 1 pixels)
+    Survey(noise=0.0284, 1 rows, 1 pixels)
     """
     values = as_scan(image).astype(np.float64)
     if min(values.shape) < 9:
