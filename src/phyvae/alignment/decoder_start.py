@@ -23,10 +23,10 @@ def train_decoder(
     generator: torch.Generator,
     advance: Callable[[], object],
 ) -> None:
-    """Train the decoder alone, on a fifth of the pixels of 50 random windows in a step."""
+    """Train the decoder alone, on a fifth of the pixels of 25 random windows in a step."""
     count, dtype = math.prod(model.patch_shape), dtype_of("auto", model.device)
     for descend in adam_steps(model.decoder, steps, lr, advance):
-        patches = crop(windows, random_corners(windows, 50, generator))
+        patches = crop(windows, random_corners(windows, 25, generator))
         with torch.no_grad():
             latents = model.posterior(Patches(patches)).sample(generator)
         pixels = torch.randperm(count, generator=generator, device=model.device)
