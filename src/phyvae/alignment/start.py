@@ -32,7 +32,7 @@ def align(
     decoder_steps: int = 300,
     pairs: int = 256,
     reach: int | tuple[int, int] | None = None,
-    lr: float = 3e-3,
+    lr: float = 4e-3,
     seed: int = 0,
     progress: bool = True,
 ) -> Alignment:
@@ -46,8 +46,9 @@ def align(
     .. math:: 1 - \exp\left(-\frac{|s(r + d) - s(r) + d|^2}{2 c^2}\right)
 
     (with a c for either axis), forgives such jumps and makes them few, for which the cell must be
-    a whole unit cell of the lattice. Training that starts from here need not find the lattice first, and does not settle
-    for half a cell, with a content latent for the difference to the other half.
+    a whole unit cell of the lattice. Training that starts from here need not find the lattice
+    first, and does not settle for half a cell, with a content latent for the difference to the
+    other half.
 
     **Content.** The physics of domains, that neighbours are alike and walls are few, needs no
     decoder either. Of all linear functions of the aligned patches and of their Fourier
