@@ -60,10 +60,10 @@ def main() -> None:
 
 
 def growth_of_align(folder: Path) -> None:
-    """Measure `align` on an image of 456 x 456 px, with patches of two lattice constants."""
+    """Measure `align` on an image of 640 x 640 px, with patches of two lattice constants."""
     seconds = {}
     for size in (24, 16, 24, 32, 48, 64, 96):  # the first one warms up
-        phantom = phyvae.phantoms.bfo((456, 456), size / 1.9, seed=0)
+        phantom = phyvae.phantoms.bfo((640, 640), size / 1.9, seed=0)
         grid = phyvae.PatchGrid(phantom.image, size=size, step=12)
         started = time.process_time()
         model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3)

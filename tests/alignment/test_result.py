@@ -1,9 +1,9 @@
-"""How many factors stand out, and how it is shown."""
+"""How many factors stand out."""
 
 import numpy as np
 import pytest
 
-from phyvae.alignment.result import Alignment, standing_out
+from phyvae.alignment.result import standing_out
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,3 @@ from phyvae.alignment.result import Alignment, standing_out
 )
 def test_as_many_stand_out_as_come_before_the_largest_ratio(rho, latents):
     assert standing_out(np.array(rho), 0.16) == latents
-
-
-def test_it_shows_what_was_found_and_what_chance_gives():
-    found = Alignment(0.4, 0.08, np.array([0.9, *[0.2] * 9]), 0.16, np.zeros((2, 3, 4)))
-    assert found.latents == 1
-    assert repr(found) == (
-        "Alignment(share=0.40 (by chance 0.08), latents=1, autocorrelations=[0.90, 0.20, 0.20, "
-        "0.20, 0.20, 0.20, ...] (by chance 0.16))"
-    )
