@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
-    from .alignment.start import Alignment as Alignment
+    from .alignment.result import Alignment as Alignment
+    from .alignment.result import AlignmentWarning as AlignmentWarning
     from .alignment.start import align as align
     from .compute.processes import init_distributed as init_distributed
     from .compute.processes import rank as rank
@@ -85,7 +86,8 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
-    "alignment.start": ["Alignment", "align"],
+    "alignment.result": ["Alignment", "AlignmentWarning"],
+    "alignment.start": ["align"],
     "saving.sealed": ["CheckpointError"],
     "training.loading": ["load_trainer"],
     "training.collapse": ["CollapsedMapsWarning"],
