@@ -24,10 +24,12 @@ from .mixture import mixture_labels
 from .otsu import otsu_labels
 from .series import Series
 from .voting import majority_vote
+from .wall_energy import wall_energy_labels
 
 __all__ = ["segment"]
 
-_METHODS = ("chan_vese", "gmm", "otsu")
+_METHODS = ("chan_vese", "gmm", "otsu", "walls")
+_ALL_CHANNELS = ("gmm", "walls")
 _FLAT = 1e-3  # a channel of at most this range, or signal, is not used; the range as in the paper
 
 
@@ -190,6 +192,9 @@ def _labels(
         found = chan_vese_labels(scaled.maps[0][0]).ravel()
     elif method == "otsu":
         found = otsu_labels(scaled.values()[0], classes)
+    elif method == "walls":
+        own = scaled.values() * np.ptp(values[kept], axis=1)[:, None]  # units tell the channels
+        found = wall_energy_labels(own, classes, series.walls(), seed, signal[kept])
     else:
         found, outliers = mixture_labels(scaled.values(), classes, seed, signal[kept])
         votes = (series.laid_out(found, -1), series.laid_out(outliers, False), series.graphs)
@@ -264,7 +269,7 @@ def _check_denoise(denoise: object) -> None:
 
 def _check_method(series: Series, method: str) -> None:
     """Raise an error unless the method can segment such maps."""
-    if method != "gmm" and series.channels > 1:
+    if method not in _ALL_CHANNELS and series.channels > 1:
         raise ValueError(
             f"method={method!r} segments one map, but maps has {series.channels} channels; "
             "choose one, for example maps[1]."
@@ -291,7 +296,7 @@ def _as_signal(signal: Any, channels: int, method: str) -> Float[np.ndarray, " c
         return np.ones(channels)
     shares = as_array(signal, "signal")
     real = shares.dtype.kind in "fiu" and shares.shape == (channels,)
-    if method != "gmm" or not real or not ((shares >= 0) & (shares <= 1)).all():
+    if method not in _ALL_CHANNELS or not real or not ((shares >= 0) & (shares <= 1)).all():
         raise ValueError(
             f"signal={brief(signal)} must be {channels} numbers from 0 to 1, a share for each "
             "channel, and goes with method='gmm': model.signal(grid)."
