@@ -10,7 +10,6 @@ from ..patches.neighbours import Neighbours
 __all__ = ["expanded", "labelling_energy"]
 
 _UNIT = 1000  # capacities per unit of energy: the flow is one of integers
-_SWEEPS = 3  # rounds of all labels; two are enough nearly always
 
 
 def labelling_energy(
@@ -26,8 +25,8 @@ def expanded(
 ) -> Int[np.ndarray, " n"]:
     """Return labels of less energy, or the same ones if no expansion lowers it.
 
-    An expansion lets any set of cells take one label; of all such sets, the minimum cut of a
-    graph has the least energy.
+    One after the other, each label is expanded once: an expansion lets any set of cells take the label; of all such
+    sets, the minimum cut of a graph has the least energy.
 
     Parameters
     ----------
@@ -43,15 +42,11 @@ def expanded(
     Boykov, Veksler & Zabih (2001), https://doi.org/10.1109/34.969114
     """
     least = labelling_energy(costs, labels, walls)
-    for _ in range(_SWEEPS):
-        before = least
-        for label in range(costs.shape[1]):
-            tried = np.where(_taken(costs, labels, walls, label), label, labels)
-            energy = labelling_energy(costs, tried, walls)
-            if energy < least - 1 / _UNIT:
-                labels, least = tried, energy
-        if least == before:
-            break
+    for label in range(costs.shape[1]):
+        tried = np.where(_taken(costs, labels, walls, label), label, labels)
+        energy = labelling_energy(costs, tried, walls)
+        if energy < least - 1 / _UNIT:
+            labels, least = tried, energy
     return labels
 
 

@@ -77,7 +77,8 @@ class Series:
             ends = number[pairs.first], number[pairs.second]
             found.append((*ends, pairs.lengths / unit, pairs.weights / unit))
             start += int(patches.sum())
-        return Neighbours(*map(np.concatenate, zip(*found, strict=True)), self.cells)
+        first, second, lengths, weights = map(np.concatenate, zip(*found, strict=True))
+        return Neighbours(first, second, lengths, weights, self.cells)
 
     def normalised(self, channels: Bool[np.ndarray, " channels"]) -> "Series":
         """Return some channels, each scaled to [0, 1] over all images; 0 where no patch is."""

@@ -17,8 +17,9 @@ __all__ = ["wall_energy_labels"]
 _TENSION = 2.0  # cost of one cell's length of wall
 _TAIL = 4.0  # cost of a value grows as _TAIL log r² far from its domain's mean, not as r²
 _EXACT = 1e-3  # least scatter of the values, in units of the first channel's deviation
-_STARTED = 5_000  # cells that the starts are found with
-_ROUNDS = 8  # of means, scatter and labels; they settle in three to five
+_STARTED = 2_000  # cells that the starts are found with
+_TRIED = 4  # rounds of means, scatter and labels, after which the starts are compared
+_ROUNDS = 10  # rounds at most; labels settle in three to five
 
 
 class _Found(NamedTuple):
@@ -65,11 +66,10 @@ def wall_energy_labels(
     tense = Neighbours(
         walls.first, walls.second, walls.lengths, _TENSION * walls.weights, walls.count
     )
-    found = [
-        _descended(points, start, classes, tense, dimension)
-        for start in _starts(points, classes, seed)
-    ]
-    return min(found, key=lambda one: one.energy).labels
+    starts = _starts(points, classes, seed)
+    tried = [_descended(points, start, classes, tense, dimension, _TRIED) for start in starts]
+    best = min(tried, key=lambda one: one.energy).labels
+    return _descended(points, best, classes, tense, dimension, _ROUNDS).labels
 
 
 def _starts(
@@ -97,11 +97,12 @@ def _descended(
     classes: int,
     walls: Neighbours,
     dimension: float,
+    rounds: int,
 ) -> _Found:
     """Return what means, scatter and labels settle at, each found with the others fixed."""
     least = _EXACT * float(points.std(axis=0).max())
     scatter = np.inf
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         labels = np.unique(labels, return_inverse=True)[1]
         means = np.stack(
             [_mean(points[labels == kind], scatter) for kind in range(labels.max() + 1)]
