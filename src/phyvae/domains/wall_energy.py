@@ -18,7 +18,7 @@ _TENSION = 2.0  # cost of one cell's length of wall
 _TAIL = 4.0  # cost of a value grows as _TAIL log r² far from its domain's mean, not as r²
 _EXACT = 1e-3  # least scatter of the values, in units of the first channel's deviation
 _STARTED = 2_000  # cells that the starts are found with
-_TRIED = 4  # rounds of means, scatter and labels, after which the starts are compared
+_TRIED = 3  # rounds of means, scatter and labels, after which the starts are compared
 _ROUNDS = 10  # rounds at most; labels settle in three to five
 
 
