@@ -25,8 +25,8 @@ def expanded(
 ) -> Int[np.ndarray, " n"]:
     """Return labels of less energy, or the same ones if no expansion lowers it.
 
-    One after the other, each label is expanded once: an expansion lets any set of cells take the label; of all such
-    sets, the minimum cut of a graph has the least energy.
+    One after the other, each label is expanded once: an expansion lets any set of cells take the
+    label; of all such sets, the minimum cut of a graph has the least energy.
 
     Parameters
     ----------
