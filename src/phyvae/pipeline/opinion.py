@@ -17,7 +17,7 @@ __all__ = ["second_opinion"]
 def second_opinion(labels: npt.ArrayLike | Tensor, grid: PatchGrid) -> dict[str, float]:
     """Return how well domains agree with those of maps that need no training.
 
-    The maps of each descriptor of `quick_maps` are segmented into as many domains.
+    The two maps of each descriptor of `quick_maps` are segmented into as many domains.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _agreement(
 ) -> float:
     """Return the agreement of labels with the domains of one descriptor."""
     try:
-        maps = quick_maps(grid, kind, max(2, classes - 1))  # means span `classes - 1` directions
+        maps = quick_maps(grid, kind)
     except NoLatticeError:
         return float("nan")
     other = segment(maps, classes, mask=held, graph=grid.graph)
