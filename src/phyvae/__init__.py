@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from .refinement.refining import refine as refine
     from .saving.sealed import CheckpointError as CheckpointError
     from .scans.spacing import lattice_spacing as lattice_spacing
+    from .training.best_state import LostMapsWarning as LostMapsWarning
     from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .training.history import History as History
     from .training.loading import load_trainer as load_trainer
@@ -88,6 +89,7 @@ _HOME = {
     "alignment.start": ["Alignment", "align"],
     "saving.sealed": ["CheckpointError"],
     "training.loading": ["load_trainer"],
+    "training.best_state": ["LostMapsWarning"],
     "training.collapse": ["CollapsedMapsWarning"],
     "domains.counting": ["count_domains"],
     "patches.graph": ["SiteGraph"],

@@ -12,6 +12,8 @@ from ..models import PatchModel
 
 __all__ = ["TrainingOptions", "checked_options"]
 
+_RATE, _BATCH = 2e-3, 100  # learning rate of this batch size and of larger ones
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -44,6 +46,9 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     if pixels is None:
         share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
         pixels = share if model.decodes_pixels else 1.0
+    as_integer(settings["batch_size"], "batch_size", 1, " patch")
+    if lr is None:
+        lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)
     as_positive(lr, "lr")
     as_share(pixels, "pixels")
     if pixels < 1 and not model.decodes_pixels:
@@ -57,8 +62,7 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
         )
     dtype_of(precision, model.like.device)
     as_seed(settings["seed"])
-    as_integer(settings["batch_size"], "batch_size", 1, " patch")
     as_integer(settings["tile"], "tile", 2, " patches: physics needs neighbours")
     as_integer(settings["sites"], "sites", 1, " patch")
     as_integer(settings["warmup"], "warmup", 0)
-    return TrainingOptions(**(settings | {"pixels": pixels}))
+    return TrainingOptions(**(settings | {"pixels": pixels, "lr": lr}))
