@@ -45,7 +45,7 @@ class TestTheEnd:
         assert trainer.epochs_done == 1
 
     def test_is_the_best_state_if_that_is_better(self, train):
-        trainer, seen, texts = train([quality(1.0), quality(1.5), quality(1.4), quality(1.0)])
+        trainer, seen, texts = train([quality(1.0), quality(1.5), quality(1.4), quality(1.1)])
         assert_identical(weights(trainer), seen[1])
         assert "that of 1 epochs, the best so far" in texts[0]
 
@@ -54,6 +54,11 @@ class TestTheEnd:
         assert not texts
         assert not torch.equal(weights(trainer)["decoder.out.weight"],
                                seen[1]["decoder.out.weight"])  # fmt: skip
+
+    @pytest.mark.parametrize(("neg_elbo", "lost"), [(150.0, True), (100.0, False)])
+    def test_weighs_the_maps_against_neg_elbo(self, train, neg_elbo, lost):
+        _, _, texts = train([quality(2.0, 200.0), quality(0.5, neg_elbo)])
+        assert len(texts) == lost
 
     def test_is_its_own_where_nothing_could_be_lost(self, train):
         untrained = {"information": 0.9, "signal": 0.004}

@@ -15,7 +15,8 @@ from .state import Best, TrainingState
 __all__ = ["BestState", "LostMapsWarning"]
 
 _FORMED = 0.05  # signal of a map that can be lost; before any training it is 0.001 to 0.01
-_LOST = 0.1  # share of the best state's mutual information that may go
+_LOST = 0.2  # share of the best state's mutual information that may go
+_WORTH = 60.0  # fall of −ELBO that makes up for a nat of it, nats per patch
 _JUMP = 5.0  # rise of −ELBO that is no noise, standard errors
 _RETURNS = 3  # in a call, before its end
 _SLOWER = 0.25  # factor of the learning rate after a return
@@ -29,9 +30,9 @@ class BestState:
     """Keeps the best state of a call of `fit`, and goes back to it.
 
     A state is worse than the best one if −ELBO has risen, beyond its noise and by half of all that
-    the call had gained, or if the mutual information of the maps at neighbouring patches has
-    fallen, where the call began with maps to lose. The latter counts even where −ELBO falls: a
-    decoder may gain more by details that have nothing to do with domains.
+    the call had gained; or, where the call began with maps to lose, if the mutual information of
+    the maps at neighbouring patches has fallen, and −ELBO not by far more. For a decoder gains by
+    details that have nothing to do with domains, too.
 
     Parameters
     ----------
@@ -58,8 +59,7 @@ class BestState:
             return
         now = self._quality()
         worse = _worse(now, best, beta)
-        higher = now.information >= best.quality.information
-        if not worse and (higher or not _formed(best.start)):
+        if not worse and _score(now, best, beta) < _score(best.quality, best, beta):
             weights = copy.deepcopy(state.model.state_dict())
             state.best = replace(best, weights=weights, quality=now, epoch=state.epochs_done)
         elif worse and (last or best.returns < _RETURNS):
@@ -101,6 +101,12 @@ def _formed(quality: Quality) -> bool:
     return quality.signal >= _FORMED
 
 
+def _score(quality: Quality, best: Best, beta: float) -> float:
+    """Return −ELBO less what the maps are worth, nats per patch; the lower, the better."""
+    worth = _WORTH * quality.information if _formed(best.start) else 0.0
+    return float(quality.neg_elbo(beta).mean()) - worth
+
+
 def _worse(now: Quality, best: Best, beta: float) -> str:
     """Return in what respect the state is worse than the best one; empty if in none."""
     start, before, after = (one.neg_elbo(beta) for one in (best.start, best.quality, now))
@@ -110,7 +116,8 @@ def _worse(now: Quality, best: Best, beta: float) -> str:
     if _formed(best.quality) and jumped:
         return f"−ELBO rose from {before.mean():.5g} to {after.mean():.5g} nats per patch"
     had, has = best.quality.information, now.information
-    if _formed(best.start) and has < (1 - _LOST) * had:
+    worth_less = _score(now, best, beta) > _score(best.quality, best, beta)
+    if _formed(best.start) and has < (1 - _LOST) * had and worth_less:
         return (
             f"neighbouring patches that share no pixel have {has:.2g} nats in common, of "
             f"{had:.2g} before"
