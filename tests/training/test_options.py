@@ -32,6 +32,12 @@ class TestCheckedOptions:
         assert trainer.settings["lr"] == pytest.approx(lr)
         assert trainer.optimizer.param_groups[0]["lr"] == trainer.settings["lr"]
 
+    @pytest.mark.parametrize(("side", "batch", "small"), [(24, 16, True), (24, 100, False)])
+    def test_little_to_decode_belongs_on_one_thread(self, side, batch, small):
+        model = ShiftVAE((side, side))
+        options = PhysicsTrainer(model, batch_size=batch).state.options
+        assert options.has_small_steps(model) == small
+
     def test_the_type_is_that_of_the_precision(self):
         model = tiny_model()
         for precision in ("float32", "bfloat16"):

@@ -13,6 +13,7 @@ from ..models import PatchModel
 __all__ = ["TrainingOptions", "checked_options"]
 
 _RATE, _BATCH = 2e-3, 100  # learning rate of this batch size and of larger ones
+_SMALL = 8192  # pixels decoded in a step; with fewer, several threads gain little
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class TrainingOptions:
     def described(self) -> dict[str, Any]:
         """Return the settings by name."""
         return asdict(self)
+
+    def has_small_steps(self, model: PatchModel) -> bool:
+        """Return whether a step has so little to decode that it belongs on one thread."""
+        pixels = self.batch_size * self.pixels * math.prod(model.patch_shape)
+        return model.like.device.type == "cpu" and pixels < _SMALL
 
     def dtype(self, model: PatchModel) -> torch.dtype:
         """Return the type of the model's hidden layers in training."""

@@ -10,6 +10,7 @@ from .._checks import as_device, as_integer
 from ..compute import processes
 from ..compute.determinism import check_deterministic
 from ..compute.precision import Precision
+from ..compute.threads import one_thread
 from ..models import adapt
 from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
@@ -226,6 +227,12 @@ class PhysicsTrainer(TrainingRecord):
 
         Warns
         -----
+        LostMapsWarning
+            If training made the maps worse than the best state of this call, its beginning
+            included: −ELBO rose beyond its noise, or neighbouring patches, of which no two share
+            a pixel, have less in common in the maps. The model is then that of the best state
+            again, with a quarter of the learning rate. Looked at ten times on the way and at the
+            end, on the same patches and noise each time; at most three returns on the way.
         CollapsedMapsWarning
             Once per trainer, if no latent map stands out of its own uncertainty: less than half
             of every content latent's variance lies between patches. Looked at ten times on the
@@ -260,7 +267,11 @@ class PhysicsTrainer(TrainingRecord):
         keeper = BestState(self.state, grids, epochs - done)
         watch = Watched(grids, epochs - done, steps_in_epoch(self.state, grids, steps_per_epoch))
         try:
-            with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
+            small = self.state.options.has_small_steps(self.model)
+            with (
+                one_thread(small=small),
+                tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar,
+            ):
                 for epoch in range(done + 1, epochs + 1):
                     now = schedule(self.epochs_done)
                     parts = run_epoch(self.state, grids, now, plan[epoch - 1], call)
