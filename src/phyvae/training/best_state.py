@@ -102,7 +102,7 @@ def _formed(quality: Quality) -> bool:
 
 
 def _score(quality: Quality, best: Best, beta: float) -> float:
-    """Return −ELBO less what the maps are worth, nats per patch; the lower, the better."""
+    """Return −ELBO less the value of the maps, nats per patch; the lower, the better."""
     worth = _WORTH * quality.information if _formed(best.start) else 0.0
     return float(quality.neg_elbo(beta).mean()) - worth
 

@@ -36,7 +36,7 @@ _ADVICE = (
 )
 _ADVICE_ON_CLASSES = (
     "Domains segmented from them may be mostly noise. Such a model often leaves its classes empty "
-    "or undecided. Train longer, a new model with warmup=0, or several starts with other seeds and "
+    "or undecided. Train longer, a new model with warmup=0, or several starts with other seeds; "
     "keep the one of lowest −ELBO at the last beta; of a jiVAE, start from a larger beta, which "
     "keeps classes open until they mean something, or weigh them apart: adapt(model, "
     "class_weight=...); of an ssiVAE, label more patches. An image of one phase has no map."
