@@ -20,6 +20,7 @@ from .batches import random_pixels
 __all__ = ["Quality", "Sample", "distant_pairs", "mutual_information", "quality_of", "sample_of"]
 
 _PAIRS = 2048  # of patches, of all grids
+_AT_A_TIME = 512  # patches encoded
 _DECODED = 256  # patches, of all grids
 _BATCHES = 16  # that they are decoded in; the spread over them is the noise of −ELBO
 
@@ -70,20 +71,20 @@ def sample_of(grids: Sequence[PatchGrid]) -> list[Sample]:
     """Return the sample of each grid, the same in every call."""
     rng, found = np.random.default_rng(0), []
     for grid in grids:
-        pairs, few = distant_pairs(grid), _PAIRS // len(grids)
-        pairs = pairs[np.sort(rng.permutation(len(pairs))[:few])]
+        chosen = np.sort(rng.permutation(grid.count)[: max(1, _PAIRS // 2 // len(grids))])
+        pairs = distant_pairs(grid, chosen)
         used, positions = np.unique(pairs, return_inverse=True)
         if not len(pairs):
-            used = rng.permutation(grid.count)[:few]
+            used = chosen
         where = torch.from_numpy(positions.reshape(-1, 2))
         found.append(Sample(grid, grid.indices[torch.from_numpy(used)], where))
     return found
 
 
-def distant_pairs(grid: PatchGrid) -> Int[np.ndarray, "pairs 2"]:
-    """Return pairs of patches next to each other without a common pixel, along either axis.
+def distant_pairs(grid: PatchGrid, first: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
+    """Return for patches the next ones without a common pixel, below and to the right, if any.
 
-    They are positions among the grid's filled cells. Overlapping patches share noise.
+    All are positions among the grid's filled cells. Overlapping patches share noise.
     """
     centers = grid.centers.reshape(-1, grid.centers.shape[-1])
     centers = centers[np.isfinite(centers).all(1)]
@@ -93,8 +94,8 @@ def distant_pairs(grid: PatchGrid) -> Int[np.ndarray, "pairs 2"]:
     for axis in (0, 1):
         offset = np.zeros(2)
         offset[axis] = size[axis] + 0.499 * step[axis]  # never halfway between two
-        _, there = tree.query(centers + offset, distance_upper_bound=float(step.max()))
-        pairs = np.stack([np.arange(len(centers)), there], 1)[there < len(centers)]
+        _, there = tree.query(centers[first] + offset, distance_upper_bound=float(step.max()))
+        pairs = np.stack([first, there], 1)[there < len(centers)]
         apart = np.abs(centers[pairs[:, 1]] - centers[pairs[:, 0]]) / size
         found.append(pairs[apart.max(1) >= 1 - 1e-9])
     return np.concatenate(found)
@@ -111,8 +112,12 @@ def quality_of(model: PatchModel, samples: Sequence[Sample], share: float) -> Qu
     per_grid = max(1, _BATCHES // len(samples))
     with at_rest(model):
         for sample in samples:
-            seen.append(model.posterior(sample.grid.data(sample.index, like)))
-            maps = seen[-1].mean[:, model.content].double().cpu().numpy()
+            parts = [
+                model.posterior(sample.grid.data(index, like))
+                for index in sample.index.split(_AT_A_TIME)
+            ]
+            seen += parts
+            maps = torch.cat([one.mean for one in parts])[:, model.content].double().cpu().numpy()
             first.append(maps[sample.pairs[:, 0]])
             second.append(maps[sample.pairs[:, 1]])
             terms += _terms(model, sample, count, per_grid, decoding)
