@@ -51,7 +51,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": (
         r"(bfo|nio_lsmo|graphene|your_own_physics|physics_library|joint_classes|time_series|"
-        r"spectra|rotation|distributed)\.py$"
+        r"spectra|rotation|flaws|distributed)\.py$"
     ),
     "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",

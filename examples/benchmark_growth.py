@@ -6,11 +6,13 @@ The time of a training step against the patches it decodes, the pixels of a patc
 of the tile; and the time of a latent map at step 1 against its size, beside copied patches.
 
 ``python examples/benchmark_growth.py`` prints the times and writes ``growth/growth.png`` and
-``growth/results.json``.
+``growth/results.json``. With ``--align`` it does so for `align` against the size of a patch:
+``growth/align.png``, ``growth/align.json``. Those are times of the processor, on one thread.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,8 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
     parser.add_argument("--folder", type=Path, default=Path("growth"))
     parser.add_argument("--repeats", type=int, default=7, help="of which the median is taken")
+    parser.add_argument("--align", action="store_true", help="measure align, and nothing else")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.align:
+        growth_of_align(arguments.folder)
+        return
 
     def step(side: int, size: int, batch: int) -> float:
         return median(training(side, size, batch), arguments.repeats) / 4
@@ -51,6 +57,24 @@ def main() -> None:
     draw(series, arguments.folder / "growth.png")
     (arguments.folder / "results.json").write_text(json.dumps(series, indent=1))
     print(f"Figure and numbers are in {arguments.folder}/")
+
+
+def growth_of_align(folder: Path) -> None:
+    """Measure `align` on an image of 640 x 640 px, with patches of two lattice constants."""
+    seconds = {}
+    for size in (24, 16, 24, 32, 48, 64, 96):  # the first one warms up
+        phantom = phyvae.phantoms.bfo((640, 640), size / 1.9, seed=0)
+        grid = phyvae.PatchGrid(phantom.image, size=size, step=12)
+        started = time.process_time()
+        model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3)
+        phyvae.align(model, grid, progress=False)
+        seconds[size] = time.process_time() - started
+        print(f"{size} px: {seconds[size]:.2f} s", flush=True)
+    fig, ax = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
+    ax.plot(list(seconds), list(seconds.values()), "o")
+    ax.set(xlabel="size of a patch (px)", ylabel="processor time of align (s)", ylim=(0, None))
+    fig.savefig(folder / "align.png", dpi=150)
+    (folder / "align.json").write_text(json.dumps(seconds, indent=1))
 
 
 def median(work: Callable[[], object], repeats: int) -> float:

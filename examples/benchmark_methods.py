@@ -13,8 +13,8 @@ from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
-from benchmark_registration import Registered
 from experiment import reach_of
+from phyvae.patches.registration import registered_patches, strongest_waves
 
 Maps = np.ndarray  # (channels, rows, cols)
 
@@ -70,6 +70,46 @@ class Components:
         each = [np.abs(np.fft.rfft2(windows[y][:, x] * taper)) for y in down for x in right]
         waves: np.ndarray = np.mean(each, axis=0)
         return waves
+
+
+@dataclass(frozen=True)
+class Registered:
+    """PCA of patches that are cut anew, each at the lattice site nearest to its centre.
+
+    As `phyvae.quick_maps`, but the waves are chosen by hand: the two strongest ones, or half the
+    sum and half the difference of these, where the strongest are the cell's diagonals.
+    """
+
+    count: int
+    diagonals: bool
+
+    @property
+    def name(self) -> str:
+        return f"registered({self.count}{', diagonals' if self.diagonals else ''})"
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        image = grid.image.double().numpy()
+        waves = strongest_waves(image)
+        if self.diagonals:
+            waves = np.stack([waves[0] + waves[1], waves[0] - waves[1]]) / 2
+        patches = registered_patches(image, grid.centers.reshape(-1, 2), grid.patch_shape, waves)
+        values = PCA(self.count, random_state=seed).fit_transform(patches.reshape(len(grid), -1))
+        return values.T.reshape(-1, *grid.shape)
+
+
+@dataclass(frozen=True)
+class Quick:
+    """The library's maps without training."""
+
+    kind: str
+    count: int
+
+    @property
+    def name(self) -> str:
+        return f"quick {self.kind}({self.count})"
+
+    def maps(self, grid: phyvae.PatchGrid, seed: int) -> Maps:
+        return phyvae.quick_maps(grid, self.kind, self.count).numpy()
 
 
 # -- Trained -----------------------------------------------------------------------------------
@@ -242,6 +282,10 @@ def all_rows(epochs: int = 50) -> dict[str, tuple[Method, ...]]:
         "fft-around": tuple(
             Components("fft", n, window, around=4) for n in (4, 8) for window in (False, True)
         ),
+        **{
+            f"quick-{kind}": tuple(Quick(kind, n) for n in (2, 3))
+            for kind in ("autocorrelation", "fourier", "registered")
+        },
         "registered": tuple(Registered(n, d) for n in (2, 3) for d in (False, True)),
         "pyroved": tuple(
             Trained(f"pyroved(lr {lr:g})", pyroved_lr=lr, epochs=epochs) for lr in (1e-3, 5e-3)

@@ -27,7 +27,6 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import PCA
 
 import phyvae
-from benchmark_registration import Registered
 from experiment import noise_of
 
 STEPS, EPOCHS = 1400, 50
@@ -162,7 +161,8 @@ def found_in(grid: phyvae.PatchGrid) -> tuple[dict[str, Maps], dict[str, np.ndar
     )
     found = {"PCA" if flat else "FFT magnitude": by_components(grid)}
     if not flat:
-        found["PCA, registered"] = Registered(3, diagonals=False).maps(grid, 0)
+        for kind in ("registered", "autocorrelation"):
+            found[f"PCA, {kind}"] = phyvae.quick_maps(grid, kind, 3).numpy()
     for name in ("sh-VAE", SL1):
         found[name] = swept.maps[name].numpy()
     smooth = phyvae.PhysicsObjective(phyvae.TotalVariation("none"))

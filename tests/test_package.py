@@ -67,12 +67,15 @@ def test_results_print_on_one_line():
     losses = np.array([9.5, 7.25])
     maps, steps = torch.zeros(2, 40, 40), torch.tensor([3.0, 2.5])
     history = phyvae.History(*[losses] * 9)
-    alignment = phyvae.Alignment(0.38, np.linspace(0.9, 0.1, 9))
+    alignment = phyvae.Alignment(
+        0.38, 0.08, np.linspace(0.9, 0.1, 9), 0.16, np.zeros((2, 3, 4), np.float32)
+    )
     refined = phyvae.Refined(maps, maps, maps, torch.ones(2), 0.125, steps, steps, steps, steps)
     phantom = phyvae.phantoms.nio_lsmo((160, 172), seed=0)
     assert repr(history) == "History(2 epochs, loss 9.5 to 7.25)"
     assert repr(alignment) == (
-        "Alignment(share=0.38, autocorrelations=[0.90, 0.80, 0.70, 0.60, 0.50, 0.40, ...])"
+        "Alignment(share=0.38 (by chance 0.08), latents=7, autocorrelations=[0.90, 0.80, 0.70, "
+        "0.60, 0.50, 0.40, ...] (by chance 0.16))"
     )
     assert repr(refined) == (
         "Refined(maps (2, 40, 40), weight=0.125, energy 3 to 2.5 nats per patch)"

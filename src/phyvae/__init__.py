@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import phantoms as phantoms
     from . import testing as testing
-    from .alignment.start import Alignment as Alignment
+    from .alignment.result import Alignment as Alignment
+    from .alignment.result import AlignmentWarning as AlignmentWarning
     from .alignment.start import align as align
     from .compute.processes import init_distributed as init_distributed
     from .compute.processes import rank as rank
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .models import ShiftVAE as ShiftVAE
     from .models import adapt as adapt
     from .models import load_model as load_model
+    from .models.untrained import quick_maps as quick_maps
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from .physics import Vorticity as Vorticity
     from .physics import standardise as standardise
     from .pipeline.comparison import Sweep as Sweep
+    from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.settings import Setting as Setting
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
@@ -86,7 +89,8 @@ __version__ = _version("phyvae")
 
 # Loaded at first use: pyroVED brings matplotlib along, scikit-learn takes a second.
 _HOME = {
-    "alignment.start": ["Alignment", "align"],
+    "alignment.result": ["Alignment", "AlignmentWarning"],
+    "alignment.start": ["align"],
     "saving.sealed": ["CheckpointError"],
     "training.loading": ["load_trainer"],
     "training.best_state": ["LostMapsWarning"],
@@ -97,6 +101,7 @@ _HOME = {
     "scans.spacing": ["lattice_spacing"],
     "domains.metrics": ["adjusted_rand_index", "match_labels", "mean_iou"],
     "models": ["PatchModel", "Posterior", "ShiftVAE", "adapt", "load_model"],
+    "models.untrained": ["quick_maps"],
     "training.objective": ["PhysicsObjective"],
     "training.parts": ["ObjectiveParts"],
     "compute.processes": ["init_distributed", "rank"],
@@ -119,6 +124,7 @@ _HOME = {
     "domains.segmentation": ["segment"],
     "patches.finding": ["find_sites"],
     "pipeline.comparison": ["Sweep"],
+    "pipeline.opinion": ["second_opinion"],
     "pipeline.settings": ["Setting"],
     "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],

@@ -29,10 +29,11 @@ def test_starts_with_the_difference_of_domains_whatever_the_noise(trained):
     grid, model, found = trained
     truth = np.broadcast_to(np.arange(21) * 4 + 8 >= 48, grid.shape)
     assert found.autocorrelations[0] > 0.6 > found.autocorrelations[1]
+    assert found.latents == 1
     for one in (grid, two_variants(1)):
         first = model.latent_maps(one)[0].numpy()
         labels = first > (first.min() + first.max()) / 2
-        assert phyvae.adjusted_rand_index(labels, truth) > 0.8
+        assert phyvae.adjusted_rand_index(labels, truth) > 0.75
 
 
 def test_shifts_stay_as_they_should_be(trained):
@@ -46,6 +47,7 @@ def test_more_latents_than_factors_are_allowed(grid):
     model = ShiftVAE(grid.patch_shape, latent_dim=60, dx_prior=0.3, hidden_dim_e=(8, 8))
     found = align(model, grid, steps=5, content_steps=5, decoder_steps=0, progress=False)
     assert len(found.autocorrelations) < 60
+    assert found.factors.shape == (len(found.autocorrelations), *grid.shape)
 
 
 @pytest.fixture(scope="module")
@@ -92,5 +94,8 @@ def test_waves_are_magnitudes_of_the_windows_fourier_coefficients(grid, features
 
 
 def test_factors_do_not_depend_on_anything_but_the_generator(features):
-    one, two = (content_factors(features, torch.Generator().manual_seed(3), 200) for _ in range(2))
+    one, two = (
+        content_factors(features, features.scores, torch.Generator().manual_seed(3), 200)
+        for _ in range(2)
+    )
     assert np.array_equal(one.autocorrelations, two.autocorrelations)

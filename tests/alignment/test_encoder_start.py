@@ -1,7 +1,9 @@
 """Initial weights of the encoder."""
 
+import pyro
 import pytest
 import torch
+from pyroved.models import iVAE
 from torch.testing import assert_close
 
 from lattices import SHIFT_ONLY, small_model
@@ -53,6 +55,19 @@ def test_the_posterior_starts_near_the_prior(grid, start):
     mean, std = model.encode(grid.gather(torch.arange(5)))
     assert_close(std[:, :2], torch.full((5, 2), 0.2))
     assert mean[:, model.content].abs().max() < 0.02
+
+
+def test_the_encoder_ends_as_pyroveds(grid, aligned):
+    model, _ = aligned
+    with pyro.get_param_store().scope():
+        theirs = iVAE(
+            grid.patch_shape, 2, ["t"], hidden_dim_e=[64, 64], hidden_dim_d=[16], device="cpu"
+        )
+    theirs.load_state_dict(model.state_dict())
+    patches = grid.gather(torch.arange(30))
+    for own, expected in zip(model.encode(patches), theirs.encode(patches), strict=True):
+        assert_close(own, expected)
+    assert model.encode(patches)[0][:, :2].std() > 0.3
 
 
 def test_content_without_training_starts_near_the_mean_of_the_prior_but_not_flat(grid):

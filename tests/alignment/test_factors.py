@@ -54,3 +54,18 @@ class TestMaximumAutocorrelation:
         assert len(factors.autocorrelations) == 6
         assert np.isfinite(factors.autocorrelations).all()
         assert abs(factors.autocorrelations[0] - 0.9) < 0.05
+
+    def test_by_chance_is_what_shuffled_pairs_give(self):
+        one, two = (mixed(signals) for signals in pairs_of(self.rho))
+        order = torch.randperm(4000, generator=torch.Generator().manual_seed(0))
+        shuffled = maximum_autocorrelation(one, tuple(block[order] for block in two))
+        by_chance = maximum_autocorrelation(one, two).by_chance
+        assert shuffled.autocorrelations[0] < 1.3 * by_chance
+        # Of 4000 pairs of 4 signals, a few times the error of one correlation.
+        assert 1 / 4000**0.5 < by_chance < 4 / 4000**0.5
+
+    def test_the_third_moment_of_a_factor_is_positive(self):
+        rare = [np.where(x > 1.5, 1.0, -0.1) for x in pairs_of((0.99,))]
+        for sign in (1, -1):
+            blocks = [(torch.from_numpy(np.float32(sign * x)),) for x in rare]
+            assert (maximum_autocorrelation(*blocks)(blocks[0][0]) ** 3).mean() > 0.1

@@ -68,6 +68,6 @@ class TestOnSites:
         graph = self.sites()
         true = (graph.sites[:, 0] > 30).int().numpy()[None]
         maps = noisy(true, 0.5)[None]
-        found = segment(maps, denoise="std", graph=graph)
+        found = segment(maps, method="gmm", denoise="std", graph=graph)
         assert adjusted_rand_index(found, true) > 0.8
-        assert adjusted_rand_index(segment(maps, graph=graph), true) < 0.6
+        assert adjusted_rand_index(segment(maps, method="gmm", graph=graph), true) < 0.6

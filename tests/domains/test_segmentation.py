@@ -120,7 +120,7 @@ def test_labels_are_in_the_order_of_the_means_of_the_first_map(seed):
 
 class TestRefusals:
     def test_an_unknown_method_is_refused_and_the_valid_ones_listed(self, domains):
-        with pytest.raises(ValueError, match=r"'kmeans'.*'chan_vese', 'gmm', 'otsu'"):
+        with pytest.raises(ValueError, match=r"'kmeans'.*'chan_vese', 'gmm', 'otsu', 'walls'"):
             segment(domains, method="kmeans")
 
     @pytest.mark.parametrize("method", ["otsu", "chan_vese"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from pyroved.models import iVAE
+from pyroved.utils import transform_coordinates
 from torch.testing import assert_close
 
 from phyvae import ShiftVAE
@@ -76,6 +77,24 @@ def test_pyros_sampled_kl_has_the_closed_form_as_its_mean(shape, sampler):
         generator = torch.Generator().manual_seed(0)
         values = torch.stack([ours.neg_elbo(batch, generator=generator) for _ in range(20)])
     assert abs(float(values.mean()) - expected) < 5 * (values.std() / 20**0.5 + 0.1)
+
+
+def test_a_pair_of_priors_is_pyroveds_dx_and_dy_which_are_down_and_right():
+    shape = (9, 13)
+    ours = ShiftVAE(shape, 1, dx_prior=(0.4, 0.1))
+    with pyro.get_param_store().scope():
+        theirs = iVAE(shape, 1, ["t"], seed=0, dx_prior=0.4, dy_prior=0.1, device="cpu")
+    theirs.load_state_dict(ours.state_dict())
+    latents = torch.tensor([[0.7, -1.2, 0.3]])
+    # pyroVED's coordinates of each pixel, and its decoder, at the shift that its prior scales.
+    shift = latents[:, :2] * theirs.t_prior
+    coordinates = transform_coordinates(theirs.grid[None], torch.zeros(1), shift[:, None])
+    expected = theirs.decoder(coordinates, latents[:, 2:]).reshape(1, *shape)
+    assert_close(ours.decode(latents[:, 2:], shift=latents[:, :2]), expected.detach())
+    # Down the rows the first coordinate changes alone.
+    assert coordinates.reshape(*shape, 2)[..., 0].std(1).max() < 1e-6
+    half = torch.tensor([4.0, 6.0])
+    assert_close(ours.shift_scale.abs(), torch.tensor([0.4, 0.1]) * half)
 
 
 def test_the_seed_decides_the_weights():

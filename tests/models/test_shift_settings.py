@@ -19,6 +19,15 @@ def test_every_argument_but_the_device_is_a_setting_as_plain_numbers_and_tuples(
     assert not model.settings["sigmoid_d"]
 
 
+def test_a_pair_of_priors_is_that_down_and_to_the_right():
+    pair, apart = (
+        ShiftVAE((6, 5), dx_prior=(0.3, 0.2)),
+        ShiftVAE((6, 5), dx_prior=0.3, dy_prior=0.2),
+    )
+    assert pair.settings == apart.settings
+    assert pair.settings["dx_prior"] == 0.3
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "named"),
@@ -28,6 +37,15 @@ class TestRefusals:
             ({"latent_dim": 0}, "latent_dim=0"),
             ({"dx_prior": 0.0}, "dx_prior=0 must"),
             ({"dy_prior": float("nan")}, "dy_prior=nan"),
+            ({"dx_prior": (0.3, -1.0)}, "dy_prior=-1 must"),
+            (
+                {"dx_prior": (0.3,)},
+                r"dx_prior=\(0.3,\) with dy_prior=None: give dx_prior as a pair",
+            ),
+            (
+                {"dx_prior": (0.3, 0.2), "dy_prior": 0.2},
+                r"dx_prior=\(0.3, 0.2\) with dy_prior=0.2",
+            ),
             ({"decoder_sig": -1.0}, "decoder_sig=-1 must"),
             ({"coordinate_scale": 0.0}, "coordinate_scale=0 must"),
             ({"sampler_d": "poisson"}, "sampler_d='poisson' must be one of 'bernoulli'"),

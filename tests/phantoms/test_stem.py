@@ -165,3 +165,35 @@ class TestNioLsmo:
         np.testing.assert_allclose(
             np.diff(np.unique(nickel[:, 0].round(6))), 12.6 * 4.177 / 3.87 / 2, atol=1e-5
         )
+
+
+class TestGrains:
+    @pytest.mark.parametrize("angle", [3.0, 20.0, 45.0])
+    def test_two_grains_are_turned_against_each_other_by_the_angle(self, angle):
+        phantom = perovskite((500, 480), 20.0, misorientation=angle, seed=1, **QUIET)
+        assert phantom.names == ("perovskite", "turned perovskite")
+        labels = at(phantom.domains, phantom.sites)
+        for label, expected in ((0, 0.0), (1, angle)):
+            sites = phantom.sites[labels == label]
+            assert len(sites) > 50
+            distance, nearest = cKDTree(sites).query(sites, 5)
+            steps = (sites[nearest[:, 1:]] - sites[:, None])[np.abs(distance[:, 1:] - 20) < 1e-6]
+            found = np.rad2deg(np.arctan2(steps[:, 0], steps[:, 1]))
+            # As a lattice of fourfold symmetry shows it, -45 to 45 degrees.
+            off = (found - expected + 45) % 90 - 45
+            np.testing.assert_allclose(off, 0, atol=1e-5)
+
+    def test_columns_of_two_grains_do_not_merge(self):
+        sites = perovskite(misorientation=17.0, seed=3).sites
+        distance, _ = cKDTree(sites).query(sites, 2)
+        assert distance[:, 1].min() >= 0.5 * 12.6 - 1e-9
+
+    def test_sites_are_bright_in_both_grains(self):
+        phantom = perovskite((400, 400), 20.0, misorientation=20.0, dose=None, **QUIET)
+        inner = phantom.sites[((phantom.sites > 6) & (phantom.sites < 390)).all(axis=1)]
+        assert at(phantom.clean, inner).min() > 0.7
+
+    @pytest.mark.parametrize("angle", [-1.0, 46.0, float("nan")])
+    def test_an_angle_beyond_those_that_differ_is_refused(self, angle):
+        with pytest.raises(ValueError, match=f"misorientation={angle} degrees must lie in"):
+            perovskite(SMALL, misorientation=angle)

@@ -15,14 +15,14 @@ def adam_steps(
     if steps == 0:
         return
     optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: min(1, 2 * (1 - i / steps)))
+    (group,) = optimizer.param_groups
 
     def descend(loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        schedule.step()
 
-    for _ in range(steps):
+    for i in range(steps):
+        group["lr"] = lr * min(1, 2 * (1 - i / steps))
         yield descend
         advance()

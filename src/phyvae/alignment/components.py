@@ -98,7 +98,9 @@ class ScoreField:
 
     def __call__(self, corners: Corners) -> Float[Tensor, "n columns"]:
         """Return the scores of windows."""
-        return self.scores[tuple(corners.T)]
+        _, ys, xs, _ = self.scores.shape
+        flat = (corners[:, 0] * ys + corners[:, 1]) * xs + corners[:, 2]
+        return self.scores.flatten(0, 2).index_select(0, flat)
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from .components import Components, Corners, ScoreField
 from .encoder_start import ScoreEncoder
 from .factors import Factors, maximum_autocorrelation
 from .shift_loss import ShiftLoss
+from .window_scores import WindowScores
 
 __all__ = ["AlignedFeatures", "aligned_features", "content_factors", "train_content"]
 
-_POOL = 8192  # pairs of windows that content is trained on
+_POOL = 16384  # pairs of windows that content is trained on
 _WAVES = 256  # Fourier coefficients, the strongest
 
 
@@ -29,7 +30,7 @@ class AlignedFeatures:
     """
 
     encoder: ScoreEncoder
-    scores: ScoreField
+    scores: ScoreField | WindowScores
     flat: Float[Tensor, " components"]
     mean_level: float
     waves: Complex[Tensor, "components waves"]
@@ -75,11 +76,11 @@ def aligned_features(
 
 
 def content_factors(
-    features: AlignedFeatures, generator: torch.Generator, count: int = 4096
+    features: AlignedFeatures, scores: ScoreField, generator: torch.Generator, count: int = 4096
 ) -> Factors:
     """Return the maximum autocorrelation factors of random pairs of neighbouring windows."""
-    first = features.scores.random(count, generator)
-    second = features.scores.neighbours(first, generator)
+    first = scores.random(count, generator)
+    second = scores.neighbours(first, generator)
     return maximum_autocorrelation(features(first), features(second))
 
 
@@ -91,8 +92,8 @@ def train_content(
     steps: int,
     lr: float,
     advance: Callable[[], object],
-) -> float:
-    """Train shift and content; return the share of pairs whose shifts agree in the end.
+) -> None:
+    """Train shift and content.
 
     The target of a content latent is a factor's value in a neighbouring window, times the root of
     the factor's autocorrelation. The pairs come from a pool whose factors are computed once.
@@ -115,4 +116,3 @@ def train_content(
         target = torch.cat([one[chosen] for one in targets])
         content = means[:, model.content][:, :kept]
         descend(loss(means, displacement[chosen]) + (content - target).square().mean())
-    return loss.share(steps)

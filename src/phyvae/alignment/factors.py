@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.linalg import eigh
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 __all__ = ["Factors", "maximum_autocorrelation"]
@@ -14,15 +13,29 @@ __all__ = ["Factors", "maximum_autocorrelation"]
 # Principal components of a block of features. More of them mean more chance correlation, and
 # domains differ in the first few.
 _COMPONENTS = 24
+_SHUFFLES = 20  # the largest of so many values is exceeded by chance in one of 21
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Linear functions of features, of mean 0 and variance 1, the most autocorrelated first."""
+    """Linear functions of features, of mean 0 and variance 1, the most autocorrelated first.
+
+    The sign of each is that with which its third moment is positive.
+
+    Attributes
+    ----------
+    mean, weights
+        A factor's value is (features - mean) @ weights.
+    autocorrelations
+        Correlation of each factor with itself in the neighbours.
+    by_chance
+        Largest autocorrelation of any factor that was found among shuffled pairs.
+    """
 
     mean: Float[Tensor, " features"]
     weights: Float[Tensor, "features factors"]
     autocorrelations: Float[np.ndarray, " factors"]
+    by_chance: float
 
     def __call__(self, features: Float[Tensor, "n features"]) -> Float[Tensor, "n factors"]:
         """Return the factors' values."""
@@ -42,24 +55,37 @@ def maximum_autocorrelation(
     Parameters
     ----------
     first, second
-        Features of the first and the second of each pair, in blocks of one unit each.
+        Features of the first and the second of each pair, in blocks of one unit each. The pairs
+        are in random order: shuffled ones are those of a pair with one some places later.
     """
     pairs = list(zip(first, second, strict=True))
     mean = torch.cat([torch.cat(pair).mean(0) for pair in pairs])
     basis = torch.block_diag(*(_whitening(torch.cat(pair)) for pair in pairs))
     one, two = (((torch.cat(blocks, 1) - mean) @ basis).double() for blocks in (first, second))
-    own, between = one.T @ one + two.T @ two, one.T @ two + two.T @ one
-    own, between = (c.cpu().numpy() / (2 * len(one)) for c in (own, between))
+    values, vectors = _factors(one, two)
+    by_chance = max(_factors(one, two.roll(k, 0))[0][-1] for k in range(1, _SHUFFLES + 1))
+    found = torch.from_numpy(vectors[:, ::-1].copy()).to(one)
+    skew = sum((x @ found).pow(3).sum(0) for x in (one, two))
+    weights = basis @ (found * torch.where(skew < 0, -1, 1)).to(basis)
+    return Factors(mean, weights, values[::-1].copy(), float(by_chance))
+
+
+def _factors(
+    one: Float[Tensor, "n features"], two: Float[Tensor, "n features"]
+) -> tuple[Float[np.ndarray, " factors"], Float[np.ndarray, "features factors"]]:
+    """Return autocorrelations, ascending, and the weights of the factors of centred features."""
+    covariances = one.T @ one + two.T @ two, one.T @ two + two.T @ one
+    own, between = (c.cpu().numpy() / (2 * len(one)) for c in covariances)
     # Blocks may hold the same thing twice; a thousandth of the variance keeps it finite.
     values, vectors = eigh(between, own + 1e-3 * np.eye(len(own)))
-    weights = basis @ torch.from_numpy(vectors[:, ::-1].copy()).to(basis)
-    return Factors(mean, weights, values[::-1].copy())
+    return values, vectors
 
 
 def _whitening(block: Float[Tensor, "n features"]) -> Float[Tensor, "features components"]:
     """Return the matrix that projects features on principal components of variance 1."""
-    count = min(_COMPONENTS, *block.shape)
-    found = PCA(count, svd_solver="randomized", random_state=0).fit(block.cpu().numpy())
-    spread = found.explained_variance_**0.5
-    kept = spread > 1e-4 * spread[0]
-    return torch.from_numpy(found.components_[kept].T / spread[kept]).to(block)
+    centred = block.double() - block.double().mean(0)
+    variances, directions = torch.linalg.eigh(centred.T @ centred / len(block))
+    variances, directions = (x[..., -_COMPONENTS:] for x in (variances, directions))
+    kept = variances > 1e-8 * variances[-1]
+    basis: Tensor = directions[:, kept] / variances[kept].sqrt()
+    return basis.to(block)

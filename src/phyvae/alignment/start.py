@@ -1,14 +1,13 @@
 """Alignment: a start for training, from shifts on the lattice and the factors of domains."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from tqdm.auto import tqdm
 
-from .._checks import as_integer, as_positive, as_seed
+from .._checks import as_integer, as_pair, as_positive, as_seed
 from ..compute.processes import rank
 from ..compute.threads import one_thread
 from ..models import ShiftVAE, check_patches
@@ -17,48 +16,23 @@ from .components import principal_components, score_field
 from .content import aligned_features, content_factors, train_content
 from .decoder_start import train_decoder
 from .encoder_start import score_encoder
+from .factor_maps import factor_maps
+from .result import Alignment, standing_out, warn_of_noise
 from .shift_loss import ShiftLoss, train_shift
 
-__all__ = ["Alignment", "align"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Alignment:
-    """Result of `align`: agreement of the shifts, and autocorrelations of the content factors.
-
-    Attributes
-    ----------
-    share : float
-        The share of pairs of windows, over the last tenth of the steps, whose shifts agree with
-        their displacement to within a third of `reach`. A quarter to a half is usual for a
-        lattice, as jumps lie between the others. White noise gives about a tenth: nothing to
-        align with.
-    autocorrelations : ndarray
-        Correlation of each of the factors that the content starts from with its value in the
-        neighbouring patch. Those that stand out, before a gap, are as many as there are ways in
-        which domains differ, so as many content latents are of use; values around 0.3 are usual
-        without domains, too. Empty without `content_steps`.
-    """
-
-    share: float
-    autocorrelations: Float[np.ndarray, " factors"]
-
-    def __repr__(self) -> str:
-        clear = [f"{rho:.2f}" for rho in self.autocorrelations[:6]]
-        more = ["..."] * (len(self.autocorrelations) > 6)
-        return f"Alignment(share={self.share:.2f}, autocorrelations=[{', '.join(clear + more)}])"
+__all__ = ["align"]
 
 
 def align(
     model: ShiftVAE,
     grid: PatchGrid,
     *,
-    steps: int = 1200,
-    content_steps: int = 1200,
+    steps: int = 600,
+    content_steps: int = 600,
     decoder_steps: int = 300,
     pairs: int = 256,
-    reach: int | None = None,
-    lr: float = 2e-3,
+    reach: int | tuple[int, int] | None = None,
+    lr: float = 4e-3,
     seed: int = 0,
     progress: bool = True,
 ) -> Alignment:
@@ -69,11 +43,12 @@ def align(
     lattice repeats, so no shift can do so everywhere: somewhere in each unit cell it must jump by
     a lattice constant. The loss of a pair,
 
-    .. math:: 1 - \exp\left(-\frac{|s(r + d) - s(r) + d|^2}{2 c^2}\right),
+    .. math:: 1 - \exp\left(-\frac{|s(r + d) - s(r) + d|^2}{2 c^2}\right)
 
-    forgives such jumps and makes them few, for which the cell must be a whole unit cell of the
-    lattice. Training that starts from here need not find the lattice first, and does not settle
-    for half a cell, with a content latent for the difference to the other half.
+    (with a c for either axis), forgives such jumps and makes them few, for which the cell must be
+    a whole unit cell of the lattice. Training that starts from here need not find the lattice
+    first, and does not settle for half a cell, with a content latent for the difference to the
+    other half.
 
     **Content.** The physics of domains, that neighbours are alike and walls are few, needs no
     decoder either. Of all linear functions of the aligned patches and of their Fourier
@@ -108,12 +83,12 @@ def align(
     pairs
         Pairs of windows in a step, >= 1.
     reach
-        Largest displacement along either axis, px, >= 1. Three quarters of the period of the
-        pattern are right: with less, the half cell is sometimes taken for the cell, with more,
-        few pairs agree. The default is three eighths of the patch, right for patches of two
-        lattice constants. A superlattice has its own, longer period, and needs a `dx_prior` of
-        the model as much wider; else a content latent encodes which of its cells a patch shows.
-        The tolerance c is a third of `reach`.
+        Largest displacement down and to the right, px, >= 1; one number for both. Three quarters
+        of the period of the pattern along that axis are right: with less, the half cell is
+        sometimes taken for the cell, with more, few pairs agree. The default is three eighths of
+        the patch, right for patches of two lattice constants. A superlattice has its own, longer
+        period, and needs a `dx_prior` of the model as much wider; else a content latent encodes
+        which of its cells a patch shows. The tolerance c is a third of `reach` along either axis.
     lr
         Learning rate, > 0; it falls to nothing over the second half of the steps.
     seed
@@ -124,7 +99,12 @@ def align(
     Returns
     -------
     Alignment
-        How well the shifts agree, and how many factors stand out.
+        How well the shifts agree, how many factors stand out, and their maps.
+
+    Warns
+    -----
+    AlignmentWarning
+        Where the shifts agree no better than by chance, or no factor stands out.
 
     Examples
     --------
@@ -134,8 +114,10 @@ def align(
     >>> model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=0.3, seed=0)
     >>> few = {"steps": 100, "content_steps": 1, "decoder_steps": 1}  # for a quick example
     >>> found = phyvae.align(model, grid, **few, progress=False)
-    >>> int((found.autocorrelations > 0.5).sum())  # ways in which its three domains differ
+    >>> found.latents  # ways in which its three domains differ
     2
+    >>> found.factors.shape == (2, *grid.shape)
+    True
     """
     if not isinstance(model, ShiftVAE):
         raise TypeError(
@@ -153,9 +135,7 @@ def align(
     as_integer(content_steps, "content_steps", 0)
     as_integer(decoder_steps, "decoder_steps", 0)
     as_integer(pairs, "pairs", 1)
-    if reach is None:
-        reach = max(1, 3 * min(grid.patch_shape) // 8)
-    as_integer(reach, "reach", 1)
+    reach = _reach(reach, grid)
     lr = as_positive(lr, "lr")
     as_seed(seed)
     here = grid.to(model.device)
@@ -167,18 +147,47 @@ def align(
         scores = score_field(here, components, generator)
         encoder = score_encoder(model, components, generator)
         loss = ShiftLoss(encoder, scores, generator, reach)
-        share = train_shift(loss, pairs, steps, lr, bar.update)
+        train_shift(loss, pairs, steps, lr, bar.update)
         encoder.reset_posterior()
-        autocorrelations = np.empty(0)
+        rho, by_chance, maps = np.empty(0), np.nan, np.empty((0, *grid.shape), np.float32)
         if content_steps:
             start = replace(encoder, network=copy.deepcopy(encoder.network))
             features = aligned_features(start, scores, components)
-            factors = content_factors(features, generator)
-            autocorrelations = factors.autocorrelations
-            share = train_content(loss, features, factors, pairs, content_steps, lr, bar.update)
+            factors = content_factors(features, scores, generator)
+            rho, by_chance = factors.autocorrelations, factors.by_chance
+            count = max(model.latent_dim, standing_out(rho, by_chance))
+            maps = factor_maps(features, factors, here, components, count)
+            train_content(loss, features, factors, pairs, content_steps, lr, bar.update)
+        agreement = loss.agreement()
         encoder.to_pixels()
         train_decoder(model, here.windows.to(model.like), decoder_steps, lr, generator, bar.update)
-    return Alignment(share, autocorrelations)
+    found = Alignment(*agreement, rho, by_chance, maps)
+    warn_of_noise(found)
+    return found
+
+
+def _reach(reach: object, grid: PatchGrid) -> tuple[int, int]:
+    """Return the largest displacement along either axis, checked against patch and image."""
+    room = [n - 1 for n in grid.windows.shape[:2]]
+    if reach is None:
+        down, right = (
+            max(1, min(3 * n // 8, most)) for n, most in zip(grid.patch_shape, room, strict=True)
+        )
+        return down, right
+    pair = as_pair(reach, "reach")
+    for axis, px, size, most in zip(("y", "x"), pair, grid.patch_shape, room, strict=True):
+        if px >= size:
+            raise ValueError(
+                f"reach={reach} is {px} px along {axis}, but windows of {size} px that far apart "
+                f"share no pixel; reach is three quarters of the pattern's period, and a patch "
+                "holds one: take a smaller reach or a larger size."
+            )
+        if px > most:
+            raise ValueError(
+                f"reach={reach} is {px} px along {axis}, but the image has room for {most} px "
+                f"between windows of {size} px; take a smaller reach or size, or a larger image."
+            )
+    return pair
 
 
 def _check_windows(grid: PatchGrid) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from ..patches.graph import SiteGraph
+from ..patches.neighbours import Neighbours, neighbours_of
 from .denoising import denoised
 
 __all__ = ["Series"]
@@ -58,6 +59,26 @@ class Series:
         for one, patches, part in zip(laid, self.patches, np.split(values, ends), strict=True):
             one[patches] = part
         return laid
+
+    def walls(self) -> Neighbours:
+        """Return the pairs of neighbours in all images, numbered as `values` lists the cells.
+
+        Lengths are in cells of a raster, and in spacings of the sites of a graph. A map of one
+        row or column without a graph may be a list of sites in any order: there, no cells are
+        neighbours.
+        """
+        found, start = [], 0
+        for patches, graph in zip(self.patches, self.graphs, strict=True):
+            pairs = neighbours_of(patches.shape, patches, graph, diagonals=True)
+            if graph is None and min(patches.shape) == 1:
+                pairs = pairs.where(np.zeros(len(pairs), dtype=bool))
+            number = start + np.cumsum(patches.ravel()) - 1
+            unit = 1.0 if graph is None else float(np.median(pairs.lengths))
+            ends = number[pairs.first], number[pairs.second]
+            found.append((*ends, pairs.lengths / unit, pairs.weights / unit))
+            start += int(patches.sum())
+        first, second, lengths, weights = map(np.concatenate, zip(*found, strict=True))
+        return Neighbours(first, second, lengths, weights, self.cells)
 
     def normalised(self, channels: Bool[np.ndarray, " channels"]) -> "Series":
         """Return some channels, each scaled to [0, 1] over all images; 0 where no patch is."""

@@ -36,10 +36,11 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
     latent_dim
         Number of content latents, >= 1.
     dx_prior, dy_prior
-        Prior standard deviation of the shift along the first and the second patch axis, in half
-        patch sizes (the patch spans -1 to 1). `dy_prior` defaults to `dx_prior`. For patches at
-        any lattice phase, a third of a lattice constant is right: 0.3 for patches of two lattice
-        constants; the default, 0.1, is pyroVED's and suits patches on lattice sites.
+        Prior standard deviation of the shift along the first and the second patch axis, down and
+        to the right, in half patch sizes (the patch spans -1 to 1): both as ``dx_prior=(0.3,
+        0.2)``, or one number for both. For patches at any lattice phase, a third of a lattice
+        constant is right: 0.3 for patches of two lattice constants; the default, 0.1, is
+        pyroVED's and suits patches on lattice sites. The names are pyroVED's: dx is *down*.
     hidden_dim_e, hidden_dim_d
         Units of the hidden layers of encoder and decoder.
     activation
@@ -78,7 +79,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         patch_shape: Sequence[int],
         latent_dim: int = 2,
         *,
-        dx_prior: float = 0.1,
+        dx_prior: float | tuple[float, float] = 0.1,
         dy_prior: float | None = None,
         hidden_dim_e: Sequence[int] = (128, 128),
         hidden_dim_d: Sequence[int] = (128, 128),

@@ -26,11 +26,12 @@ def checked_settings(
     seed: object,
 ) -> dict[str, Any]:
     """Return the settings as plain numbers, words and tuples, in the order of a model file."""
+    down, right = _shift_priors(dx_prior, dy_prior)
     settings = {
         "patch_shape": _patch_shape(patch_shape),
         "latent_dim": as_integer(latent_dim, "latent_dim", 1),
-        "dx_prior": as_positive(dx_prior, "dx_prior"),
-        "dy_prior": as_positive(dx_prior if dy_prior is None else dy_prior, "dy_prior"),
+        "dx_prior": down,
+        "dy_prior": right,
         "hidden_dim_e": _layers(hidden_dim_e, "hidden_dim_e"),
         "hidden_dim_d": _layers(hidden_dim_d, "hidden_dim_d"),
         "activation": as_choice(activation, "activation", _ACTIVATIONS),
@@ -61,6 +62,18 @@ def _patch_shape(shape: object) -> tuple[int, ...]:
             f"patch_shape={numbers} must be (height, width) or (length,), each at least 2."
         )
     return numbers
+
+
+def _shift_priors(dx_prior: object, dy_prior: object) -> tuple[float, float]:
+    """Return the prior standard deviation of the shift down and to the right."""
+    if not isinstance(dx_prior, tuple | list):
+        dx_prior = (dx_prior, dx_prior if dy_prior is None else dy_prior)
+    elif dy_prior is not None or len(dx_prior) != 2:
+        raise ValueError(
+            f"dx_prior={brief(dx_prior)} with dy_prior={brief(dy_prior)}: give dx_prior as a "
+            "pair, down and to the right, or as one number with or without dy_prior."
+        )
+    return as_positive(dx_prior[0], "dx_prior"), as_positive(dx_prior[1], "dy_prior")
 
 
 def _layers(units: object, name: str) -> tuple[int, ...]:

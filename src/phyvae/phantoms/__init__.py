@@ -5,10 +5,11 @@ brightness. A scan samples that function pixel by pixel, at positions that drift
 have displaced. Image and labels are sampled at the same positions, so the labels are exact.
 """
 
-from .scan import Phantom as Phantom
+from .flaws import Flaws as Flaws
+from .phantom import Phantom as Phantom
 from .stem import bfo as bfo
 from .stem import nio_lsmo as nio_lsmo
 from .stem import perovskite as perovskite
 from .stm import graphene as graphene
 
-__all__ = ["Phantom", "bfo", "graphene", "nio_lsmo", "perovskite"]
+__all__ = ["Flaws", "Phantom", "bfo", "graphene", "nio_lsmo", "perovskite"]

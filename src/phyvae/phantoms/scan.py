@@ -1,59 +1,30 @@
 """The simulated scan of every phantom: sampled positions, contamination and noise."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool
 
 from .._checks import as_number, as_seed, brief, is_integer
+from .columns import rendered
+from .detector import with_faults
+from .field import Array, FieldOfView, rotated
+from .flaws import Flaws
+from .phantom import Phantom
+from .specimen import depth_from_edge, residue, thickness, thinned
 
-__all__ = ["Array", "Domain", "Phantom", "Scan"]
+__all__ = ["Domain", "Scan"]
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, px -> label
 
 _COLUMN_SPREAD = 0.03  # relative standard deviation of the columns' brightness
 _LINE_JITTER = 0.05  # of the drift
+_RANDOM_FLAWS = ("strain", "vacuum", "thickness", "residue", "faults")
+_RESIDUE = 1.5  # of the specimen's range: signal of dense residue
+_HEADROOM = 0.3  # of the same: range above the specimen at which the detector saturates
 _MOST = 1e9  # electrons; NumPy samples no larger Poisson numbers
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Phantom:
-    """A simulated image with its ground truth.
-
-    Attributes
-    ----------
-    image
-        The recorded image, shape (height, width), float32. Noise is added and never clipped; then
-        the image is scaled so that its minimum is 0 and its maximum 1.
-    clean
-        The same without noise, on the scale of `image`: their difference is the noise.
-    domains
-        The label of the domain at each pixel, shape (height, width), 0 to ``len(names) - 1``.
-    sites
-        Unit cell origins as they appear in the image, shape (n, 2), (y, x) in px: centres for
-        atom-centred patches. A columns of perovskites, all columns of NiO, maxima of graphene.
-    lattice
-        Lattice constant, px.
-    names
-        The domains' names, in the order of the labels.
-    """
-
-    image: Float[np.ndarray, "height width"]
-    clean: Float[np.ndarray, "height width"]
-    domains: Int[np.ndarray, "height width"]
-    sites: Float[np.ndarray, "sites 2"]
-    lattice: float
-    names: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        height, width = self.image.shape
-        return (
-            f"Phantom({height} x {width} px, lattice={self.lattice:g} px, "
-            f"domains: {', '.join(self.names)})"
-        )
 
 
 class Scan:
@@ -69,6 +40,7 @@ class Scan:
         noise: float,
         seed: int,
         noise_seed: int | None,
+        flaws: Flaws | None,
         *,
         finest: int = 4,
         fewest: int = 12,
@@ -104,31 +76,41 @@ class Scan:
         as_seed(seed)
         if noise_seed is not None:
             as_seed(noise_seed, "noise_seed")
+        self.flaws = Flaws() if flaws is None else flaws
+        if not isinstance(self.flaws, Flaws):
+            raise TypeError(f"flaws={brief(flaws)} must be phantoms.Flaws(...), or None.")
+        self.flaws.check_shape(shape)
         self.shape, self.lattice, self.distortion = shape, float(lattice), distortion
         self.background, self.dose, self.noise = background, dose, noise
         self.rng = np.random.default_rng(seed)
         self.noise_rng = self.rng if noise_seed is None else np.random.default_rng(noise_seed)
         phase = np.arange(shape[0])[:, None] / shape[0] + self.rng.random(2)
-        self.drift = distortion * np.sin(2 * np.pi * phase)  # (height, 2), px
-        self.drift[:, 1] += self.rng.normal(0, _LINE_JITTER * distortion, shape[0])
+        drift = distortion * np.sin(2 * np.pi * phase)  # (height, 2), px
+        drift[:, 1] += self.rng.normal(0, _LINE_JITTER * distortion, shape[0])
+        # Generators of their own: no flaw changes the random numbers of anything else.
+        self._rngs = {
+            flaw: np.random.default_rng([seed, k]) for k, flaw in enumerate(_RANDOM_FLAWS, start=1)
+        }
+        self.view = FieldOfView(shape, drift, self.flaws, self._rngs["strain"])
+        self.extent = self.view.extent
 
     @property
     def positions(self) -> tuple[Array, Array]:
         """The position (y, x) on the specimen of each pixel, px, each (height, width)."""
-        y, x = np.indices(self.shape)
-        return y + self.drift[:, :1], x + self.drift[:, 1:]
+        return self.view.positions
 
-    def appear(self, sites: Array) -> Array:
-        """Map positions on the specimen (n, 2) to pixels (n, 2): the inverse of `positions`."""
-        rows = np.arange(self.shape[0])
-        y = sites[:, 0] - np.interp(sites[:, 0], rows + self.drift[:, 0], self.drift[:, 0])
-        return np.stack([y, sites[:, 1] - np.interp(y, rows, self.drift[:, 1])], axis=1)
+    def square_net(self, spacing: float, turn: float = 0.0) -> Array:
+        """Sites (n, 2) of a square net that covers the scan, turned about its centre, degrees.
 
-    def square_net(self, spacing: float) -> Array:
-        """Sites (n, 2) of a square net, one on the image's corner (-0.5), that covers the scan."""
-        margin = int(self.distortion / spacing) + 2
-        lines = [spacing * np.arange(-margin, n / spacing + margin) - 0.5 for n in self.shape]
-        return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 2)
+        Without a turn, one lies on the image's corner (-0.5).
+        """
+        corner = abs(np.sin(np.deg2rad(turn) / 2)) * np.hypot(*self.view.extent)
+        margin = int((self.distortion + self.view.reach + corner) / spacing) + 2
+        lines = [
+            spacing * np.arange(-margin, n / spacing + margin) - 0.5 for n in self.view.extent
+        ]
+        net = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 2)
+        return rotated(net, self.view.centre, turn) if turn else net
 
     def stem(
         self,
@@ -143,22 +125,12 @@ class Scan:
 
         They are Gaussians; `column` is their standard deviation in lattice constants.
         """
-        y, x = self.positions
-        sigma = column * self.lattice
         places, heights = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         heights = heights * (1 + _COLUMN_SPREAD * self.rng.standard_normal(len(heights)))
-        # Each column is rendered in its own window, wide enough for lines that jitter apart.
-        half = int(4 * sigma + np.abs(np.diff(self.drift[:, 1])).max()) + 1
-        window = np.arange(-half, half + 1)
-        nearest = np.rint(self.appear(places)).astype(np.int64)
-        row = nearest[:, 0, None, None] + window[:, None]
-        col = nearest[:, 1, None, None] + window
-        inside = (row >= 0) & (row < self.shape[0]) & (col >= 0) & (col < self.shape[1])
-        pixel, owner = (row * self.shape[1] + col)[inside], np.nonzero(inside)[0]
-        distance = np.hypot(y.flat[pixel] - places[owner, 0], x.flat[pixel] - places[owner, 1])
-        peaks = heights[owner] * np.exp(-((distance / sigma) ** 2) / 2)
-        signal = np.bincount(pixel, peaks, y.size).reshape(self.shape)
-        return self.record(signal + np.array(pedestals)[domain(y, x)], domain, sites, names)
+        there = ~self._vacuum
+        signal = rendered(self.view, places, heights, column * self.lattice, there)
+        pedestal = np.array(pedestals)[domain(*self.positions)]
+        return self.record(signal + pedestal, domain, sites, names)
 
     def record(
         self,
@@ -169,12 +141,9 @@ class Scan:
         smear: float = 0.0,
     ) -> Phantom:
         """Add contamination and noise (smeared along the lines, over `smear` px), then scale."""
-        y, x = self.positions
-        slow = np.zeros(self.shape)
-        for _ in range(6):
-            wave = 2 * np.pi * self.rng.uniform(-1.5, 1.5, 2) / self.shape
-            slow += np.cos(wave[0] * y + wave[1] * x + self.rng.uniform(0, 2 * np.pi))
-        signal = signal + self.background * (slow - slow.mean()) / slow.std()
+        signal = self._with_background(signal)
+        residue, most = self._residue(signal)
+        signal = signal + residue
         recorded = signal
         if self.dose is not None:
             recorded = self.noise_rng.poisson(self.dose * np.maximum(signal, 0)) / self.dose
@@ -182,15 +151,55 @@ class Scan:
         if smear:
             blur = np.exp(-2 * (np.pi * smear * np.fft.rfftfreq(self.shape[1])) ** 2)
             grains = np.fft.irfft(np.fft.rfft(grains) * blur, self.shape[1])
-        recorded = recorded + self.noise * grains / grains.std()
+        recorded = np.minimum(recorded + self.noise * grains / grains.std(), most)
+        hidden = self._vacuum | (signal.min() + residue >= most)
+        recorded, faulty = with_faults(recorded, self.flaws, self._rngs["faults"])
         low, span = recorded.min(), np.ptp(recorded)
-        pixels = self.appear(sites)
-        seen = ((pixels >= 0) & (pixels <= np.array(self.shape) - 1)).all(axis=1)
+        domains = np.where(hidden, -1, domain(*self.positions))
         return Phantom(
             image=((recorded - low) / span).astype(np.float32),
-            clean=((signal - low) / span).astype(np.float32),
-            domains=domain(y, x),
-            sites=pixels[seen],
+            clean=((np.minimum(signal, most) - low) / span).astype(np.float32),
+            domains=domains,
+            sites=self._seen(sites, domains),
             lattice=self.lattice,
             names=names,
+            faulty=faulty,
         )
+
+    def _with_background(self, signal: Array) -> Array:
+        """Return the specimen's signal with its thickness, its edge and slow contamination."""
+        y, x = self.positions
+        slow = np.zeros(self.shape)
+        for _ in range(6):
+            wave = 2 * np.pi * self.rng.uniform(-1.5, 1.5, 2) / self.shape
+            slow += np.cos(wave[0] * y + wave[1] * x + self.rng.uniform(0, 2 * np.pi))
+        if self.flaws.thickness:
+            signal = signal * thickness(self.view, self.flaws.thickness, self._rngs["thickness"])
+        signal = signal + self.background * (slow - slow.mean()) / slow.std()
+        return signal if self._depth is None else signal * thinned(self._depth / self.lattice)
+
+    def _residue(self, signal: Array) -> tuple[Array, float]:
+        """Return the residue's signal, and that at which the detector saturates."""
+        if not self.flaws.residue:
+            return np.zeros(self.shape), np.inf
+        density = residue(self.view, self.flaws.residue, self._rngs["residue"])
+        return _RESIDUE * np.ptp(signal) * density, signal.max() + _HEADROOM * np.ptp(signal)
+
+    def _seen(self, sites: Array, domains: Array) -> Array:
+        """Return the pixels (n, 2) of those sites that the image shows."""
+        pixels = self.view.appear(sites)
+        last = np.array(self.shape) - 1
+        pixels = pixels[((pixels >= 0) & (pixels <= last)).all(axis=1)]
+        shown = domains[tuple(np.rint(pixels).astype(np.int64).T)] >= 0
+        return np.asarray(pixels[shown])
+
+    @cached_property
+    def _depth(self) -> Array | None:
+        """How far inside the specimen's edge each pixel lies, px; None without vacuum."""
+        share = self.flaws.vacuum
+        return depth_from_edge(self.view, share, self._rngs["vacuum"]) if share else None
+
+    @cached_property
+    def _vacuum(self) -> Bool[np.ndarray, "height width"]:
+        """Which pixels lie beyond the specimen's edge."""
+        return np.zeros(self.shape, dtype=bool) if self._depth is None else self._depth < 0

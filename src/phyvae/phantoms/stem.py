@@ -1,9 +1,14 @@
 """Annular dark-field STEM images of crystals: columns brighter with the atomic number."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .._checks import as_number
-from .scan import Array, Phantom, Scan
+from .field import Array, rotated
+from .flaws import Flaws
+from .phantom import Phantom
+from .scan import Scan
 
 __all__ = ["bfo", "nio_lsmo", "perovskite"]
 
@@ -22,6 +27,7 @@ def bfo(
     noise: float = 0.02,
     seed: int = 0,
     noise_seed: int | None = None,
+    flaws: Flaws | None = None,
 ) -> Phantom:
     r"""Image BiFeO3 on SrTiO3 (ADF-STEM): a substrate and two ferroelectric variants.
 
@@ -63,6 +69,8 @@ def bfo(
     noise_seed
         Seed of the noise alone: another number scans the same specimen again, with the same drift
         and jitter. ``None`` draws the noise from `seed` too.
+    flaws
+        Imperfections of specimen and recording, see `Flaws`; the default has none.
 
     Returns
     -------
@@ -97,14 +105,15 @@ def bfo(
             "leaves the image."
         )
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed)
+    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws)
     start = scan.rng.uniform(0, 2 * np.pi)
-    bend = scan.rng.uniform(0.1, 0.15) * shape[0]
-    interface = (round(shape[1] / lattice / 4) - 0.25) * lattice - 0.5  # between two columns
+    height, width = scan.extent
+    bend = scan.rng.uniform(0.1, 0.15) * height
+    interface = (round(width / lattice / 4) - 0.25) * lattice - 0.5  # between two columns
 
     def domain(y: Array, x: Array) -> Array:
-        height = wall * shape[0] + bend * np.sin(start + 2 * np.pi * x / shape[1])
-        return np.where(x < interface, 0, np.where(y < height, 1, 2))
+        border = wall * height + bend * np.sin(start + 2 * np.pi * x / width)
+        return np.where(x < interface, 0, np.where(y < border, 1, 2))
 
     a_sites = scan.square_net(lattice)
     b_sites = a_sites + lattice / 2
@@ -138,6 +147,7 @@ def nio_lsmo(
     noise: float = 0.03,
     seed: int = 0,
     noise_seed: int | None = None,
+    flaws: Flaws | None = None,
 ) -> Phantom:
     """Image NiO next to La0.7Sr0.3MnO3 (ADF-STEM, plan view): two phases, one sharp interface.
 
@@ -147,7 +157,7 @@ def nio_lsmo(
 
     Parameters
     ----------
-    shape, column, distortion, background, dose, noise, seed, noise_seed
+    shape, column, distortion, background, dose, noise, seed, noise_seed, flaws
         As for `bfo`, in units of a La/Sr column.
     lattice
         Lattice constant of the perovskite, px, >= 8: NiO's columns, 0.54 of it apart, must be
@@ -171,14 +181,10 @@ def nio_lsmo(
     ('NiO', 'LSMO')
     """
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, finest=8)
-    tilt = np.deg2rad(scan.rng.uniform(-15, 15))
-    centre = scan.rng.uniform(0.4, 0.6) * shape[1]
-
-    def depth(y: Array, x: Array) -> Array:
-        """Distance into the perovskite, px."""
-        return np.asarray((x - centre) * np.cos(tilt) + (y - shape[0] / 2) * np.sin(tilt))
-
+    scan = Scan(
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws, finest=8
+    )
+    depth = _beyond_a_line(scan, 15.0)  # into the perovskite
     a_sites = scan.square_net(lattice)
     b_sites = a_sites + lattice / 2
     ni_sites = scan.square_net(lattice * 4.177 / 3.87 / 2)
@@ -207,6 +213,7 @@ def perovskite(
     shape: tuple[int, int] = (600, 600),
     lattice: float = 12.6,
     *,
+    misorientation: float = 0.0,
     exponent: float = 1.7,
     column: float = 0.14,
     distortion: float = 0.0,
@@ -215,34 +222,79 @@ def perovskite(
     noise: float = 0.03,
     seed: int = 0,
     noise_seed: int | None = None,
+    flaws: Flaws | None = None,
 ) -> Phantom:
-    """Image a single crystal of SrTiO3 (ADF-STEM): the control, with no domain to find.
+    """Image SrTiO3 (ADF-STEM): a single crystal, with no domain to find, or two grains.
 
     Parameters
     ----------
-    shape, lattice, column, distortion, background, dose, noise, seed, noise_seed
+    shape, lattice, column, distortion, background, dose, noise, seed, noise_seed, flaws
         As for `bfo`, in units of a Sr column.
+    misorientation
+        Angle by which a second grain is turned about [001], degrees, 0 to 45. The boundary is
+        straight and runs near the image's centre; 0 is a single crystal.
     exponent
         As for `bfo`; the default, 1.7, is HAADF.
 
     Returns
     -------
     Phantom
-        One domain, 0 "perovskite".
+        One domain, 0 "perovskite"; of two grains also 1 "turned perovskite".
 
     Examples
     --------
     >>> int(perovskite(seed=0).domains.max())
     0
+    >>> perovskite(misorientation=20.0, seed=0).names
+    ('perovskite', 'turned perovskite')
     """
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed)
-    sites = scan.square_net(lattice)
-    ones = np.ones(len(sites))
-    columns = [(sites, ones), (sites + lattice / 2, ones * _z(exponent, 22, 8) / _z(exponent, 38))]
+    if not 0 <= as_number(misorientation, "misorientation") <= 45:
+        raise ValueError(
+            f"misorientation={misorientation} degrees must lie in [0, 45], as a square net "
+            "repeats every 90 degrees and is symmetric; 0 is a single crystal."
+        )
+    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws)
+    titanium = _z(exponent, 22, 8) / _z(exponent, 38)
+
+    def crystal(turn: float) -> tuple[Array, Array]:
+        """Sites of Sr and of Ti of a grain."""
+        corners = scan.square_net(lattice, turn)
+        return corners, corners + rotated(np.full(2, lattice / 2), np.zeros(2), turn)
+
+    if not misorientation:
+        sr, ti = crystal(0.0)
+        columns = [(sr, np.ones(len(sr))), (ti, np.full(len(ti), titanium))]
+        return scan.stem(
+            columns, lambda y, x: np.zeros(x.shape, np.int64), (0.15,), column, sr, ("perovskite",)
+        )
+    depth = _beyond_a_line(scan, 180.0)
+    columns, sites = [], []
+    for turn, side in ((0.0, -1), (misorientation, 1)):
+        # Columns keep off the boundary, so that no two of them merge.
+        sr, ti = (part[side * depth(*part.T) > 0.25 * lattice] for part in crystal(float(turn)))
+        columns += [(sr, np.ones(len(sr))), (ti, np.full(len(ti), titanium))]
+        sites.append(sr)
     return scan.stem(
-        columns, lambda y, x: np.zeros(x.shape, np.int64), (0.15,), column, sites, ("perovskite",)
+        columns,
+        lambda y, x: np.where(depth(y, x) < 0, 0, 1),
+        (0.15, 0.15),
+        column,
+        np.concatenate(sites),
+        ("perovskite", "turned perovskite"),
     )
+
+
+def _beyond_a_line(scan: Scan, most: float) -> Callable[[Array, Array], Array]:
+    """Return the distance, px, beyond a line near the centre, tilted by up to `most` degrees."""
+    tilt = np.deg2rad(scan.rng.uniform(-most, most))
+    height, width = scan.extent
+    centre = scan.rng.uniform(0.4, 0.6) * width
+
+    def distance(y: Array, x: Array) -> Array:
+        return np.asarray((x - centre) * np.cos(tilt) + (y - height / 2) * np.sin(tilt))
+
+    return distance
 
 
 def _check_columns(exponent: float, column: float) -> None:

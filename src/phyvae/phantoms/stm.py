@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from .scan import Array, Phantom, Scan
+from .field import Array
+from .flaws import Flaws
+from .phantom import Phantom
+from .scan import Scan
 
 __all__ = ["graphene"]
 
@@ -16,6 +19,7 @@ def graphene(
     noise: float = 0.15,
     seed: int = 0,
     noise_seed: int | None = None,
+    flaws: Flaws | None = None,
 ) -> Phantom:
     r"""Image graphite (STM): a hexagonal lattice, vacancies, superlattices around them.
 
@@ -33,8 +37,8 @@ def graphene(
         Height and width of the image, px; at least 24 lattice constants each.
     lattice
         Lattice constant (0.246 nm), px, >= 4.
-    distortion, seed, noise_seed
-        As for `bfo`.
+    distortion, seed, noise_seed, flaws
+        As for `bfo`. A surface has no vacuum and no thickness in `flaws`.
     background, noise
         As for `bfo`, in units of the height of the pristine lattice. The noise is correlated along
         the lines, as the feedback loop makes it. There is no dose: a tunnel current has no
@@ -56,17 +60,25 @@ def graphene(
     >>> graphene(seed=0).names
     ('pristine', 'superlattice', 'stripes', 'vacancy')
     """
-    scan = Scan(shape, lattice, distortion, background, None, noise, seed, noise_seed, fewest=24)
-    centre, radius, core = np.array(shape) / 2, 0.15 * min(shape), 2 * lattice
+    if flaws is not None and (flaws.vacuum or flaws.thickness):
+        raise ValueError(
+            f"flaws={flaws} must have vacuum=0 and thickness=0: a scan over a surface shows "
+            "neither."
+        )
+    scan = Scan(
+        shape, lattice, distortion, background, None, noise, seed, noise_seed, flaws, fewest=24
+    )
+    extent = np.array(scan.extent)
+    centre, radius, core = extent / 2, 0.15 * min(extent), 2 * lattice
     axis, flip = scan.rng.uniform(0, np.pi / 3), scan.rng.choice([-1, 1])
-    count = int(sum(shape) / lattice)
+    count = int(sum(extent) / lattice)
     steps = np.stack(np.meshgrid(*[np.arange(-count, count + 1)] * 2), axis=-1).reshape(-1, 2)
     sites = centre + lattice * steps @ _directions(axis, 6)[:2]
     in_phase = sites[(steps[:, 0] - steps[:, 1]) % 3 == 0]  # where all three K waves peak
 
     def group(corner: int) -> Array:
         """Three vacancies on sites that agree on the phase of the superlattice."""
-        place = np.array(shape) * (0.5 + corner * np.array([0.2, 0.22 * flip]))
+        place = extent * (0.5 + corner * np.array([0.2, 0.22 * flip]))
         wanted = place + 0.6 * radius * _directions(scan.rng.uniform(0, 2 * np.pi), 3)
         chosen = [np.hypot(*(in_phase - site).T).argmin() for site in wanted]
         return np.asarray(in_phase[chosen])

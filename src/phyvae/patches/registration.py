@@ -1,0 +1,119 @@
+"""Registration: patches moved onto the lattice by the local phases of two of its waves."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
+
+__all__ = [
+    "NoLatticeError",
+    "lattice_waves",
+    "registered_patches",
+    "sites_near",
+    "strongest_waves",
+]
+
+Waves = Float[np.ndarray, "2 2"]  # wavevectors (y, x) of two waves, cycles per px
+
+_ALIKE = 0.15  # waves of a lattice whose lengths differ by less are of one kind
+_STANDS_OUT = 7.0  # magnitude over the median of those of equal wavelength
+
+
+class NoLatticeError(ValueError):
+    """Raised where an image has no two waves that cross."""
+
+
+def strongest_waves(image: Float[np.ndarray, "height width"]) -> Waves:
+    """Return an image's strongest wave, and the strongest of like length that crosses it.
+
+    Raises
+    ------
+    NoLatticeError
+        If no two stand out from the other waves of their lengths.
+    """
+    waves, magnitudes = _spectrum(image)
+    length = np.linalg.norm(waves, axis=-1)
+    shown = np.where((length < 8 / min(image.shape)) | (length > 1 / 3), 0, magnitudes)
+    first = waves[np.unravel_index(shown.argmax(), shown.shape)]
+    size = max(float(np.linalg.norm(first)), 1e-9)
+    along = np.abs(waves @ first) / np.maximum(size * length, 1e-9)
+    crossing = np.where((along < 0.7) & (np.abs(length / size - 1) < _ALIKE), shown, 0)
+    found = np.stack([first, waves[np.unravel_index(crossing.argmax(), shown.shape)]])
+    if not _stand_out(found, waves, magnitudes):
+        raise NoLatticeError(
+            "image shows no lattice: no two crossing waves stand out, with periods from 3 to "
+            f"{min(image.shape) / 8:.0f} px; take kind='autocorrelation'."
+        )
+    return found
+
+
+def lattice_waves(image: Float[np.ndarray, "height width"]) -> Waves:
+    """Return two waves of an image that both have their crests at one site of each unit cell.
+
+    They are the two strongest, but where these belong to the diagonals of a cell with a second
+    atom in its middle: then half their sum and half their difference stand out as well.
+    """
+    first, second = strongest = strongest_waves(image)
+    halves = np.stack([first + second, first - second]) / 2
+    return halves if _stand_out(halves, *_spectrum(image)) else strongest
+
+
+def _stand_out(found: Waves, waves: np.ndarray, magnitudes: np.ndarray) -> bool:
+    """Return whether an image has each of some waves, by the median of those as long."""
+    length = np.linalg.norm(waves, axis=-1)
+    nearby = maximum_filter(magnitudes, 5, mode="wrap")  # a bent lattice has wide peaks
+    for wave in found:
+        place = tuple(np.rint(wave * magnitudes.shape).astype(int) % magnitudes.shape)
+        ring = np.abs(length - np.linalg.norm(wave)) <= 0.2 * np.linalg.norm(wave)
+        if nearby[place] <= _STANDS_OUT * np.median(magnitudes[ring]):
+            return False
+    return True
+
+
+def registered_patches(
+    image: Float[np.ndarray, "height width"],
+    centres: Float[np.ndarray, "n 2"],
+    shape: tuple[int, ...],
+    waves: Waves,
+) -> Float[np.ndarray, "n height width"]:
+    """Return patches cut anew, each at the lattice site nearest to its centre, interpolated.
+
+    Sites are where both waves have a crest. Beyond its border the image is mirrored.
+    """
+    sites = sites_near(image, centres, waves, tuple(side / 3 for side in shape))
+    down, right = (np.arange(side) - (side - 1) / 2 for side in shape)
+    y = sites[:, 0, None, None] + down[:, None]
+    x = sites[:, 1, None, None] + right
+    places = np.stack(np.broadcast_arrays(y, x))
+    patches: np.ndarray = map_coordinates(image - image.mean(), places, order=1, mode="reflect")
+    return patches
+
+
+def sites_near(
+    image: Float[np.ndarray, "height width"],
+    centres: Float[np.ndarray, "n 2"],
+    waves: Waves,
+    width: tuple[float, ...],
+) -> Float[np.ndarray, "n 2"]:
+    """Return the lattice sites nearest to some places, (y, x) px.
+
+    Phases are measured in a Gaussian window of standard deviation `width` (y, x), px.
+    """
+    image = image - image.mean()
+    pixels = np.moveaxis(np.indices(image.shape), 0, -1)
+    rows, cols = np.round(centres).astype(int).T
+    turns = []
+    for wave in waves:
+        # Without the wave itself its phase changes slowly, and can be averaged.
+        slow = gaussian_filter(image * np.exp(-2j * np.pi * (pixels @ wave)), width)
+        turns.append(np.angle(slow[rows, cols]) / (2 * np.pi) + centres @ wave)
+    off = np.round(turns) - np.array(turns)
+    sites: np.ndarray = centres + np.linalg.solve(waves, off).T
+    return sites
+
+
+def _spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return wavevectors (height, width, 2), cycles per px, and magnitudes of a tapered image."""
+    taper = np.outer(*map(np.hanning, image.shape))
+    magnitudes = np.abs(np.fft.fft2((image - image.mean()) * taper))
+    waves = np.stack(np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij"), axis=-1)
+    return waves, magnitudes

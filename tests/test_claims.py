@@ -1,0 +1,75 @@
+"""What the texts of the examples claim of their results, on a whole run of each."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import phyvae
+
+pytestmark = pytest.mark.slow
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return the function that runs an example in a folder of its own and returns its names."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def whole(name):
+        monkeypatch.setattr(sys, "argv", [name])
+        names = runpy.run_path(str(EXAMPLES / name))
+        plt.close("all")
+        return names
+
+    return whole
+
+
+def test_classes_find_the_domains(run):
+    """One start of three is chosen without the truth, and physics does not make it worse."""
+    found = run("joint_classes.py")
+    truth = found["truth"]
+    scores = {
+        name: phyvae.adjusted_rand_index(labels, truth)
+        for name, (_, labels) in found["found"].items()
+    }
+    assert scores["without physics"] > 0.9
+    assert scores["interface energy"] > 0.9
+
+
+def test_no_isolated_particle_is_overruled(run):
+    found = run("rotation.py")
+    truth, strays = found["truth"], found["strays"]
+    assert strays.sum() > 20
+    for labels in found["kinds"].values():
+        assert phyvae.adjusted_rand_index(labels, truth[None]) > 0.97
+        assert (labels[0] == truth)[strays].all()
+
+
+def test_refined_loops_are_better_than_smoothed_ones(run):
+    found = run("spectra.py")
+    truth = found["truth"]
+    scores = {
+        name: phyvae.adjusted_rand_index(maps["domains"], truth)
+        for name, maps in found["results"].items()
+    }
+    smoothed = phyvae.adjusted_rand_index(found["rival"], truth)
+    assert scores["phy-VAE, refined"] >= 0.985
+    assert scores["phy-VAE, refined"] > max(smoothed, scores["phy-VAE"], scores["sh-VAE"])
+
+
+def test_the_speed_of_a_wall_is_found(run):
+    found = run("time_series.py")
+    half_a_step = found["grids"][0].step[0] * found["nm"] / 2
+    assert found["error"] < half_a_step
+    assert 0.8 < found["speed"] / found["true_speed"] < 1.1
+
+
+def test_own_physics_finds_the_domains(run):
+    found = run("your_own_physics.py")
+    truth = found["truth"]
+    for labels in found["found"].labels(truth=truth).values():
+        assert phyvae.adjusted_rand_index(labels, truth) > 0.8
