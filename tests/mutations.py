@@ -130,6 +130,31 @@ BREAKS = [
         "return adjusted_rand_index(other, other)",
         "pipeline/test_opinion.py",
     ),
+    # -- Best state ---------------------------------------------------------------------------
+    Break(
+        "training/best_state.py",
+        "had, has = best.quality.information, now.information",
+        "had, has = best.quality.information, best.quality.information",
+        "training/test_best_state.py",
+    ),
+    Break(
+        "training/best_state.py",
+        "rise.mean() > max(_JUMP * error, gain / 2)",
+        "rise.mean() > gain / 2",
+        "training/test_best_state.py",
+    ),
+    Break(
+        "training/quality.py",
+        "offset[axis] = size[axis] + 0.499 * step[axis]",
+        "offset[axis] = 1.499 * step[axis]",
+        "training/test_quality.py::TestDistantPairs",
+    ),
+    Break(
+        "training/options.py",
+        'lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)',
+        "lr = _RATE",
+        "training/test_options.py",
+    ),
     # -- Objective ----------------------------------------------------------------------------
     Break(
         "training/objective.py",

@@ -28,18 +28,6 @@ def run(tmp_path, monkeypatch):
     return whole
 
 
-def test_classes_find_the_domains(run):
-    """One start of three is chosen without the truth, and physics does not make it worse."""
-    found = run("joint_classes.py")
-    truth = found["truth"]
-    scores = {
-        name: phyvae.adjusted_rand_index(labels, truth)
-        for name, (_, labels) in found["found"].items()
-    }
-    assert scores["without physics"] > 0.9
-    assert scores["interface energy"] > 0.9
-
-
 def test_no_isolated_particle_is_overruled(run):
     found = run("rotation.py")
     truth, strays = found["truth"], found["strays"]

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from .scans.spacing import lattice_spacing as lattice_spacing
     from .scans.surveying import Survey as Survey
     from .scans.surveying import survey as survey
+    from .training.best_state import LostMapsWarning as LostMapsWarning
     from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .training.history import History as History
     from .training.loading import load_trainer as load_trainer
@@ -99,6 +100,7 @@ _HOME = {
     "alignment.start": ["align"],
     "saving.sealed": ["CheckpointError"],
     "training.loading": ["load_trainer"],
+    "training.best_state": ["LostMapsWarning"],
     "training.collapse": ["CollapsedMapsWarning"],
     "domains.counting": ["count_domains"],
     "patches.graph": ["SiteGraph"],

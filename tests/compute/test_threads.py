@@ -73,5 +73,7 @@ class TestOneThread:
             with pytest.raises(ZeroDivisionError), one_thread():
                 raise ZeroDivisionError(seen.append(torch.get_num_threads()))
             assert (seen, torch.get_num_threads()) == ([1], 2)
+            with one_thread(small=False):
+                assert torch.get_num_threads() == 2
         finally:
             torch.set_num_threads(before)

@@ -196,7 +196,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("change", "named"),
         [
-            ({"lr": 0.5}, r"trainer\.lr is 0\.5 here, but 0\.002 in the file"),
+            ({"lr": 0.5}, r"trainer\.lr is 0\.5 here, but 0\.0002 in the file"),
             ({"batch_size": 3}, r"trainer\.batch_size is 3 here, but 10 in the file"),
             ({"tile": 3}, r"trainer\.tile is 3 here, but 64"),
             ({"pixels": 0.25}, r"trainer\.pixels is 0\.25 here, but 0\.5"),

@@ -48,7 +48,7 @@ class TestReports:
         assert seen == [0] * 5 + [1] * 5
         assert isinstance(warning, CollapsedMapsWarning)
         assert "carry no signal yet: 0.0%, 10.0% of their variance" in str(warning)
-        assert "start from a smaller beta" in str(warning)
+        assert "a smaller lr or a larger batch_size" in str(warning)
 
     def test_a_short_run_has_until_its_end(self, monkeypatch):
         _, seen = self.run(monkeypatch, [0.1] * 10, steps=5)
@@ -62,7 +62,7 @@ class TestReports:
         assert seen == [0] * 5 + [1] * 5
         assert "have collapsed" in str(warning)
         assert "after 5 epochs, and at least half of one map's did after 3" in str(warning)
-        assert "Lower strength" in str(warning)
+        assert "Pass a smaller lr or a larger batch_size" in str(warning)
 
     def test_a_collapsed_posterior_is_called_so(self, monkeypatch):
         (warning,), _ = self.run(monkeypatch, [0.1] * 10, kl=0.02)

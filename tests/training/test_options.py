@@ -26,6 +26,18 @@ class TestCheckedOptions:
     def test_a_fifth_of_the_pixels_but_no_fewer_than_100(self, side, share):
         assert PhysicsTrainer(ShiftVAE((side, side))).state.options.pixels == pytest.approx(share)
 
+    @pytest.mark.parametrize(("batch", "lr"), [(1, 2e-5), (16, 3.2e-4), (100, 2e-3), (400, 2e-3)])
+    def test_the_rate_is_in_proportion_to_a_small_batch(self, batch, lr):
+        trainer = small_trainer(batch_size=batch)
+        assert trainer.settings["lr"] == pytest.approx(lr)
+        assert trainer.optimizer.param_groups[0]["lr"] == trainer.settings["lr"]
+
+    @pytest.mark.parametrize(("side", "batch", "small"), [(24, 16, True), (24, 100, False)])
+    def test_little_to_decode_belongs_on_one_thread(self, side, batch, small):
+        model = ShiftVAE((side, side))
+        options = PhysicsTrainer(model, batch_size=batch).state.options
+        assert options.has_small_steps(model) == small
+
     def test_the_type_is_that_of_the_precision(self):
         model = tiny_model()
         for precision in ("float32", "bfloat16"):

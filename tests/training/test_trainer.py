@@ -98,6 +98,29 @@ class TestFit:
         trainer.fit(small_grid(), epochs=2, steps_per_epoch=3, progress=False)
         assert len(counts) == 6
 
+    def test_steps_are_taken_in_whole_epochs_and_a_shorter_last_one(self):
+        counts = []
+        trainer = small_trainer()
+        trainer.optimizer.step = lambda: counts.append(1)
+        history = trainer.fit(small_grid(), steps=17, progress=False)
+        assert len(counts) == 17
+        assert len(history) == 3  # of 7 steps each: 182 patches in batches of 25
+        trainer.fit(small_grid(), steps=5, steps_per_epoch=2, progress=False)
+        assert (len(counts), trainer.epochs_done) == (22, 6)
+
+    def test_steps_of_whole_epochs_have_the_bits_of_the_epochs(self):
+        one, other = small_trainer(), small_trainer()
+        one.fit(small_grid(), epochs=2, progress=False)
+        other.fit(small_grid(), steps=14, progress=False)
+        assert_identical(weights(one), weights(other))
+
+    def test_steps_count_those_of_the_file_that_is_gone_on_from(self, tmp_path):
+        whole, stopped, resumed = (small_trainer() for _ in range(3))
+        whole.fit(small_grid(), steps=17, progress=False)
+        stopped.fit(small_grid(), steps=7, progress=False, checkpoint=tmp_path / "a")
+        resumed.fit(small_grid(), steps=17, progress=False, resume=tmp_path / "a")
+        assert_identical(weights(whole), weights(resumed))
+
     def test_the_progress_bar_shows_the_parts_and_is_silent_when_not_wanted(self, capsys):
         trainer = small_trainer(PhysicsObjective(EdgeLoss()))
         trainer.fit(small_grid(), epochs=1, progress=False)
@@ -177,6 +200,9 @@ class TestRefusals:
             ({"epochs": 0}, "epochs=0"),
             ({"epochs": 1, "steps_per_epoch": 0}, "steps_per_epoch=0"),
             ({"epochs": 1, "beta": -1.0}, "beta=-1.0"),
+            ({"steps": 0}, "steps=0"),
+            ({}, "epochs=None, steps=None: pass one of them"),
+            ({"epochs": 1, "steps": 1}, "epochs=1, steps=1: pass one of them"),
         ],
     )
     def test_bad_arguments_of_fit_are_named(self, settings, named):

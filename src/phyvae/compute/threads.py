@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread in the block, then on as many as before.
+def one_thread(*, small: bool = True) -> Iterator[None]:
+    """Let torch compute on one thread in the block, if it is `small`, then on as many as before.
 
     Small operations gain nothing by more, and lose much where another process is busy: each waits
     for the slowest thread.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if small else threads)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ __all__ = ["Setting", "TrainerOptions", "named_settings", "starting_model"]
 class TrainerOptions(TypedDict, total=False):
     """Keywords of `PhysicsTrainer` that all settings of a sweep have in common."""
 
-    lr: float
+    lr: float | None
     warmup: int
     batch_size: int
     tile: int

@@ -29,20 +29,22 @@ _LOOKED_AT = 1024  # patches
 _HALF_TIME = 1000  # steps; after fewer, no map need have formed
 _AS_THE_PRIOR = 0.5  # nats per patch; with less KL divergence, latents are the prior's
 _ADVICE = (
-    "Domains segmented from them may be mostly noise. Train longer (1000 to 2500 steps are "
-    "usual), start from a smaller beta, check size and coordinate_scale of the patches against "
-    "the lattice (phyvae.lattice_spacing), or lower strength. An image of one phase has no map."
+    "Domains segmented from them may be mostly noise. Begin with phyvae.align, train longer "
+    "(1000 to 2500 steps are usual), pass a smaller lr or a larger batch_size, or check size and "
+    "coordinate_scale of the patches against the lattice (phyvae.lattice_spacing). An image of "
+    "one phase has no map."
 )
 _ADVICE_ON_CLASSES = (
     "Domains segmented from them may be mostly noise. Such a model often leaves its classes empty "
-    "or undecided. Train longer, or several starts with other seeds and keep the one of lowest "
-    "−ELBO; of a jiVAE, start from a larger beta, which keeps classes open until they mean "
-    "something, or weigh them apart: adapt(model, class_weight=...); of an ssiVAE, label more "
-    "patches. An image of one phase has no map."
+    "or undecided. Train longer, a new model with warmup=0, or several starts with other seeds; "
+    "keep the one of lowest −ELBO at the last beta; of a jiVAE, start from a larger beta, which "
+    "keeps classes open until they mean something, or weigh them apart: adapt(model, "
+    "class_weight=...); of an ssiVAE, label more patches. An image of one phase has no map."
 )
 _FLATTENED = (
-    "From here on they only lose. Lower strength (or the weight of the physics), let beta rise "
-    "less, or keep an earlier epoch: fit(..., checkpoint=path)."
+    "From here on they only lose. Pass a smaller lr or a larger batch_size to a new "
+    "trainer; lr=None suits the batch. If that does not do, lower strength (or the weight of the "
+    "physics), or let beta rise less."
 )
 _ON_THE_PRIOR = (
     "The posterior has collapsed onto the prior (KL {:.2g} nats per patch): neither content nor "

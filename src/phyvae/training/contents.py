@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -14,8 +14,9 @@ from ..saving.contents import AnyPath, Mismatch, check_weights, part_of, version
 from ..saving.plain import differences, plain
 from ..saving.sealed import CheckpointError
 from .history import History
+from .quality import Quality
 from .recipes import describe_objective
-from .state import TrainingState
+from .state import Best, TrainingState
 
 __all__ = ["described", "restore", "sealed_training"]
 
@@ -58,6 +59,10 @@ def sealed_training(state: TrainingState) -> bytes:
     tensors |= {f"objective/{k}": v for k, v in state.objective.state_dict().items()}
     for parameter, moments in optimizer.state.items():
         tensors |= {f"optimizer/{names[parameter]}/{k}": v for k, v in moments.items()}
+    if state.best is not None:
+        best = asdict(replace(state.best, weights={}))
+        record["best"] = {name: value for name, value in best.items() if name != "weights"}
+        tensors |= {f"best/{k}": v for k, v in state.best.weights.items()}
     return sealed.seal(record, tensors)
 
 
@@ -83,12 +88,24 @@ def restore(
         )
     check_weights(state.model, tensors)
     check_weights(state.objective, tensors, "objective/")
+    best = _best(state, record.get("best"), tensors)
     rows = _rows(record["history"])
     optimizer = _optimizer_state(state, record["optimizer"], part_of(tensors, "optimizer/"))
     state.model.load_state_dict(part_of(tensors))
     state.objective.load_state_dict(part_of(tensors, "objective/"))
     state.optimizer.load_state_dict(optimizer)
-    state.rows, state.call = rows, record["call"]
+    state.rows, state.call, state.best = rows, record["call"], best
+
+
+def _best(
+    state: TrainingState, kept: dict[str, Any] | None, tensors: dict[str, Tensor]
+) -> Best | None:
+    """Return the best state of a call that had not ended, if the file has one."""
+    if kept is None:
+        return None
+    check_weights(state.model, tensors, "best/")
+    qualities = {name: Quality(**kept[name]) for name in ("quality", "start")}
+    return Best(part_of(tensors, "best/"), **(kept | qualities))
 
 
 def _rows(columns: dict[str, list[Any]]) -> list[list[Any]]:

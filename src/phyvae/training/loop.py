@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import as_integer
 from ..compute import processes
 from ..compute.determinism import deterministically
 from ..patches.grid import PatchGrid
@@ -17,7 +18,7 @@ from .state import TrainingState
 from .tiles import TileSampler, sampler_of, steps_over
 from .warmup import Warmup
 
-__all__ = ["mixed_seed", "run_epoch", "steps_in_epoch"]
+__all__ = ["mixed_seed", "planned_epochs", "run_epoch", "steps_in_epoch"]
 
 
 def run_epoch(
@@ -55,6 +56,24 @@ def steps_in_epoch(state: TrainingState, grids: Sequence[PatchGrid], steps: int 
     if steps is not None:
         return steps
     return sum(sampler.steps_per_epoch() for sampler in _samplers(state, grids))
+
+
+def planned_epochs(
+    state: TrainingState,
+    grids: Sequence[PatchGrid],
+    epochs: int | None,
+    steps: int | None,
+    steps_per_epoch: int | None,
+) -> list[int | None]:
+    """Return the steps of each epoch of a call; ``None`` decodes as many patches as there are."""
+    if (epochs is None) == (steps is None):
+        raise ValueError(f"epochs={epochs}, steps={steps}: pass one of them, how long to train.")
+    if epochs is not None:
+        return as_integer(epochs, "epochs", 1) * [steps_per_epoch]
+    whole, rest = divmod(
+        as_integer(steps, "steps", 1), steps_in_epoch(state, grids, steps_per_epoch)
+    )
+    return whole * [steps_per_epoch] + ([rest] if rest else [])
 
 
 def mixed_seed(*numbers: int) -> int:

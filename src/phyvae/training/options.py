@@ -12,6 +12,9 @@ from ..models import PatchModel
 
 __all__ = ["TrainingOptions", "checked_options"]
 
+_RATE, _BATCH = 2e-3, 100  # learning rate of this batch size and of larger ones
+_SMALL = 8192  # pixels decoded in a step; with fewer, several threads gain little
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -31,6 +34,11 @@ class TrainingOptions:
         """Return the settings by name."""
         return asdict(self)
 
+    def has_small_steps(self, model: PatchModel) -> bool:
+        """Return whether a step has so little to decode that it belongs on one thread."""
+        pixels = self.batch_size * self.pixels * math.prod(model.patch_shape)
+        return model.like.device.type == "cpu" and pixels < _SMALL
+
     def dtype(self, model: PatchModel) -> torch.dtype:
         """Return the type of the model's hidden layers in training."""
         if not model.has_fast_path:
@@ -44,6 +52,9 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     if pixels is None:
         share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
         pixels = share if model.decodes_pixels else 1.0
+    as_integer(settings["batch_size"], "batch_size", 1, " patch")
+    if lr is None:
+        lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)
     as_positive(lr, "lr")
     as_share(pixels, "pixels")
     if pixels < 1 and not model.decodes_pixels:
@@ -57,8 +68,7 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
         )
     dtype_of(precision, model.like.device)
     as_seed(settings["seed"])
-    as_integer(settings["batch_size"], "batch_size", 1, " patch")
     as_integer(settings["tile"], "tile", 2, " patches: physics needs neighbours")
     as_integer(settings["sites"], "sites", 1, " patch")
     as_integer(settings["warmup"], "warmup", 0)
-    return TrainingOptions(**(settings | {"pixels": pixels}))
+    return TrainingOptions(**(settings | {"pixels": pixels, "lr": lr}))

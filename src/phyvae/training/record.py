@@ -1,11 +1,21 @@
-"""The record of a training: its parts and its history, as a trainer shows them."""
+"""The record of a training: its parts, its history, its file, its objective over whole grids."""
+
+from collections.abc import Sequence
 
 import torch
 
+from .._checks import as_integer, as_number, as_seed
 from ..compute import processes
 from ..models import PatchModel
+from ..patches.grid import PatchGrid
+from ..saving.contents import AnyPath
+from .checkpoints import save_training
+from .evaluation import evaluated
+from .grids import grids_to_encode
 from .history import History
 from .objective import PhysicsObjective
+from .parts import ObjectiveParts
+from .schedules import as_schedule
 from .state import TrainingState
 
 __all__ = ["TrainingRecord"]
@@ -81,4 +91,49 @@ class TrainingRecord:
         print(  # noqa: T201
             f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
             f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
+        )
+
+    def save(self, path: AnyPath) -> None:
+        """Write all that training needs to go on to a file, at once or not at all.
+
+        `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
+        weights, the optimiser's state, all settings, the history and a fingerprint of the
+        patches; neither the patches nor the code of a loss of your own. A file that is there is
+        replaced. Any process may call it, for all have the same to save.
+        """
+        save_training(self.state, path)
+
+    def evaluate(
+        self,
+        grid: PatchGrid | Sequence[PatchGrid],
+        *,
+        beta: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 256,
+    ) -> ObjectiveParts:
+        """Return the parts of the objective over whole grids; nothing is changed.
+
+        Parameters
+        ----------
+        grid
+            Patches to evaluate on, those of the training or others; of a list of grids, all.
+        beta
+            Weight of the KL divergence; 1 gives the ELBO proper.
+        seed
+            Seed of the latent noise, one sample per patch.
+        batch_size
+            Patches decoded at a time.
+
+        Returns
+        -------
+        ObjectiveParts
+            Means per patch, with Ψ of the whole map; of several grids, Ψ is the mean of their
+            maps', each counting as its patches do.
+        """
+        grids = grids_to_encode(self.model, grid)
+        beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
+        as_seed(seed)
+        as_integer(batch_size, "batch_size", 1)
+        return evaluated(
+            self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
         )

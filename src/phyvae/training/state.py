@@ -6,13 +6,46 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..models import PatchModel
 from .history import History
 from .objective import PhysicsObjective
 from .options import TrainingOptions
+from .quality import Quality
 
-__all__ = ["Snapshot", "TrainingState"]
+__all__ = ["Best", "Snapshot", "TrainingState"]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best state of a call of `fit` so far, see `best_state`.
+
+    Attributes
+    ----------
+    weights
+        The model's.
+    quality
+        That of the model with these weights.
+    start
+        That of the model which the call began with.
+    epoch
+        Epochs trained by then.
+    begun
+        Epochs trained when the call began.
+    every
+        Epochs from look to look.
+    returns
+        How often the call has gone back.
+    """
+
+    weights: dict[str, Tensor]
+    quality: Quality
+    start: Quality
+    epoch: int
+    begun: int
+    every: int
+    returns: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +68,8 @@ class TrainingState:
         Each epoch's row of the history.
     call
         Description of the call of `fit` that trained the last epoch; ``None`` before the first.
+    best
+        The best state of a call that has not ended.
     """
 
     model: PatchModel
@@ -43,6 +78,7 @@ class TrainingState:
     options: TrainingOptions
     rows: list[list[float]] = field(default_factory=list)
     call: dict[str, Any] | None = None
+    best: Best | None = None
 
     @property
     def epochs_done(self) -> int:

@@ -6,30 +6,29 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from .._checks import as_device, as_integer, as_number, as_seed
+from .._checks import as_device, as_integer
 from ..compute import processes
 from ..compute.determinism import check_deterministic
 from ..compute.precision import Precision
+from ..compute.threads import one_thread
 from ..models import adapt
 from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from .agreement import start_alike
+from .best_state import BestState
 from .callbacks import Callback, as_callbacks
 from .checkpoints import (
     begin,
     described_call,
     kept_after_interrupt,
     save_alone,
-    save_training,
 )
 from .collapse import CollapseWatch, Watched
-from .evaluation import evaluated
-from .grids import grids_to_encode, grids_to_train
+from .grids import grids_to_train
 from .history import History
-from .loop import run_epoch, steps_in_epoch
+from .loop import planned_epochs, run_epoch, steps_in_epoch
 from .objective import PhysicsObjective
 from .options import checked_options
-from .parts import ObjectiveParts
 from .record import TrainingRecord
 from .schedules import Beta, as_schedule
 from .state import TrainingState
@@ -48,7 +47,8 @@ class PhysicsTrainer(TrainingRecord):
     objective
         The objective; ``None`` is the plain shift-invariant VAE.
     lr
-        Learning rate of Adam, > 0.
+        Learning rate of Adam, > 0. ``None`` is 2e-3 for batches of 100 patches and more, and in
+        proportion for smaller ones, whose gradients are noisier.
     warmup
         Steps over which the learning rate rises to `lr`, >= 0. Adam's very first steps are as
         long as its learning rate whatever the gradient, and can undo what `align` taught.
@@ -112,7 +112,7 @@ class PhysicsTrainer(TrainingRecord):
         model: nn.Module,
         objective: PhysicsObjective | None = None,
         *,
-        lr: float = 2e-3,
+        lr: float | None = None,
         warmup: int = 300,
         batch_size: int = 100,
         tile: int = 64,
@@ -148,15 +148,16 @@ class PhysicsTrainer(TrainingRecord):
         )
         model = model if device is None else model.to(where)
         objective = (objective or PhysicsObjective()).to(model.like.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        optimizer = torch.optim.Adam(model.parameters(), lr=options.lr, fused=True)
         super().__init__(TrainingState(model, objective, optimizer, options))
         self._collapse = CollapseWatch()
 
     def fit(
         self,
         grid: PatchGrid | Sequence[PatchGrid],
-        epochs: int,
+        epochs: int | None = None,
         *,
+        steps: int | None = None,
         beta: Beta = 1.0,
         steps_per_epoch: int | None = None,
         callbacks: Iterable[Callback] = (),
@@ -174,6 +175,9 @@ class PhysicsTrainer(TrainingRecord):
             The physics then sees the maps of one at a time.
         epochs
             Number of epochs, >= 1.
+        steps
+            Number of steps instead, >= 1; 1000 to 2500 are usual, whatever the size of the grid.
+            The last epoch may be shorter than the others. Several processes share them.
         beta
             Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
             are counted from 0 at the first epoch of the trainer.
@@ -223,6 +227,12 @@ class PhysicsTrainer(TrainingRecord):
 
         Warns
         -----
+        LostMapsWarning
+            If training made the maps worse than the best state of this call, its beginning
+            included: −ELBO rose beyond its noise, or neighbouring patches, of which no two share
+            a pixel, have less in common in the maps. The model is then that of the best state
+            again, with a quarter of the learning rate. Looked at ten times on the way and at the
+            end, on the same patches and noise each time; at most three returns on the way.
         CollapsedMapsWarning
             Once per trainer, if no latent map stands out of its own uncertainty: less than half
             of every content latent's variance lies between patches. Looked at ten times on the
@@ -236,28 +246,36 @@ class PhysicsTrainer(TrainingRecord):
         """
         with processes.together():
             grids = grids_to_train(self.model, self.objective, grid)
-            as_integer(epochs, "epochs", 1)
             for name, value in {"steps_per_epoch": steps_per_epoch, "every": every}.items():
                 if value is not None:
                     as_integer(value, name, 1)
             if every is not None and checkpoint is None:
                 raise ValueError(f"every={every} needs checkpoint=path, the file to save to.")
+            plan = planned_epochs(self.state, grids, epochs, steps, steps_per_epoch)
+            epochs = len(plan)
             schedule, callbacks = as_schedule(beta), as_callbacks(callbacks)
             call = described_call(grids, beta, steps_per_epoch)
             if checkpoint is not None or resume is not None:
                 begin(self.state, call, epochs, beta, checkpoint=checkpoint, resume=resume)
         first = self.epochs_done if resume is None else 0
         done = self.epochs_done - first
-        saves = {"checkpoint": checkpoint is not None, "every": every}
+        saves = {"checkpoint": checkpoint is not None, "every": every, "steps": steps}
         start_alike(self.state, call, epochs - done, beta, saves)
         begun, silent = self.epochs_done, not progress or processes.rank() > 0
+        if resume is None:
+            self.state.best = None
+        keeper = BestState(self.state, grids, epochs - done)
         watch = Watched(grids, epochs - done, steps_in_epoch(self.state, grids, steps_per_epoch))
         try:
-            with tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar:
+            small = self.state.options.has_small_steps(self.model)
+            with (
+                one_thread(small=small),
+                tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar,
+            ):
                 for epoch in range(done + 1, epochs + 1):
-                    parts = run_epoch(
-                        self.state, grids, schedule(self.epochs_done), steps_per_epoch, call
-                    )
+                    now = schedule(self.epochs_done)
+                    parts = run_epoch(self.state, grids, now, plan[epoch - 1], call)
+                    keeper.look(now, last=epoch == epochs)
                     bar.set_postfix(
                         {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
                         | {"β": f"{parts['beta']:.3g}"},
@@ -300,48 +318,3 @@ class PhysicsTrainer(TrainingRecord):
             call = described_call(grids, beta, steps_per_epoch)
         start_alike(self.state, call, 1, beta, {})
         run_epoch(self.state, grids, beta, steps_per_epoch, call)
-
-    def save(self, path: AnyPath) -> None:
-        """Write all that training needs to go on to a file, at once or not at all.
-
-        `phyvae.load_trainer` reads it, and ``fit(..., resume=path)`` goes on from it. It holds
-        weights, the optimiser's state, all settings, the history and a fingerprint of the
-        patches; neither the patches nor the code of a loss of your own. A file that is there is
-        replaced. Any process may call it, for all have the same to save.
-        """
-        save_training(self.state, path)
-
-    def evaluate(
-        self,
-        grid: PatchGrid | Sequence[PatchGrid],
-        *,
-        beta: float = 1.0,
-        seed: int = 0,
-        batch_size: int = 256,
-    ) -> ObjectiveParts:
-        """Return the parts of the objective over whole grids; nothing is changed.
-
-        Parameters
-        ----------
-        grid
-            Patches to evaluate on, those of the training or others; of a list of grids, all.
-        beta
-            Weight of the KL divergence; 1 gives the ELBO proper.
-        seed
-            Seed of the latent noise, one sample per patch.
-        batch_size
-            Patches decoded at a time.
-
-        Returns
-        -------
-        ObjectiveParts
-            Means per patch, with Ψ of the whole map; of several grids, Ψ is the mean of their
-            maps', each counting as its patches do.
-        """
-        grids = grids_to_encode(self.model, grid)
-        beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
-        as_seed(seed)
-        as_integer(batch_size, "batch_size", 1)
-        return evaluated(
-            self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
-        )
