@@ -253,7 +253,7 @@ SETTINGS = {
         {
             "model": (None, 3, phyvae.ShiftVAE, torch.nn.Linear(2, 2)),
             "objective": (3, phyvae.EdgeLoss(), phyvae.PhysicsObjective),
-            "lr": (*POSITIVE, None),
+            "lr": POSITIVE,
             "batch_size": (*COUNT, None),
             "tile": (*COUNT, 1, None),
             "sites": (*COUNT, None),

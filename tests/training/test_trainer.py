@@ -51,16 +51,16 @@ class TestFit:
 
     @pytest.mark.parametrize("seed", [0, 1])
     def test_w_acts_psi_of_the_final_maps_rises_with_it(self, seed):
-        grid, psi = small_grid(noise=0.5, rows=100, cols=100), {}
+        grid, psi = small_grid(noise=0.7, rows=100, cols=100), {}
         sizes = {"hidden_dim_e": (32,), "hidden_dim_d": (32,), "seed": seed}
         start = ShiftVAE((8, 8), latent_dim=1, **sizes)
-        few = {"steps": 60, "content_steps": 60, "decoder_steps": 60}
+        few = {"steps": 150, "content_steps": 150, "decoder_steps": 150}
         phyvae.align(start, grid, progress=False, seed=seed, **few)
         for w in (0.0, 0.5):
             model, objective = copy.deepcopy(start), PhysicsObjective(EdgeLoss(), w=w)
             settings = {"lr": 2e-2, "warmup": 0, "batch_size": 25, "sites": 100, "seed": seed}
             trainer = PhysicsTrainer(model, objective, **settings)
-            trainer.fit(grid, 1, beta=0.1, steps_per_epoch=150, progress=False)
+            trainer.fit(grid, 1, beta=0.1, steps_per_epoch=400, progress=False)
             psi[w] = float(EdgeLoss()(model.latent_maps(grid)))
         assert psi[0.5] >= 1.15 * psi[0.0]
 

@@ -38,7 +38,7 @@ class DrawMaps:
         As for `segment`.
     channel
         The map, counted from 0, that is segmented by a method that takes one ("otsu",
-        "chan_vese"); "gmm" segments all maps together.
+        "chan_vese"); "walls" and "gmm" segment all maps together.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class DrawMaps:
     _: KW_ONLY
     every: int = 10
     classes: int = 2
-    method: str = "gmm"
+    method: str = "walls"
     denoise: float | str | None = None
     channel: int = 0
 
@@ -93,7 +93,7 @@ class DrawMaps:
                 f"channel={self.channel} is none of the model's {len(maps)} latent maps, "
                 f"0 to {len(maps) - 1}."
             )
-        labels = self._segmented(maps if self.method == "gmm" else maps[self.channel])
+        labels = self._segmented(maps if self.method in ("walls", "gmm") else maps[self.channel])
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         fig, _ = plot_latent_maps(maps, labels, grid=self.grid, names=trainer.model.map_names)
