@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .compute.processes import init_distributed as init_distributed
     from .compute.processes import rank as rank
     from .domains.counting import count_domains as count_domains
+    from .domains.evidence import DomainEvidence as DomainEvidence
+    from .domains.evidence import domain_evidence as domain_evidence
     from .domains.metrics import adjusted_rand_index as adjusted_rand_index
     from .domains.metrics import match_labels as match_labels
     from .domains.metrics import mean_iou as mean_iou
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
+    from .patches.moire import find_moire as find_moire
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
     from .physics import AreaFractions as AreaFractions
@@ -90,6 +93,7 @@ _HOME = {
     "training.loading": ["load_trainer"],
     "training.collapse": ["CollapsedMapsWarning"],
     "domains.counting": ["count_domains"],
+    "domains.evidence": ["DomainEvidence", "domain_evidence"],
     "patches.graph": ["SiteGraph"],
     "training.history": ["History"],
     "scans.spacing": ["lattice_spacing"],
@@ -99,6 +103,7 @@ _HOME = {
     "training.parts": ["ObjectiveParts"],
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
+    "patches.moire": ["find_moire"],
     "phantoms": [],
     "physics": [
         "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",

@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter
 
-from .regions import clusters, connected, without_thin
+from .regions import at_walls, clusters, connected, without_specks, without_thin
 from .surrogates import surrogates
 from .wall_profiles import WallProfile, edge_magnitude, edge_ratio, profiles
-from .walls import boundaries
 
 __all__ = ["CONTRAST", "RAMP", "Division", "divide"]
 
@@ -52,7 +51,7 @@ def divide(maps: Maps, most: int, wall: float, seed: int, known: Cells) -> dict[
     """Return the best division into each number of domains, 2 to `most`.
 
     The maps, smoothed by half a patch, are clustered into each number of classes. Of each
-    clustering, what is no domain is merged: one with fewer domains is left, whose walls hold. A
+    clustering, regions are merged until the walls of those left hold. A
     number without such a division has that of its clusters.
 
     Parameters
@@ -106,7 +105,7 @@ class _Score:
         return (self._ratio(self.edges, labels) - float(chance.mean())) / spread
 
     def _ratio(self, edges: Float[np.ndarray, "rows cols"], labels: Labels) -> float:
-        return float(np.log(edge_ratio(edges, boundaries(labels), self.wall, self.known)))
+        return float(np.log(edge_ratio(edges, at_walls(labels), self.wall, self.known)))
 
 
 def _merged(
@@ -117,34 +116,36 @@ def _merged(
     In each round, two pieces are merged where no wall of either is weaker: the smaller takes the
     label of the larger.
     """
+    labels = without_specks(labels, wall)
     while True:
         labels = without_thin(labels, wall)
         pieces = connected(labels)
         walls = profiles(smooth, pieces, wall, known)
-        failing = _failing(walls)
-        if not failing:
+        absorbed = _absorbed(walls, np.bincount(pieces.ravel()))
+        if not absorbed:
             return labels, tuple(walls)
-        sizes = np.bincount(pieces.ravel())
-        kinds = np.zeros(len(sizes), dtype=np.int64)
+        kinds = np.zeros(pieces.max() + 1, dtype=np.int64)
         kinds[pieces] = labels
-        for one in failing:
-            small, large = sorted(one.pieces, key=lambda piece: sizes[piece])
-            labels = np.where(pieces == small, kinds[large], labels)
+        kinds[list(absorbed)] = kinds[list(absorbed.values())]
+        labels = kinds[pieces]
 
 
-def _failing(walls: list[WallProfile]) -> list[WallProfile]:
-    """Return walls that fail, and are the weakest of both of their pieces: no piece comes twice.
+def _absorbed(walls: list[WallProfile], sizes: Int[np.ndarray, " pieces"]) -> dict[int, int]:
+    """Return the pieces to be absorbed, and the larger pieces that each goes to.
 
-    A wall without a profile fails only where one of its pieces has no other, after all others.
+    A piece goes across its weakest wall, if that fails; those that absorb stay, until the walls
+    are measured anew. A wall without a profile fails only where a piece has no other.
     """
-    weakest: dict[int, WallProfile] = {}
+    absorbed: dict[int, int] = {}
+    met: set[int] = set()  # pieces with a weaker wall, or that absorb
+    some_fail = any(_strength(one) < 1 for one in walls)
     for one in sorted(walls, key=_strength):
-        for piece in one.pieces:
-            weakest.setdefault(piece, one)
-    weak = [one for one in walls if _strength(one) < 1]
-    failing = [one for one in weak if all(weakest[piece] is one for piece in one.pieces)]
-    unknown = [one for one in weakest.values() if np.isnan(one.contrast)]
-    return failing or unknown[:1]
+        small, large = sorted(one.pieces, key=lambda piece: (sizes[piece], piece))
+        fails = _strength(one) < 1 or (np.isnan(one.contrast) and not some_fail)
+        if fails and small not in met and large not in absorbed:
+            absorbed[small] = large
+        met |= {small, large}
+    return absorbed
 
 
 def _strength(wall: WallProfile) -> float:

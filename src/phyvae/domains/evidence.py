@@ -14,6 +14,7 @@ from .outlying import filled, noise_of, outlying
 __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
+_CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
 _SHARE = 0.5  # least score relative to the best: spare domains dilute what the true ones have
 
 Cells = Bool[np.ndarray, "rows cols"]
@@ -165,23 +166,24 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     profiled = [one for one in division.walls if not np.isnan(one.contrast)]
     contrast = min((one.contrast for one in profiled), default=np.nan)
     ramp = max((one.ramp for one in profiled), default=np.nan)
-    score = f"score {division.score:.1f}, of {_SCORE:g} at least"
+    least = _SCORE / 2 if contrast >= _CLEAR else _SCORE
+    score = f"score {division.score:.1f}, of {least:g} at least"
     problem = ""
     if division.number < number:
         problem = f"of {number} clusters, {division.number} are wide enough for a patch"
-    elif not profiled:
-        problem = "no wall has room around it"
+    elif not contrast > 0:
+        problem = "a region is less than two patches wide, so its wall cannot be tested"
     elif not contrast >= CONTRAST:
         problem = (
-            f"the edge at the weakest wall is {contrast:.2f} of that around it, as noise has; "
-            f"a wall has {CONTRAST:g}"
+            f"edges at the weakest wall are {contrast:.1f} times those around it, as in noise or "
+            f"a slow change; a wall has {CONTRAST:g}"
         )
     elif not ramp <= RAMP:
         problem = (
             f"the widest wall is a slow change: a patch away, the slope is still {ramp:.2f} of "
             f"that at it; a wall has {RAMP:g} at most"
         )
-    elif not division.score >= _SCORE:
+    elif not division.score >= least:
         problem = (
             "edges are hardly more concentrated at the walls than in maps of the same spectra "
             f"with random phases: {score}"
@@ -194,12 +196,10 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
 
 
 def _reason(ranking: tuple[NumberEvidence, ...]) -> str:
-    """Return why there is one domain only: why the best of the other numbers fails."""
-    others = ranking[1:]
-    if not others:
+    """Return why there is one domain only: why two fail."""
+    if len(ranking) == 1:
         return "no more than one was looked for"
-    best = max(others, key=lambda one: one.score)
-    return f"not even {best.number} hold: {best.reason}"
+    return f"not even two hold: {ranking[1].reason}"
 
 
 def _ordered(labels: Labels, by: Float[np.ndarray, "rows cols"], known: Cells) -> Labels:

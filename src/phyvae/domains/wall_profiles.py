@@ -12,8 +12,7 @@ from scipy.ndimage import (
     gaussian_filter,
 )
 
-from .regions import surroundings
-from .walls import boundaries
+from .regions import at_walls, surroundings, touching
 
 __all__ = ["WallProfile", "edge_magnitude", "edge_ratio", "profiles"]
 
@@ -78,9 +77,9 @@ def profiles(maps: Maps, pieces: Pieces, wall: float, known: Cells) -> list[Wall
     known
         Which cells count.
     """
-    gradients, at_walls, boxes = _gradients(maps), boundaries(pieces), find_objects(pieces)
+    gradients, walls, boxes = _gradients(maps), at_walls(pieces), find_objects(pieces)
     found = []
-    for pair in _touching(pieces):
+    for pair in touching(pieces):
         one, two = (surroundings(boxes[piece - 1], 1) for piece in pair)
         both = tuple(
             slice(max(a.start, b.start), min(a.stop, b.stop))
@@ -89,7 +88,7 @@ def profiles(maps: Maps, pieces: Pieces, wall: float, known: Cells) -> list[Wall
         near = surroundings(both, _REACH * wall + 2)
         first, second = (pieces[near] == piece for piece in pair)
         contrast, ramp = _profile(
-            maps[:, *near], gradients[:, :, *near], first, second, at_walls[near], wall, known[near]
+            maps[:, *near], gradients[:, :, *near], first, second, walls[near], wall, known[near]
         )
         found.append(WallProfile(pair, contrast, ramp))
     return found
@@ -100,33 +99,25 @@ def _profile(
     gradients: Gradients,
     first: Cells,
     second: Cells,
-    at_walls: Cells,
+    walls: Cells,
     wall: float,
     known: Cells,
 ) -> tuple[float, float]:
     """Return contrast and ramp of the wall between two pieces."""
     at_wall = (first & binary_dilation(second)) | (second & binary_dilation(first))
-    distance, elsewhere = _distance(at_wall), _distance(at_walls & ~at_wall)
+    distance, elsewhere = _distance(at_wall), _distance(walls & ~at_wall)
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
-    if near.sum() < 2 or min((far & first).sum(), (far & second).sum()) < 3:
-        return np.nan, np.nan
+    deep = distance >= 2 * wall
+    room = min((deep & first).sum(), (deep & second).sum()) >= 3
+    if not room or not all(cells.any() for cells in (near, far & first, far & second)):
+        return (np.nan, np.nan) if at_wall.sum() <= 2 * wall + 2 else (0.0, 1.0)
     edges = _magnitude(gradients)
     change = maps[:, far & first].mean(axis=1) - maps[:, far & second].mean(axis=1)
     along_change = np.tensordot(gradients, change, (1, 0))
     slope = (along_change * _normals(first, second, wall)).sum(axis=0)
     at, off = float(slope[near].mean()), float(slope[far].mean())
     return _over(edges[near], edges[far]), off / at if at > 0 else 1.0
-
-
-def _touching(pieces: Pieces) -> list[tuple[int, int]]:
-    """Return the pairs of pieces that share a wall."""
-    pairs = [
-        np.stack([first[first != second], second[first != second]])
-        for first, second in ((pieces[1:], pieces[:-1]), (pieces[:, 1:], pieces[:, :-1]))
-    ]
-    both = np.unique(np.sort(np.concatenate(pairs, axis=1), axis=0), axis=1)
-    return [(int(one), int(two)) for one, two in both.T]
 
 
 def _normals(first: Cells, second: Cells, wall: float) -> Float[np.ndarray, "2 rows cols"]:
