@@ -14,7 +14,8 @@ HALVES[0, :, 20:] += 1.0
 class TestDomainEvidence:
     def test_has_labels_a_ranking_and_reasons(self):
         found = domain_evidence(HALVES, most=4)
-        assert found.number == 2 and "step" in found.reason
+        assert found.number == 2
+        assert "step" in found.reason
         assert np.array_equal(found.labels, (np.arange(40) >= 20) + np.zeros((30, 1), int))
         assert [one.number for one in found.ranking] == [1, 2, 3, 4]
         assert [one.holds for one in found.ranking] == [True, True, False, False]
@@ -22,7 +23,8 @@ class TestDomainEvidence:
 
     def test_of_a_ramp_names_it(self):
         found = domain_evidence(np.sin(np.arange(40) / 8) + HALVES[1:], most=2)
-        assert found.number == 1 and "slow change" in found.reason
+        assert found.number == 1
+        assert "slow change" in found.reason
         assert not found.labels.any()
 
     def test_sets_dead_lines_and_cells_aside(self):
@@ -30,7 +32,8 @@ class TestDomainEvidence:
         maps[:, 10], maps[0, 4, 7] = 5.0, 9.0
         found = domain_evidence(maps, most=3)
         assert (found.number, found.rows, found.columns) == (2, (10,), ())
-        assert found.set_aside[10].all() and found.set_aside[4, 7]
+        assert found.set_aside[10].all()
+        assert found.set_aside[4, 7]
         assert (found.labels[found.set_aside] == -1).all()
         assert (found.labels >= 0).sum() == 30 * 40 - 41
 
@@ -44,7 +47,9 @@ class TestDomainEvidence:
         maps[:, 10] = np.nan
         maps[:, 20:, :8] = np.nan
         found = domain_evidence(maps, most=3)
-        assert found.number == 2 and (found.labels[20:, :8] == -1).all() and not found.rows
+        assert found.number == 2
+        assert (found.labels[20:, :8] == -1).all()
+        assert not found.rows
 
     def test_follows_the_seed_only(self):
         one, two = (domain_evidence(HALVES, most=3, seed=1) for _ in range(2))

@@ -15,7 +15,9 @@ class TestOutlying:
         maps[0, 10], maps[1, :, 5], maps[0, 3, 17] = 5.0, -3.0, 4.0
         rows, columns, cells = outlying(maps, ALL, noise_of(maps, ALL))
         assert (rows, columns) == ((10,), (5,))
-        assert cells[10].all() and cells[:, 5].all() and cells[3, 17]
+        assert cells[10].all()
+        assert cells[:, 5].all()
+        assert cells[3, 17]
         assert cells.sum() == 22 + 24 - 1 + 1
 
     def test_nothing_is_found_in_halves_and_noise(self):

@@ -19,4 +19,5 @@ class TestSurrogates:
     def test_differ_from_each_other_and_follow_the_seed(self):
         first, second = surrogates(MAPS, 2, seed=3)
         (again,) = surrogates(MAPS, 1, seed=3)
-        assert not np.allclose(first, second) and np.array_equal(first, again)
+        assert not np.allclose(first, second)
+        assert np.array_equal(first, again)

@@ -20,7 +20,8 @@ class TestFindMoire:
         found = find_moire(wave, SQUARE, step)
         folded = [s / 12.6 - round(s / 12.6) for s in (y, x)]
         assert found.period == pytest.approx([1 / np.hypot(*folded), np.inf])
-        assert found.share[0] > 0.5 and found.share[1] == 0
+        assert found.share[0] > 0.5
+        assert found.share[1] == 0
 
     def test_domains_slow_changes_and_noise_are_none(self):
         maps = np.stack([HALVES, X * 0.1 + Y * 0.2, HALVES * Y / 40, RNG.normal(size=X.shape)])

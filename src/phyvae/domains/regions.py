@@ -62,7 +62,7 @@ def without_thin(labels: Labels, wall: float) -> Labels:
     if small.all():
         return np.zeros_like(labels)
     labels = _filled(labels, small)
-    while (transitions := _transitions(connected(labels), wall)).any():
+    while (transitions := _transitions(labels, wall)).any():
         labels = _filled(labels, transitions)
     return labels
 
@@ -82,8 +82,9 @@ def surroundings(window: tuple[slice, ...], margin: float) -> tuple[slice, ...]:
     return tuple(slice(max(0, part.start - more), part.stop + more) for part in window)
 
 
-def _transitions(pieces: Labels, wall: float) -> Cells:
+def _transitions(labels: Labels, wall: float) -> Cells:
     """Return the cells of transitions: of the smallest, and of others that touch none of these."""
+    pieces = connected(labels)
     sizes, boxes = np.bincount(pieces.ravel()), find_objects(pieces)
     depth = maximum(distance_transform_edt(~at_walls(pieces)), pieces, np.arange(len(sizes)))
     neighbours: dict[int, set[int]] = {}
@@ -95,16 +96,16 @@ def _transitions(pieces: Labels, wall: float) -> Cells:
     for piece in sorted(thin, key=lambda one: (sizes[one], one)):
         if piece in left and len(neighbours[piece]) > 1:
             window = surroundings(boxes[piece - 1], wall + 2)
-            if _is_transition(pieces[window], pieces[window] == piece, wall):
+            if _is_transition(labels[window], pieces[window] == piece, wall):
                 found.append(piece)
                 left -= neighbours[piece]
     return np.isin(pieces, found)
 
 
-def _is_transition(pieces: Labels, cells: Cells, wall: float) -> bool:
+def _is_transition(labels: Labels, cells: Cells, wall: float) -> bool:
     if cells.all():
         return False
-    wall_left = at_walls(_filled(pieces, cells))
+    wall_left = at_walls(_filled(labels, cells))
     distance = distance_transform_edt(~wall_left)[cells] + 0.5
     return bool(wall_left.any() and (distance <= wall).mean() >= _TRANSITION)
 

@@ -111,8 +111,8 @@ def _reciprocal(cell: npt.ArrayLike) -> Waves:
     if vectors.shape != (2, 2) or vectors.dtype.kind not in "fiu":
         raise ValueError(f"cell of shape {vectors.shape} must be two vectors (y, x), px: (2, 2).")
     vectors = vectors.astype(np.float64)
-    area, sides = abs(np.linalg.det(vectors)), np.prod(np.linalg.norm(vectors, axis=1))
-    if not np.isfinite(vectors).all() or not area > 1e-3 * sides:
+    sides = np.prod(np.linalg.norm(vectors, axis=1))
+    if not np.isfinite(vectors).all() or not abs(np.linalg.det(vectors)) > 1e-3 * sides:
         raise ValueError(
             f"cell={vectors.tolist()} must be two finite vectors that are not parallel."
         )
