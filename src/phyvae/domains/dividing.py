@@ -139,7 +139,7 @@ def _absorbed(walls: list[WallProfile], sizes: Int[np.ndarray, " pieces"]) -> di
     absorbed: dict[int, int] = {}
     met: set[int] = set()  # pieces with a weaker wall, or that absorb
     some_fail = any(_strength(one) < 1 for one in walls)
-    for one in sorted(walls, key=_strength):
+    for one in sorted(walls, key=lambda wall: (_strength(wall), wall.edge)):
         small, large = sorted(one.pieces, key=lambda piece: (sizes[piece], piece))
         fails = _strength(one) < 1 or (np.isnan(one.contrast) and not some_fail)
         if fails and small not in met and large not in absorbed:

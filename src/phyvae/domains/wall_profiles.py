@@ -33,16 +33,19 @@ class WallProfile:
     pieces
         Their numbers.
     contrast
-        Mean edge magnitude at the wall over that further than a patch from it. NaN for a wall
-        that is too short, or has too little room between others, to have one.
+        Mean edge magnitude at the wall over that further than a patch from it. 0 where a piece
+        is less than two patches deep, which no test can rely on; NaN if such a wall is short.
     ramp
         Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
         step that patches blur, 1 for an even slope; NaN as above.
+    edge
+        Mean edge magnitude at the wall.
     """
 
     pieces: tuple[int, int]
     contrast: float
     ramp: float
+    edge: float
 
 
 def edge_magnitude(maps: Maps) -> Float[np.ndarray, "rows cols"]:
@@ -87,10 +90,10 @@ def profiles(maps: Maps, pieces: Pieces, wall: float, known: Cells) -> list[Wall
         )
         near = surroundings(both, _REACH * wall + 2)
         first, second = (pieces[near] == piece for piece in pair)
-        contrast, ramp = _profile(
+        contrast, ramp, edge = _profile(
             maps[:, *near], gradients[:, :, *near], first, second, walls[near], wall, known[near]
         )
-        found.append(WallProfile(pair, contrast, ramp))
+        found.append(WallProfile(pair, contrast, ramp, edge))
     return found
 
 
@@ -102,22 +105,23 @@ def _profile(
     walls: Cells,
     wall: float,
     known: Cells,
-) -> tuple[float, float]:
-    """Return contrast and ramp of the wall between two pieces."""
+) -> tuple[float, float, float]:
+    """Return contrast, ramp and edge of the wall between two pieces."""
     at_wall = (first & binary_dilation(second)) | (second & binary_dilation(first))
     distance, elsewhere = _distance(at_wall), _distance(walls & ~at_wall)
+    edges = _magnitude(gradients)
+    edge = float(edges[at_wall].mean())
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
     deep = distance >= 2 * wall
     room = min((deep & first).sum(), (deep & second).sum()) >= 3
     if not room or not all(cells.any() for cells in (near, far & first, far & second)):
-        return (np.nan, np.nan) if at_wall.sum() <= 2 * wall + 2 else (0.0, 1.0)
-    edges = _magnitude(gradients)
+        return (np.nan, np.nan, edge) if at_wall.sum() <= 2 * wall + 2 else (0.0, 1.0, edge)
     change = maps[:, far & first].mean(axis=1) - maps[:, far & second].mean(axis=1)
     along_change = np.tensordot(gradients, change, (1, 0))
     slope = (along_change * _normals(first, second, wall)).sum(axis=0)
     at, off = float(slope[near].mean()), float(slope[far].mean())
-    return _over(edges[near], edges[far]), off / at if at > 0 else 1.0
+    return _over(edges[near], edges[far]), off / at if at > 0 else 1.0, edge
 
 
 def _normals(first: Cells, second: Cells, wall: float) -> Float[np.ndarray, "2 rows cols"]:
