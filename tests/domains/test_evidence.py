@@ -27,6 +27,13 @@ class TestDomainEvidence:
         assert "slow change" in found.reason
         assert not found.labels.any()
 
+    def test_of_a_wall_wider_than_a_patch_is_one(self):
+        wide = np.tanh((np.arange(40) - 20) / 4) + HALVES[1:]
+        found = domain_evidence(wide, most=2)
+        assert found.number == 1
+        assert found.ranking[1].contrast > 1.8
+        assert domain_evidence(wide, most=2, wall=5).number == 2
+
     def test_sets_dead_lines_and_cells_aside(self):
         maps = HALVES.copy()
         maps[:, 10], maps[0, 4, 7] = 5.0, 9.0

@@ -15,7 +15,7 @@ __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
 _CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
-_SHARE = 0.5  # least score relative to the best: spare domains dilute what the true ones have
+_SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
 Cells = Bool[np.ndarray, "rows cols"]
 Labels = Int[np.ndarray, "rows cols"]
