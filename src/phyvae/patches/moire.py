@@ -12,7 +12,7 @@ from .._checks import as_array, as_maps, as_pair
 
 __all__ = ["Moire", "find_moire"]
 
-_ORDERS = 2  # highest order of the lattice's wave vectors that is looked for
+_ORDERS = 2  # highest order of the wave vectors along the shorter side of the cell
 _PERIODS = 3.0  # least number of periods in the map: slower waves may be domains
 _SHARE = 0.2  # least share of a map's variance that a wave has
 _PEAK = 2.0  # its least power, relative to that of waves of other directions and lengths
@@ -82,7 +82,7 @@ def find_moire(
     other directions, and of half and one and a half its frequency: domains and slow changes have
     broad spectra. Waves of which fewer than 3 fit into the map cannot be separated from
     domains, and are not looked for; `phyvae.count_domains` takes them for slow changes. Orders
-    up to 2 are looked for.
+    up to 2 along the shorter vector are looked for, and waves as short along the longer one.
 
     Examples
     --------
