@@ -393,10 +393,10 @@ BREAKS = [
     ),
     # -- Number of domains --------------------------------------------------------------------
     Break(
-        "domains/dividing.py",
-        "return min(wall.contrast / CONTRAST, RAMP / max(wall.ramp, 1e-3))",
-        "return wall.contrast / CONTRAST",
-        "domains/test_evidence.py domains/test_counting.py domains/test_dividing.py",
+        "domains/evidence.py",
+        "elif not ramp <= RAMP:",
+        "elif ramp > 2:",
+        "domains/test_evidence.py domains/test_counting.py",
     ),
     Break(
         "domains/regions.py",

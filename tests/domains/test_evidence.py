@@ -32,6 +32,7 @@ class TestDomainEvidence:
         found = domain_evidence(wide, most=2)
         assert found.number == 1
         assert found.ranking[1].contrast > 1.8
+        assert "the widest wall is a slow change" in found.reason
         assert domain_evidence(wide, most=2, wall=5).number == 2
 
     def test_sets_dead_lines_and_cells_aside(self):
