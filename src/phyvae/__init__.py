@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .compute.processes import init_distributed as init_distributed
     from .compute.processes import rank as rank
     from .domains.counting import count_domains as count_domains
+    from .domains.evidence import DomainEvidence as DomainEvidence
+    from .domains.evidence import domain_evidence as domain_evidence
     from .domains.metrics import adjusted_rand_index as adjusted_rand_index
     from .domains.metrics import match_labels as match_labels
     from .domains.metrics import mean_iou as mean_iou
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
+    from .patches.moire import find_moire as find_moire
     from .patches.suggesting import Suggestion as Suggestion
     from .patches.suggesting import suggest as suggest
     from .physics import SL1 as SL1
@@ -103,6 +106,7 @@ _HOME = {
     "training.best_state": ["LostMapsWarning"],
     "training.collapse": ["CollapsedMapsWarning"],
     "domains.counting": ["count_domains"],
+    "domains.evidence": ["DomainEvidence", "domain_evidence"],
     "patches.graph": ["SiteGraph"],
     "training.history": ["History"],
     "scans.cell": ["UnitCell", "unit_cell"],
@@ -117,6 +121,7 @@ _HOME = {
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
     "patches.suggesting": ["Suggestion", "suggest"],
+    "patches.moire": ["find_moire"],
     "phantoms": [],
     "physics": [
         "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",

@@ -1,0 +1,224 @@
+"""Evidence for each number of domains in latent maps: walls that are steps, not ramps or noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .._checks import as_integer, as_maps, as_positive, as_seed
+from .dividing import CONTRAST, RAMP, Division, divide
+from .outlying import filled, noise_of, outlying
+
+__all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
+
+_SCORE = 3.0  # least score, in standard deviations
+_CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
+_SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
+
+Cells = Bool[np.ndarray, "rows cols"]
+Labels = Int[np.ndarray, "rows cols"]
+
+
+@dataclass(frozen=True)
+class NumberEvidence:
+    """What speaks for and against one number of domains.
+
+    Attributes
+    ----------
+    number
+        Number of domains.
+    score
+        How much more the edges of the maps are concentrated at the walls than in maps of the same
+        spectra with random phases, in standard deviations of these; NaN for 1.
+    contrast
+        Of the weakest wall: the edge magnitude at it, relative to that around it; NaN for 1, and
+        where no wall has room for a profile.
+    ramp
+        Of the widest wall: the slope around it, relative to that at it; NaN as above.
+    holds
+        Whether there are as many domains, at least.
+    reason
+        Why, or why not, in words.
+    """
+
+    number: int
+    score: float
+    contrast: float
+    ramp: float
+    holds: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class DomainEvidence:
+    """The number of domains, and the evidence for it.
+
+    Attributes
+    ----------
+    number
+        Number of domains, >= 1.
+    reason
+        Why it is this one, in words.
+    labels
+        The domains whose walls were tested, shape (rows, cols), ordered as by `phyvae.segment`;
+        -1 where there is no patch, and in cells set aside.
+    ranking
+        The evidence for each number from 1 to the most that was looked for.
+    rows, columns
+        Those set aside, as they are unlike both of their neighbours: dead scan lines.
+    set_aside
+        All cells set aside, those of these rows and columns among them, shape (rows, cols).
+    """
+
+    number: int
+    reason: str
+    labels: Labels
+    ranking: tuple[NumberEvidence, ...]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    set_aside: Cells
+
+
+def domain_evidence(
+    maps: npt.ArrayLike | Tensor,
+    most: int = 6,
+    *,
+    wall: float = 2,
+    seed: int = 0,
+    mask: npt.ArrayLike | Tensor | None = None,
+) -> DomainEvidence:
+    r"""Return the number of domains in latent maps, and the evidence for each number.
+
+    Parameters
+    ----------
+    maps
+        Latent maps of a raster as the model returns them, shape (channels, rows, cols): refined
+        ones have no noise left to compare walls with.
+    most
+        Largest number of domains to look for, >= 1; no more than there are patches.
+    wall
+        Size of a patch in cells, > 0: patch size over step, as ``grid.patch_shape[0] /
+        grid.step[0]``. Patches see a wall from as many cells.
+    seed
+        Seed of the clusters and of the random phases.
+    mask
+        True where a cell holds a patch, as for `segment`.
+
+    Returns
+    -------
+    DomainEvidence
+
+    Raises
+    ------
+    ValueError
+        If `most` exceeds the number of patches, or `wall` the length of the map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> ramp = np.linspace(0.0, 3.0, 24) + rng.normal(0, 0.2, (24, 24))
+    >>> found = domain_evidence(ramp)
+    >>> found.number, found.ranking[1].ramp > 0.3
+    (1, True)
+    """
+    as_integer(most, "most", 1)
+    size = max(1.0, as_positive(wall, "wall", ", the size of a patch in cells"))
+    as_seed(seed, below=2**32)
+    channels, patches = as_maps(maps, mask)
+    _check_size(most, size, patches)
+    noise = noise_of(channels, patches)
+    rows, columns, aside = outlying(channels, patches, noise)
+    known = patches & ~aside
+    scaled = filled(channels, known)[noise > 0] / noise[noise > 0, None, None]
+    divisions = divide(scaled, most, size, seed, known) if len(scaled) else {}
+    ranking = (_ONE, *(_evidence(number, divisions.get(number)) for number in range(2, most + 1)))
+    holding = [one for one in ranking[1:] if one.holds]
+    best = max((one.score for one in holding), default=0.0)
+    chosen = max((one for one in holding if one.score >= _SHARE * best), default=None, key=_number)
+    labels = np.zeros(known.shape, dtype=np.int64)
+    if chosen is not None:
+        labels = divisions[chosen.number].labels
+    return DomainEvidence(
+        1 if chosen is None else chosen.number,
+        _reason(ranking) if chosen is None else chosen.reason,
+        np.where(known, _ordered(labels, channels[0], known), -1),
+        ranking,
+        rows,
+        columns,
+        aside,
+    )
+
+
+_ONE = NumberEvidence(1, np.nan, np.nan, np.nan, True, "one domain needs no wall")
+
+
+def _number(evidence: NumberEvidence) -> int:
+    return evidence.number
+
+
+def _evidence(number: int, division: Division | None) -> NumberEvidence:
+    """Judge a division into a number of domains."""
+    if division is None:
+        return NumberEvidence(number, 0.0, np.nan, np.nan, False, "the maps are flat")
+    profiled = [one for one in division.walls if not np.isnan(one.contrast)]
+    contrast = min((one.contrast for one in profiled), default=np.nan)
+    ramp = max((one.ramp for one in profiled), default=np.nan)
+    least = _SCORE / 2 if contrast >= _CLEAR else _SCORE
+    score = f"score {division.score:.1f}, of {least:g} at least"
+    problem = ""
+    if division.number < number:
+        problem = f"of {number} clusters, {division.number} are wide enough for a patch"
+    elif not contrast > 0:
+        problem = "a region is less than two patches wide, so its wall cannot be tested"
+    elif not contrast >= CONTRAST:
+        problem = (
+            f"edges at the weakest wall are {contrast:.1f} times those around it, as in noise or "
+            f"a slow change; a wall has {CONTRAST:g}"
+        )
+    elif not ramp <= RAMP:
+        problem = (
+            f"the widest wall is a slow change: a patch away, the slope is still {ramp:.2f} of "
+            f"that at it; a wall has {RAMP:g} at most"
+        )
+    elif not division.score >= least:
+        problem = (
+            "edges are hardly more concentrated at the walls than in maps of the same spectra "
+            f"with random phases: {score}"
+        )
+    reason = problem or (
+        f"every wall is a step: edges at it are at least {contrast:.1f} times those around, and "
+        f"the slope a patch away at most {ramp:.2f} of that at it; {score}"
+    )
+    return NumberEvidence(number, division.score, contrast, ramp, not problem, reason)
+
+
+def _reason(ranking: tuple[NumberEvidence, ...]) -> str:
+    """Return why there is one domain only: why two fail."""
+    if len(ranking) == 1:
+        return "no more than one was looked for"
+    return f"not even two hold: {ranking[1].reason}"
+
+
+def _ordered(labels: Labels, by: Float[np.ndarray, "rows cols"], known: Cells) -> Labels:
+    """Renumber labels 0, 1, ... by the mean of a map over each."""
+    kinds, compact = np.unique(labels, return_inverse=True)
+    compact = compact.reshape(labels.shape)
+    sums = np.bincount(compact[known], weights=by[known], minlength=len(kinds))
+    counts = np.bincount(compact[known], minlength=len(kinds))
+    rank: np.ndarray = np.argsort(np.argsort(sums / np.maximum(counts, 1), kind="stable"))
+    return rank[compact]
+
+
+def _check_size(most: int, wall: float, patches: Cells) -> None:
+    if most > patches.sum():
+        raise ValueError(
+            f"most={most} exceeds the {patches.sum()} cells of the map; ask for fewer."
+        )
+    if most > 1 and wall >= max(patches.shape):
+        raise ValueError(
+            f"wall={wall:g} must be less than the {max(patches.shape)} cells that the map is "
+            "long: patch size over step."
+        )

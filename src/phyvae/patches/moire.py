@@ -1,0 +1,185 @@
+"""Moiré of a patch grid with the lattice: a wave in latent maps that no domain makes."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+from torch import Tensor
+
+from .._checks import as_array, as_maps, as_pair
+
+__all__ = ["Moire", "find_moire"]
+
+_ORDERS = 2  # highest order of the wave vectors along the shorter side of the cell
+_PERIODS = 3.0  # least number of periods in the map: slower waves may be domains
+_SHARE = 0.2  # least share of a map's variance that a wave has
+_PEAK = 2.0  # its least power, relative to that of waves of other directions and lengths
+
+Map = Float[np.ndarray, "rows cols"]
+Waves = Float[np.ndarray, "waves 2"]
+
+
+@dataclass(frozen=True)
+class Moire:
+    """Moiré of the step of a patch grid with the unit cell.
+
+    Attributes
+    ----------
+    share
+        Of each map, the share of its variance that the strongest wave has; 0 where none stands
+        out: there, it is no moiré.
+    period
+        Of each map, the length of that wave, cells; infinite where there is none.
+    step
+        A step along y and x, px, whose waves are as short as can be: no more than a few cells,
+        so that maps average them away.
+    """
+
+    share: Float[np.ndarray, " channels"]
+    period: Float[np.ndarray, " channels"]
+    step: tuple[int, int]
+
+
+def find_moire(
+    maps: npt.ArrayLike | Tensor,
+    cell: npt.ArrayLike,
+    step: int | tuple[int, int],
+    *,
+    mask: npt.ArrayLike | Tensor | None = None,
+) -> Moire:
+    r"""Return which latent maps hold moiré, and a step without.
+
+    Patches at a step :math:`s` see a lattice with wave vectors :math:`\mathbf k = m \mathbf b_1 +
+    n \mathbf b_2`, cycles per px, at phases :math:`s \mathbf k` per cell: only the part within
+    half a cycle is left, and a latent that follows where the lattice sits in a patch is a wave of
+    that vector, :math:`s \mathbf k` modulo 1.
+
+    Parameters
+    ----------
+    maps
+        Latent maps of a raster, shape (channels, rows, cols).
+    cell
+        The two vectors of the unit cell, (y, x) each, px, shape (2, 2).
+    step
+        Step of the patch grid along y and x, px: ``grid.step``.
+    mask
+        True where a cell holds a patch, as for `phyvae.segment`.
+
+    Returns
+    -------
+    Moire
+
+    Raises
+    ------
+    ValueError
+        If `cell` does not hold two vectors that span the plane.
+
+    Notes
+    -----
+    A wave is moiré if it has at least 0.2 of a map's variance, and twice the power of waves of
+    other directions, and of half and one and a half its frequency: domains and slow changes have
+    broad spectra. Waves of which fewer than 3 fit into the map cannot be separated from
+    domains, and are not looked for; `phyvae.count_domains` takes them for slow changes. Orders
+    up to 2 along the shorter vector are looked for, and waves as short along the longer one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wave = np.cos(2 * np.pi * np.arange(40) * 11 / 12.6) + np.zeros((40, 1))
+    >>> found = find_moire(wave, [[12.6, 0.0], [0.0, 12.6]], 11)
+    >>> found.period.round(1).tolist(), bool(found.share[0] > 0.9), found.step
+    ([7.9], True, (6, 6))
+    """
+    channels, patches = as_maps(maps, mask)
+    steps = np.array(as_pair(step, "step"))
+    vectors = _reciprocal(cell)
+    aliases = _aliases(vectors, steps)
+    cycles = np.linalg.norm(aliases * patches.shape, axis=1)
+    aliases = aliases[cycles >= _PERIODS]
+    share, period = np.zeros(len(channels)), np.full(len(channels), np.inf)
+    for index, one in enumerate(channels):
+        if len(aliases):
+            share[index], period[index] = _wave(one, patches, aliases)
+    return Moire(share, period, _other_step(vectors, steps))
+
+
+def _reciprocal(cell: npt.ArrayLike) -> Waves:
+    """Return the wave vectors of the lattice, up to a sign, cycles per px."""
+    vectors = as_array(cell, "cell")
+    if vectors.shape != (2, 2) or vectors.dtype.kind not in "fiu":
+        raise ValueError(f"cell of shape {vectors.shape} must be two vectors (y, x), px: (2, 2).")
+    vectors = vectors.astype(np.float64)
+    sides = np.prod(np.linalg.norm(vectors, axis=1))
+    if not np.isfinite(vectors).all() or not abs(np.linalg.det(vectors)) > 1e-3 * sides:
+        raise ValueError(
+            f"cell={vectors.tolist()} must be two finite vectors that are not parallel."
+        )
+    orders = [
+        (m, n)
+        for m, n in product(range(_ORDERS + 1), range(-_ORDERS, _ORDERS + 1))
+        if (m, n) > (0, 0)
+    ]
+    found: np.ndarray = np.array(orders) @ np.linalg.inv(vectors).T
+    return found
+
+
+def _aliases(vectors: Waves, step: np.ndarray) -> Waves:
+    """Return the waves that a step leaves of the lattice's, cycles per cell."""
+    phases = vectors * step
+    folded: np.ndarray = phases - np.round(phases)
+    return folded
+
+
+def _wave(one: Map, patches: np.ndarray, aliases: Waves) -> tuple[float, float]:
+    """Return share and period of the strongest alias that stands out; 0 and infinity if none."""
+    rows, cols = patches.shape
+    y, x = np.nonzero(patches)
+    window = (np.hanning(rows + 2)[1:-1, None] * np.hanning(cols + 2)[1:-1])[patches]
+    left = one[patches] - np.average(one[patches], weights=window)
+    total = float((window * left**2).sum())
+    if total <= 1e-12 * float((window * one[patches] ** 2).sum()):
+        return 0.0, np.inf
+
+    def power(waves: Waves) -> Float[np.ndarray, " waves"]:
+        phase = np.exp(-2j * np.pi * (waves @ np.stack([y, x])))
+        found: np.ndarray = 2 * np.abs(phase @ (window * left)) ** 2 / (window.sum() * total)
+        return found
+
+    shares = power(aliases)
+    best = int(shares.argmax())
+    others = _controls(aliases[best], aliases, 1.0 / np.array([rows, cols]))
+    if shares[best] < _SHARE or (power(others) * _PEAK > shares[best]).any():
+        return 0.0, np.inf
+    return min(1.0, float(shares[best])), float(1 / np.linalg.norm(aliases[best]))
+
+
+def _controls(wave: Float[np.ndarray, " 2"], aliases: Waves, width: np.ndarray) -> Waves:
+    """Return waves of other directions and lengths, that are no aliases themselves."""
+    turned = [
+        size * np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) @ wave
+        for size, a in product((0.5, 1.0, 1.5), np.pi * np.arange(8) / 8)
+    ]
+    every = np.concatenate([aliases, -aliases])
+    away = [np.linalg.norm((every - one) / width, axis=1).min() for one in turned]
+    found: np.ndarray = np.array(turned)[np.array(away) >= 1.0].reshape(-1, 2)
+    return found
+
+
+def _other_step(vectors: Waves, step: Float[np.ndarray, " 2"]) -> tuple[int, int]:
+    """Return the step from half to one and a half of this whose slowest wave is fastest."""
+    first = vectors[np.argsort(np.linalg.norm(vectors, axis=1))[:4]]
+    ranges = [range(max(1, round(0.5 * s)), round(1.5 * s) + 1) for s in step]
+    best = max(
+        product(*ranges),
+        key=lambda pair: (
+            round(_slowest(first, np.array(pair)), 3),
+            -float(np.abs(np.array(pair) - step).sum()),
+        ),
+    )
+    return int(best[0]), int(best[1])
+
+
+def _slowest(vectors: Waves, step: Float[np.ndarray, " 2"]) -> float:
+    return float(np.linalg.norm(_aliases(vectors, step), axis=1).min())

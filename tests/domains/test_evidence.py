@@ -1,0 +1,77 @@
+"""The evidence for each number of domains."""
+
+import numpy as np
+import pytest
+
+import phyvae
+from phyvae import domain_evidence
+
+RNG = np.random.default_rng(0)
+HALVES = RNG.normal(0, 0.03, (2, 30, 40))
+HALVES[0, :, 20:] += 1.0
+
+
+class TestDomainEvidence:
+    def test_has_labels_a_ranking_and_reasons(self):
+        found = domain_evidence(HALVES, most=4)
+        assert found.number == 2
+        assert "step" in found.reason
+        assert np.array_equal(found.labels, (np.arange(40) >= 20) + np.zeros((30, 1), int))
+        assert [one.number for one in found.ranking] == [1, 2, 3, 4]
+        assert [one.holds for one in found.ranking] == [True, True, False, False]
+        assert all(one.reason for one in found.ranking)
+
+    def test_of_a_ramp_names_it(self):
+        found = domain_evidence(np.sin(np.arange(40) / 8) + HALVES[1:], most=2)
+        assert found.number == 1
+        assert "slow change" in found.reason
+        assert not found.labels.any()
+
+    def test_of_a_wall_wider_than_a_patch_is_one(self):
+        wide = np.tanh((np.arange(40) - 20) / 4) + HALVES[1:]
+        found = domain_evidence(wide, most=2)
+        assert found.number == 1
+        assert found.ranking[1].contrast > 1.8
+        assert "the widest wall is a slow change" in found.reason
+        assert domain_evidence(wide, most=2, wall=5).number == 2
+
+    def test_sets_dead_lines_and_cells_aside(self):
+        maps = HALVES.copy()
+        maps[:, 10], maps[0, 4, 7] = 5.0, 9.0
+        found = domain_evidence(maps, most=3)
+        assert (found.number, found.rows, found.columns) == (2, (10,), ())
+        assert found.set_aside[10].all()
+        assert found.set_aside[4, 7]
+        assert (found.labels[found.set_aside] == -1).all()
+        assert (found.labels >= 0).sum() == 30 * 40 - 41
+
+    def test_a_thin_phase_does_not_hide_the_others(self):
+        maps = HALVES.copy()
+        maps[1, :, 20:23] = 3.0
+        assert domain_evidence(maps, most=4).number == 2
+
+    def test_cells_without_a_patch_are_no_domain(self):
+        maps = HALVES.copy()
+        maps[:, 10] = np.nan
+        maps[:, 20:, :8] = np.nan
+        found = domain_evidence(maps, most=3)
+        assert found.number == 2
+        assert (found.labels[20:, :8] == -1).all()
+        assert not found.rows
+
+    def test_follows_the_seed_only(self):
+        one, two = (domain_evidence(HALVES, most=3, seed=1) for _ in range(2))
+        assert one.ranking == two.ranking or repr(one.ranking) == repr(two.ranking)
+
+    def test_of_flat_maps_and_of_one_is_one_with_its_reason(self):
+        found = domain_evidence(np.zeros((2, 9, 9)), most=2)
+        assert (found.number, found.reason) == (1, "not even two hold: the maps are flat")
+        assert domain_evidence(HALVES, most=1).reason == "no more than one was looked for"
+
+    @pytest.mark.parametrize("wall", [0, -1.0, np.inf])
+    def test_refuses_a_wall_without_length(self, wall):
+        with pytest.raises(ValueError, match="wall="):
+            domain_evidence(HALVES, wall=wall)
+
+    def test_is_public(self):
+        assert phyvae.DomainEvidence is type(domain_evidence(HALVES[:, ::3, ::3], most=1))

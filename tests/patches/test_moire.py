@@ -1,0 +1,49 @@
+"""Moiré of the step of a grid with the lattice."""
+
+import numpy as np
+import pytest
+
+from phyvae import find_moire
+
+RNG = np.random.default_rng(0)
+SQUARE = [[12.6, 0.0], [0.0, 12.6]]
+Y, X = np.indices((40, 48))
+HALVES = 1.0 * (X > 22) + 0 * Y
+
+
+class TestFindMoire:
+    @pytest.mark.parametrize("step", [11, 14, (11, 14)])
+    def test_waves_of_the_lattice_are_found_with_their_period(self, step):
+        y, x = np.broadcast_to(step, 2)
+        wave = np.cos(2 * np.pi * (Y * y + X * x) / 12.6) + RNG.normal(0, 0.3, (2, 40, 48))
+        wave[1] = RNG.normal(size=(40, 48))
+        found = find_moire(wave, SQUARE, step)
+        folded = [s / 12.6 - round(s / 12.6) for s in (y, x)]
+        assert found.period == pytest.approx([1 / np.hypot(*folded), np.inf])
+        assert found.share[0] > 0.5
+        assert found.share[1] == 0
+
+    def test_domains_slow_changes_and_noise_are_none(self):
+        maps = np.stack([HALVES, X * 0.1 + Y * 0.2, HALVES * Y / 40, RNG.normal(size=X.shape)])
+        for step in (9, 11, 12, 14):
+            assert not find_moire(maps, SQUARE, step).share.any()
+
+    def test_other_waves_are_none(self):
+        wave = np.cos(2 * np.pi * X / 6.0)[None]
+        assert not find_moire(wave, SQUARE, 11).share.any()
+
+    def test_the_step_it_names_has_short_waves_only(self):
+        y, x = find_moire(HALVES, [[35.0, 0.0], [0.0, 11.0]], (9, 9)).step
+        folded = [[y / 35 - round(y / 35), 0], [0, x / 11 - round(x / 11)]]
+        assert np.linalg.norm(folded, axis=1).min() > 0.3
+
+    def test_cells_without_a_patch_have_no_part(self):
+        wave = np.cos(2 * np.pi * X * 11 / 12.6)[None] + 0.0
+        mask = X < 40
+        wave[:, ~mask] = np.nan
+        assert find_moire(wave, SQUARE, 11, mask=mask).share > 0.5
+
+    @pytest.mark.parametrize("cell", [[1.0, 2.0], [[1.0, 0.0], [2.0, 0.0]], [[np.nan, 0], [0, 1]]])
+    def test_refuses_a_cell_that_spans_no_plane(self, cell):
+        with pytest.raises(ValueError, match="cell"):
+            find_moire(HALVES, cell, 11)
