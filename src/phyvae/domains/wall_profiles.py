@@ -113,7 +113,7 @@ def _profile(
     edge = float(edges[at_wall].mean())
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
-    deep = distance >= 2 * wall
+    deep = (distance >= 2 * wall) & known
     room = min((deep & first).sum(), (deep & second).sum()) >= 3
     if not room or not all(cells.any() for cells in (near, far & first, far & second)):
         return (np.nan, np.nan, edge) if at_wall.sum() <= 2 * wall + 2 else (0.0, 1.0, edge)
