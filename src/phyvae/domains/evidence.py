@@ -171,9 +171,9 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     score = f"score {division.score:.1f}, of {least:g} at least"
     problem = ""
     if division.number < number:
-        problem = f"only {division.number} are two patches wide; the others are specks, as in noise"
+        problem = f"{number - division.number} would be less than two patches wide, as in noise"
     elif not contrast > 0:
-        problem = "one is less than two patches wide, as in noise: its wall cannot be tested"
+        problem = "one is less than two patches wide, as in noise, so that no wall can be tested"
     elif not contrast >= CONTRAST:
         problem = (
             f"the maps change only {contrast:.1f} times as fast at the edge between two of them "
