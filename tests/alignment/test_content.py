@@ -58,7 +58,7 @@ def features(grid):
     components = principal_components(grid, model.like, generator)
     scores = score_field(grid, components, generator)
     encoder = score_encoder(model, components, generator)
-    train_shift(ShiftLoss(encoder, scores, generator, 6), 128, 300, 2e-3, lambda: None)
+    train_shift(ShiftLoss(encoder, scores, generator, (6, 6)), 128, 300, 2e-3, lambda: None)
     return aligned_features(encoder, scores, components)
 
 

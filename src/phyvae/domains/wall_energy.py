@@ -97,8 +97,11 @@ def _likely_tension(labels: Int[np.ndarray, " n"], walls: Neighbours) -> float:
 
 def _weighed(walls: Neighbours, there: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return for each cell the weight of its pairs with some of the cells."""
-    total: np.ndarray = np.bincount(walls.first, walls.weights * there[walls.second], walls.count)
-    return total + np.bincount(walls.second, walls.weights * there[walls.first], walls.count)
+    ends = np.concatenate([walls.first, walls.second])
+    others = np.concatenate([walls.second, walls.first])
+    weights = np.concatenate([walls.weights, walls.weights]).astype(np.float64) * there[others]
+    total: np.ndarray = np.bincount(ends, weights, walls.count).astype(np.float64)
+    return total
 
 
 def _starts(

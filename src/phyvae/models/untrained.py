@@ -129,7 +129,7 @@ def _magnitudes(
     image: Float[np.ndarray, "height width"],
     centres: Float[np.ndarray, "n 2"],
     shape: tuple[int, ...],
-) -> Float[np.ndarray, "n height waves"]:
+) -> Float[np.ndarray, "n down waves"]:
     """Return the mean magnitude of Fourier coefficients of patches around each centre."""
     taper = np.outer(*map(np.hanning, shape)).astype(np.float32)
     offsets = [round(side / 6) * np.array([-1, 0, 1]) for side in shape]
@@ -145,7 +145,7 @@ def _registered(
     image: Float[np.ndarray, "height width"],
     centres: Float[np.ndarray, "n 2"],
     shape: tuple[int, ...],
-) -> Float[np.ndarray, "n height width"]:
+) -> Float[np.ndarray, "n down across"]:
     """Return patches that lie on sites of the image's lattice."""
     return registered_patches(image, centres, shape, lattice_waves(image))
 
@@ -153,8 +153,8 @@ def _registered(
 def _windows(
     image: Float[np.ndarray, "height width"],
     centres: Float[np.ndarray, "n 2"],
-    taper: Float[np.ndarray, "height width"],
-) -> Iterator[Float[np.ndarray, "block height width"]]:
+    taper: Float[np.ndarray, "down across"],
+) -> Iterator[Float[np.ndarray, "block down across"]]:
     """Yield windows around centres, (y, x) px, without their mean, tapered, block by block.
 
     Beyond its border the image is mirrored.

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from .._checks import as_array, as_maps, as_pair
@@ -203,7 +203,7 @@ def _elsewhere(aliases: Waves, shape: tuple[int, int]) -> Bool[np.ndarray, "rows
     return found
 
 
-def _other_step(vectors: Waves, step: Float[np.ndarray, " 2"]) -> tuple[int, int]:
+def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]:
     """Return the step from half to one and a half of this whose slowest wave is fastest."""
     first = vectors[np.argsort(np.linalg.norm(vectors, axis=1))[:4]]
     ranges = [range(max(1, round(0.5 * s)), round(1.5 * s) + 1) for s in step]

@@ -74,7 +74,7 @@ def registered_patches(
     centres: Float[np.ndarray, "n 2"],
     shape: tuple[int, ...],
     waves: Waves,
-) -> Float[np.ndarray, "n height width"]:
+) -> Float[np.ndarray, "n down across"]:
     """Return patches cut anew, each at the lattice site nearest to its centre, interpolated.
 
     Sites are where both waves have a crest. Beyond its border the image is mirrored.

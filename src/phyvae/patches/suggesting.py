@@ -17,6 +17,7 @@ _CELLS = 2.0  # along a patch
 _PART = 6  # of the image's side: larger patches show few objects
 _SLOPE = 0.8  # of the variance of the level: a plane explains 0.75 of a straight step
 _UNEVEN = 0.25  # contrasts within a cell: a weaker slope does no harm
+_ALTERNATES = 0.05  # cycles per step that an alternation is off its 0.5
 _MOIRE = 0.15  # cycles per step: slower than seven cells of the map looks like domains
 
 
@@ -54,9 +55,9 @@ class Suggestion:
     cell: UnitCell
     reasons: tuple[str, ...]
 
-    def grid(self) -> PatchGrid:
-        """Return the grid of patches of these settings."""
-        return PatchGrid(self.image, self.size, self.step, mask=self.mask)
+    def grid(self, step: int | tuple[int, int] | None = None) -> PatchGrid:
+        """Return the grid of patches of these settings, or of another step."""
+        return PatchGrid(self.image, self.size, step or self.step, mask=self.mask)
 
     def __repr__(self) -> str:
         dx_prior = ", ".join(f"{one:.2f}" for one in self.dx_prior)
@@ -71,7 +72,8 @@ def suggest(image: Any) -> Suggestion:
 
     A patch holds two cells either way, or fewer where it would exceed a sixth of the image, but
     one at least. A cell that is longer one way makes patches longer that way. The step is about a
-    third of the patch, chosen so that it and the lattice make no slow moiré. The prior of shifts
+    third of the patch, chosen so that it and the lattice make no moiré that is slow, or
+    alternates from cell to cell. The prior of shifts
     is 0.29 cells wide, and `align` reaches three quarters of a cell.
 
     The image is flattened only where its local mean is a slope: where a plane explains more than
@@ -165,16 +167,22 @@ def _extent(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2"]:
 
 
 def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[int, int], float]:
-    """Return the step nearest to a third of the size without a slow moiré, and its frequency."""
+    """Return the step nearest to a third of the size without moiré to be seen, and its frequency.
+
+    A slow moiré looks like domains; one that alternates from cell to cell is not seen by losses of
+    central differences.
+    """
     planes = np.array([(1, 0), (0, 1), (1, 1), (1, -1)]) @ np.linalg.inv(vectors).T
     ranges = [range(max(1, int(0.25 * n)), int(np.ceil(0.42 * n)) + 1) for n in size]
     ranked = []
     for step in itertools.product(*ranges):
         phase = planes * step
-        moire = float(np.hypot(*(phase - np.round(phase)).T).min())
+        folded = np.abs(phase - np.round(phase))
+        moire = float(np.hypot(*folded.T).min())
+        alternates = bool((folded > 0.5 - _ALTERNATES).any())
         off = float(np.abs(np.array(step) / (size / 3) - 1).sum())
-        ranked.append((min(moire, _MOIRE), -off, step, moire))
-    _, _, (down, across), moire = max(ranked)
+        ranked.append((min(moire, _MOIRE), not alternates, -off, step, moire))
+    *_, (down, across), moire = max(ranked)
     return (down, across), moire
 
 

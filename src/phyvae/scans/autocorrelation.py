@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 __all__ = ["Autocorrelation"]
 
@@ -56,11 +56,11 @@ class Autocorrelation:
         peaks, heights = _peaks(sums / ((height - abs(y)) * (width - abs(x))))
         return cls(limit, (height, width), peaks, heights, float(values.var()))
 
-    def holds(self, displacement: Float[np.ndarray, "2"]) -> bool:
+    def holds(self, displacement: Real[np.ndarray, "2"]) -> bool:
         """Whether a peak at a displacement would have been found."""
         return bool((np.abs(displacement) < np.subtract(self.limit, 1)).all())
 
-    def deviation(self, displacement: Float[np.ndarray, "2"], height: float) -> float:
+    def deviation(self, displacement: Real[np.ndarray, "2"], height: float) -> float:
         """Return the standard deviation that white noise gives the value at a displacement.
 
         It is that of an image smoothed by 1 px; its variance is what zero has more than `height`.
@@ -70,7 +70,7 @@ class Autocorrelation:
         # Sums over displacements of the squared correlation of noise, 2 pi, and of it, 4 pi.
         return float((2 * np.pi * noise * (noise + 4 * height) / overlap) ** 0.5)
 
-    def nearest(self, displacement: Float[np.ndarray, "2"], radius: float) -> int | None:
+    def nearest(self, displacement: Real[np.ndarray, "2"], radius: float) -> int | None:
         """Return the index of the peak nearest to a displacement, if one lies within a radius."""
         distances = np.hypot(*(self.peaks - displacement).T)
         index = int(distances.argmin())

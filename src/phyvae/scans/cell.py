@@ -169,7 +169,7 @@ def _shortest(correlation: Autocorrelation) -> Float[np.ndarray, "2 2"] | None:
     noise = _SIGMAS * correlation.deviation(correlation.peaks[best], highest)
     allowed &= heights >= _HIGH * highest - noise
     first = None
-    for index in np.flatnonzero(allowed)[np.argsort(distances[allowed], kind="stable")]:
+    for index in np.flatnonzero(allowed)[np.argsort(distances[allowed], kind="stable")].tolist():
         vector = correlation.peaks[index]
         if first is not None and abs(_cross(first, vector)) < 0.35:
             continue

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 __all__ = ["Flaws", "filled", "flaws_of"]
 
 _FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
+_BESIDE = 0.5  # of the same: range of the lines around a dead one
 _FLAT = 0.02  # of the usual range within a line: less is dead
 
 
@@ -35,7 +36,8 @@ def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
     """Find dead and hot rows, columns and pixels.
 
     A line is one whose median is off those of the lines around by more than five times as much as
-    95 % of the lines, and by more than the contrast of the image; or one that is nearly constant.
+    95 % of the lines, and by more than the contrast of the image; or one that is nearly constant,
+    where few are: the gaps between atoms are constant lines, too, in an image of few levels.
     A pixel is one that is off the median of its 3 x 3 neighbourhood by more than five times as
     much as 99 % of the pixels.
     """
@@ -81,5 +83,8 @@ def _lines(values: np.ndarray, contrast: float) -> Int[np.ndarray, " n"]:
     levels = np.median(values, axis=1)
     off = np.abs(levels - median_filter(levels, 9, mode="reflect"))
     far = off > np.maximum(_FAR * np.percentile(off, 95), contrast)
-    rows: np.ndarray = np.flatnonzero(far | (spread <= _FLAT * np.median(spread)))
+    flat = spread <= _FLAT * np.median(spread)
+    # Next to a gap between atoms, lines are nearly flat, too; next to a dead line they are not.
+    near = median_filter(spread, 5, mode="reflect")
+    rows: np.ndarray = np.flatnonzero(far | (flat & (near > _BESIDE * np.median(spread))))
     return rows
