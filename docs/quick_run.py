@@ -42,7 +42,7 @@ def few_steps(gallery_conf, name):
 def with_these(function, **settings):
     @functools.wraps(function)
     def changed(*args, **kwargs):
-        few = {"steps": 2} if "steps" in kwargs else {}
+        few = {"steps": 40} if "steps" in kwargs else {}
         return function(*args, **(kwargs | settings | few))
 
     changed.settings = settings

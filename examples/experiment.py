@@ -5,7 +5,7 @@ import copy
 import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import skimage
@@ -48,19 +48,62 @@ def read(path: Path) -> np.ndarray:
     return skimage.color.rgb2gray(image[..., :3]) if is_colour else image
 
 
-def suggested(
-    image: np.ndarray, size: int | None, step: int | None
-) -> tuple[phyvae.PatchGrid, tuple[float, float], tuple[int, int]]:
-    """Return the grid, `dx_prior` and `reach` that suit an image, but for a size or step given."""
+class Prepared(NamedTuple):
+    """Patches, the true domains if they are known, and what suits them.
+
+    `model` are the settings of `ShiftVAE`, `reach` is that of `align`: None of spectra, which
+    have no lattice.
+    """
+
+    grid: phyvae.PatchGrid
+    truth: np.ndarray | None
+    model: dict[str, Any]
+    reach: tuple[int, int] | None
+
+
+def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> Prepared:
+    """Cut the user's image into patches, or that of the phantom."""
+    settings: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
+    made = None
+    if arguments.image is None:
+        side = 320 if arguments.quick else 456
+        made = phantom(shape=(side, side), seed=arguments.seed)
+    image = read(arguments.image) if made is None else made.image
+    if image.ndim == 3:  # one spectrum per pixel
+        grid = phyvae.PatchGrid.from_spectra(image)
+        # A Bernoulli decoder does not resolve small differences of spectra.
+        settings |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
+        return Prepared(grid, None, settings, None)
     try:
         found = phyvae.suggest(image)
     except ValueError as error:
-        raise SystemExit(f"{error} Examples need a lattice.") from error
+        raise SystemExit(f"{error} The examples need a lattice.") from error
     print(*found.reasons, sep="\n")
-    grid = phyvae.PatchGrid(found.image, size or found.size, step or found.step, mask=found.mask)
+    size, step = arguments.size or found.size, arguments.step or found.step
+    grid = phyvae.PatchGrid(found.image, size, step, mask=found.mask)
     pairs = zip(found.dx_prior, found.size, grid.patch_shape, strict=True)
-    y, x = (prior * usual / own for prior, usual, own in pairs)
-    return grid, (y, x), found.reach
+    settings |= {"dx_prior": tuple(prior * usual / own for prior, usual, own in pairs)}
+    truth = None if made is None else grid.sample(made.domains)
+    return Prepared(grid, truth, settings, found.reach)
+
+
+def started(prepared: Prepared) -> phyvae.ShiftVAE:
+    """Return the model that every training starts from; it knows the lattice."""
+    model = phyvae.ShiftVAE(prepared.grid.patch_shape, **prepared.model)
+    if prepared.reach is not None:
+        print("aligning the model with the lattice ...", flush=True)
+        seed = prepared.model["seed"]
+        print(phyvae.align(model, prepared.grid, reach=prepared.reach, seed=seed))
+    return model
+
+
+def counted(model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> int:
+    """Return the number of domains in the maps of a model, at least 2."""
+    maps = model.latent_maps(grid)
+    wall = max(np.divide(grid.patch_shape, grid.step)) if len(grid.patch_shape) == 2 else 1.0
+    found = phyvae.domain_evidence(maps, wall=wall)
+    print(f"{found.number} domain(s): {found.reason}")
+    return max(found.number, 2)
 
 
 def noise_of(grid: phyvae.PatchGrid) -> float:
@@ -73,50 +116,16 @@ class Experiment:
     """One grid, several objectives: train each, compare them, draw them."""
 
     def __init__(self, arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> None:
-        """Cut the image into patches and start a model on them: the user's, or the phantom's."""
-        self.folder, self.is_quick = arguments.folder, arguments.quick
-        self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
-        self.truth, self.reach = None, None
-        if arguments.image is None:
-            side = 320 if arguments.quick else 456
-            made = phantom(shape=(side, side), seed=arguments.seed)
-            image = made.image
-        else:
-            image = read(arguments.image)
-        if image.ndim == 3:  # one spectrum per pixel
-            self.grid = phyvae.PatchGrid.from_spectra(image)
-            # A Bernoulli decoder does not resolve small differences of spectra.
-            self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(self.grid)}
-        else:
-            self.grid, dx_prior, self.reach = suggested(image, arguments.size, arguments.step)
-            self.model |= {"dx_prior": dx_prior}
+        """Start a model on the user's image, or on that of the phantom."""
+        self.folder, self.is_quick, self.seed = arguments.folder, arguments.quick, arguments.seed
+        prepared = prepare(arguments, phantom)
+        self.grid, self.truth = prepared.grid, prepared.truth
         print(self.grid)
-        if arguments.image is None:
-            self.truth = self.grid.sample(made.domains)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.save("image_and_patches", phyvae.plot_patches(self.grid))
-        self.start = self.started_model()
-        self.classes = arguments.classes or self.counted()
-
-    def started_model(self) -> phyvae.ShiftVAE:
-        """Return the model that every training starts from; it knows the lattice."""
-        model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
-        if self.reach is not None:
-            print("aligning the model with the lattice ...", flush=True)
-            seed = self.model["seed"]
-            print(phyvae.align(model, self.grid, reach=self.reach, seed=seed))
-        return model
-
-    def counted(self) -> int:
-        """Return the number of domains: the true one, or that of the start's maps, at least 2."""
-        if self.truth is not None:
-            return len(np.unique(self.truth))
-        if self.reach is None:
-            return 2
-        wall = max(np.divide(self.grid.patch_shape, self.grid.step))
-        found = phyvae.domain_evidence(self.start.latent_maps(self.grid), wall=wall)
-        print(f"{found.number} domain(s): {found.reason}")
-        return max(found.number, 2)
+        self.start = started(prepared)
+        true = 0 if self.truth is None else len(np.unique(self.truth))
+        self.classes = arguments.classes or true or counted(self.start, self.grid)
 
     def train(
         self,
@@ -131,10 +140,9 @@ class Experiment:
         # Maps take steps to form, not epochs: as many for a small image as for a large one.
         per_epoch = math.ceil((470 if self.is_quick else steps) / epochs)
         self.fit = {"epochs": epochs, "beta": beta, "steps_per_epoch": per_epoch}
-        seed = self.model["seed"]
         self.sweep = phyvae.sweep(
             self.grid,
-            {name: phyvae.Setting(one, seed=seed) for name, one in objectives.items()},
+            {name: phyvae.Setting(one, seed=self.seed) for name, one in objectives.items()},
             model=lambda seed: self.start,
             **self.fit,
         )
@@ -174,9 +182,7 @@ class Experiment:
         table = ["| epoch | Ψ (SL1) | walls, map px |", "| --- | --- | --- |"]
         if self.truth is not None:
             table = [f"{table[0]} ARI |", f"{table[1]} --- |"]
-        trainer = phyvae.PhysicsTrainer(
-            copy.deepcopy(self.start), objective, seed=self.model["seed"]
-        )
+        trainer = phyvae.PhysicsTrainer(copy.deepcopy(self.start), objective, seed=self.seed)
         look(trainer, 0)
         trainer.fit(self.grid, **self.fit, callbacks=[look])
         print(*table, sep="\n")

@@ -71,8 +71,7 @@ print(grid)
 # The trainer takes a pyroVED model as it is. Building one reseeds torch's global random state
 # with its own ``seed``; the trainer has its own generators.
 
-epochs = 60
-beta = phyvae.LinearBeta(0.05, 1.0, epochs=epochs // 2)
+beta = phyvae.LinearBeta(0.05, 1.0, epochs=100)
 
 
 def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.PhysicsTrainer:
@@ -92,8 +91,8 @@ def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.PhysicsTrainer:
     )
     # Weaker than the default of 1, so that physics does not overrule the strays.
     objective = phyvae.PhysicsObjective(physics, strength=0.3)
-    trainer = phyvae.PhysicsTrainer(vae, objective, batch_size=25, pixels=0.2, seed=SEED)
-    trainer.fit(grid, epochs, beta=beta)
+    trainer = phyvae.PhysicsTrainer(vae, objective, seed=SEED)
+    trainer.fit(grid, epochs=200, beta=beta)
     return trainer
 
 

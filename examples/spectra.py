@@ -53,8 +53,7 @@ opening = (down - up) / 2
 
 grid = phyvae.PatchGrid.from_spectra(opening, percentiles=None)
 noise = float(np.std(opening[..., [*range(5), *range(-5, 0)]]))
-epochs = 40
-beta = phyvae.LinearBeta(0.05, 0.3, epochs=epochs // 2)
+beta = phyvae.LinearBeta(0.05, 0.3, epochs=60)
 
 
 def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.ShiftVAE:
@@ -71,10 +70,8 @@ def trained(physics: phyvae.PhysicsLoss | None) -> phyvae.ShiftVAE:
         seed=SEED,
     )
     objective = phyvae.PhysicsObjective(physics)
-    trainer = phyvae.PhysicsTrainer(
-        model, objective, lr=5e-3, batch_size=32, pixels=0.5, seed=SEED
-    )
-    trainer.fit(grid, epochs, beta=beta)
+    trainer = phyvae.PhysicsTrainer(model, objective, seed=SEED)
+    trainer.fit(grid, epochs=120, beta=beta)
     return model
 
 

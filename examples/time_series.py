@@ -37,10 +37,10 @@ grids = phyvae.PatchGrid.series(frames, size=24, step=12)
 # time.
 
 model = phyvae.ShiftVAE(grids[0].patch_shape, latent_dim=2, dx_prior=0.3, seed=seed)
-phyvae.align(model, grids[0], steps=800, content_steps=800, seed=seed)
+phyvae.align(model, grids[0], seed=seed)
 objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1)
-trainer = phyvae.PhysicsTrainer(model, objective, pixels=0.25, batch_size=32, seed=seed)
-trainer.fit(grids, epochs=10, beta=phyvae.LinearBeta(0.1, 1.0, epochs=10))
+trainer = phyvae.PhysicsTrainer(model, objective, seed=seed)
+trainer.fit(grids, steps=1000)
 
 # %%
 # One segmentation for all frames
