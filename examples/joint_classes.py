@@ -1,8 +1,8 @@
 r"""
-Classes instead of a mixture
-============================
+Classes of the model's own
+==========================
 
-The other examples segment latent maps after training. pyroVED's ``jiVAE`` has classes of its own:
+The other examples segment latent maps after training. In pyroVED's ``jiVAE`` they are learnt:
 besides continuous latents, its encoder returns the probability of each class for a patch.
 Here an interface energy acts on these probabilities, and on nothing else.
 """
