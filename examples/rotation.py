@@ -108,10 +108,8 @@ for name, found in kinds.items():
     print(f"{name}: ARI {score:.2f}; {right} of {strays.sum()} strays as they are")
 
 # %%
-# Each particle here is recognised by itself, with or without physics: nothing is left for the
-# neighbours to decide, and they overrule no stray (nor with seeds 1 and 2). With ``NOISE = 0.7``
-# and seed 1 they overrule 4 of 40, and ARI falls from 0.97 to 0.95; with seed 0, none more than
-# without physics. Where strays matter, compare with a training without physics, as here.
+# @@ROT@@
+# Where strays matter, compare with a training without physics, as here.
 
 # %%
 # Where the kinds lie
