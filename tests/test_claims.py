@@ -68,9 +68,9 @@ def test_refined_loops_are_better_than_smoothed_ones(run):
 
 def test_the_speed_of_a_wall_is_found(run):
     found = run("time_series.py")
-    half_a_step = found["grids"][0].step[0] * found["nm"] / 2
-    assert found["error"] < half_a_step
-    assert 0.8 < found["speed"] / found["true_speed"] < 1.1
+    step = found["grids"][0].step[0] * found["nm"]
+    assert found["error"] < step / 4
+    assert 0.9 < found["speed"] / found["true_speed"] < 1.05
 
 
 def test_own_physics_finds_the_domains(run):
