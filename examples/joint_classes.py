@@ -89,7 +89,7 @@ for name, objective in objectives.items():
 # Probabilities and classes
 # -------------------------
 # A patch of one unit cell is clear enough by itself, so little is left for the physics to do:
-# it moves a cell or two at the walls, and the reconstruction does not suffer. Classes have no
+# it moves a few cells at the walls, and the reconstruction does not suffer. Classes have no
 # order; here they are plotted in that of the domains they match.
 
 rows = {}
