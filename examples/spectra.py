@@ -189,7 +189,7 @@ fig.savefig("spectra_loops.png", dpi=200)
 # Smoothing the map after training is the obvious rival, so it is here, too. All find the domains,
 # as walls cost energy in `phyvae.segment`, too: with seeds 0, 1 and 2, ARI is 0.99 to 1.00, but
 # 0.98 of the smoothed map, whose walls are ramps. What physics adds are the loops themselves: the
-# correlation r of their area with the true one is 0.93 to 0.94 without it, 0.95 to 0.96 with
+# correlation r of their area with the true one is 0.92 to 0.94 without it, 0.95 to 0.96 with
 # physics in training, and 0.99 with refinement.
 
 smooth = np.stack([ndimage.gaussian_filter(z, 1.0) for z in plain_maps.numpy()])
