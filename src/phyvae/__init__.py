@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
+    from .patches.moire import Moire as Moire
     from .patches.moire import find_moire as find_moire
     from .patches.suggesting import Suggestion as Suggestion
     from .patches.suggesting import suggest as suggest
@@ -121,7 +122,7 @@ _HOME = {
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
     "patches.suggesting": ["Suggestion", "suggest"],
-    "patches.moire": ["find_moire"],
+    "patches.moire": ["Moire", "find_moire"],
     "phantoms": [],
     "physics": [
         "SL1", "SL2", "AreaFractions", "Autocorrelation", "BoundCharge", "ClassOccupancy",

@@ -32,7 +32,7 @@ class TestDomainEvidence:
         found = domain_evidence(wide, most=2)
         assert found.number == 1
         assert found.ranking[1].contrast > 1.8
-        assert "the widest wall is a slow change" in found.reason
+        assert "tried: the edge between two of them is a slow change, of thickness" in found.reason
         assert domain_evidence(wide, most=2, wall=5).number == 2
 
     def test_sets_dead_lines_and_cells_aside(self):
@@ -65,8 +65,46 @@ class TestDomainEvidence:
 
     def test_of_flat_maps_and_of_one_is_one_with_its_reason(self):
         found = domain_evidence(np.zeros((2, 9, 9)), most=2)
-        assert (found.number, found.reason) == (1, "not even two hold: the maps are flat")
+        assert (found.number, found.reason) == (1, "two regions were tried: the maps are flat")
         assert domain_evidence(HALVES, most=1).reason == "no more than one was looked for"
+
+    def test_a_strip_at_the_edge_of_the_specimen_is_no_domain(self):
+        maps = RNG.normal(0, 0.03, (1, 30, 40))
+        maps[0, 10:22, 30:33] += 1.0
+        maps[0, :, 33:] = np.nan
+        maps[0, 22:, 30:] = np.nan
+        maps[0, :10, 30:] = np.nan
+        assert domain_evidence(maps, most=2).number == 1
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("misorientation", "number"), [(0.0, 1), (15.0, 2)])
+    def test_of_a_phantom_with_all_flaws_is_that_of_its_grains(self, misorientation, number):
+        flaws = phyvae.phantoms.Flaws(
+            rotation=9.0,
+            strain=0.02,
+            thickness=0.3,
+            vacuum=0.1,
+            residue=2,
+            pixel_aspect=1.1,
+            dead_rows=2,
+            hot_rows=1,
+            dead_pixels=20,
+            hot_pixels=10,
+        )
+        phantom = phyvae.phantoms.perovskite(
+            (400, 400), misorientation=misorientation, flaws=flaws, seed=1
+        )
+        chosen = phyvae.suggest(phantom.image)
+        grid = chosen.grid()
+        model = phyvae.ShiftVAE(grid.patch_shape, 2, dx_prior=chosen.dx_prior, seed=0)
+        phyvae.align(model, grid, reach=chosen.reach, seed=0, progress=False)
+        maps = model.latent_maps(grid, progress=False)
+        assert domain_evidence(maps, 4, wall=grid.patch_shape[0] / grid.step[0]).number == number
+
+    @pytest.mark.parametrize("shape", [(2, 1, 40), (2, 40, 1)])
+    def test_refuses_a_list_of_sites(self, shape):
+        with pytest.raises(ValueError, match="must be a raster"):
+            domain_evidence(np.zeros(shape), most=2)
 
     @pytest.mark.parametrize("wall", [0, -1.0, np.inf])
     def test_refuses_a_wall_without_length(self, wall):

@@ -33,6 +33,13 @@ class TestProfiles:
         (found,) = profiles(strip[None].astype(float), strip, 2, ALL)
         assert (found.contrast, found.ramp) == (0.0, 1.0)
 
+    @pytest.mark.parametrize("unknown", [np.s_[:20, 16:20], np.s_[:, :14]])
+    def test_of_a_wall_or_a_domain_without_patches_fails(self, unknown):
+        known = ALL.copy()
+        known[unknown] = False
+        (found,) = profiles(HALVES[None].astype(float), HALVES, 2, known)
+        assert (found.contrast, found.ramp) == (0.0, 1.0)
+
     def test_of_pieces_that_meet_at_a_corner_is_unknown(self):
         pieces = np.repeat([1, 2], 8) + np.repeat([0, 2], 8)[:, None]
         pieces[7:9, 7:9] = 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import phyvae
 from phyvae import find_moire
 
 RNG = np.random.default_rng(0)
@@ -42,6 +43,27 @@ class TestFindMoire:
         mask = X < 40
         wave[:, ~mask] = np.nan
         assert find_moire(wave, SQUARE, 11, mask=mask).share > 0.5
+
+    def test_of_patches_not_aligned_is_found_in_their_components(self):
+        phantom = phyvae.phantoms.perovskite((350, 350), lattice=12.6, seed=0)
+        patches = phyvae.PatchGrid(phantom.image, 24, 11).patches.flatten(2).numpy()
+        flat = patches.reshape(-1, patches.shape[-1])
+        scores = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[0][:, :3]
+        maps = np.moveaxis(scores.reshape(*patches.shape[:2], 3), -1, 0)
+        found = find_moire(maps, SQUARE, 11)
+        assert (found.share[:2] > 0.5).all()
+        assert (found.signal(np.full(3, 0.9))[:2] == 0).all()
+
+    def test_signal_is_that_of_the_maps_without_it(self):
+        wave = np.cos(2 * np.pi * X * 11 / 12.6)
+        found = find_moire(np.stack([HALVES, wave]), SQUARE, 11)
+        assert found.signal([0.8, 0.9]).tolist() == [0.8, 0.0]
+        with pytest.raises(ValueError, match="signal of shape"):
+            found.signal([0.8])
+
+    def test_of_a_map_that_is_a_domain_first_is_none(self):
+        wave = np.cos(2 * np.pi * X * 11 / 12.6)
+        assert not find_moire(HALVES + 0.4 * wave, SQUARE, 11).share.any()
 
     @pytest.mark.parametrize("cell", [[1.0, 2.0], [[1.0, 0.0], [2.0, 0.0]], [[np.nan, 0], [0, 1]]])
     def test_refuses_a_cell_that_spans_no_plane(self, cell):

@@ -113,7 +113,8 @@ def domain_evidence(
     Raises
     ------
     ValueError
-        If `most` exceeds the number of patches, or `wall` the length of the map.
+        If `most` exceeds the number of patches, or `wall` the length of the map; if the map is a
+        single row, such as that of sites without a lattice.
 
     Examples
     --------
@@ -170,18 +171,19 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     score = f"score {division.score:.1f}, of {least:g} at least"
     problem = ""
     if division.number < number:
-        problem = f"of {number} clusters, {division.number} are wide enough for a patch"
+        problem = f"{number - division.number} would be less than two patches wide, as in noise"
     elif not contrast > 0:
-        problem = "a region is less than two patches wide, so its wall cannot be tested"
+        problem = "one is less than two patches wide, as in noise, so that no wall can be tested"
     elif not contrast >= CONTRAST:
         problem = (
-            f"edges at the weakest wall are {contrast:.1f} times those around it, as in noise or "
-            f"a slow change; a wall has {CONTRAST:g}"
+            f"the maps change only {contrast:.1f} times as fast at the edge between two of them "
+            f"as around it, as in noise or a slow change; at a wall, {CONTRAST:g} times at least"
         )
     elif not ramp <= RAMP:
         problem = (
-            f"the widest wall is a slow change: a patch away, the slope is still {ramp:.2f} of "
-            f"that at it; a wall has {RAMP:g} at most"
+            "the edge between two of them is a slow change, of thickness, strain or distortion, "
+            f"and no wall: a patch away, the slope is still {ramp:.2f} of that at it; at a wall, "
+            f"{RAMP:g} at most"
         )
     elif not division.score >= least:
         problem = (
@@ -196,10 +198,10 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
 
 
 def _reason(ranking: tuple[NumberEvidence, ...]) -> str:
-    """Return why there is one domain only: why two fail."""
+    """Return why there is one domain only: why two fail, the least that could be more."""
     if len(ranking) == 1:
         return "no more than one was looked for"
-    return f"not even two hold: {ranking[1].reason}"
+    return f"two regions were tried: {ranking[1].reason}"
 
 
 def _ordered(labels: Labels, by: Float[np.ndarray, "rows cols"], known: Cells) -> Labels:
@@ -216,6 +218,12 @@ def _check_size(most: int, wall: float, patches: Cells) -> None:
     if most > patches.sum():
         raise ValueError(
             f"most={most} exceeds the {patches.sum()} cells of the map; ask for fewer."
+        )
+    if most > 1 and min(patches.shape) == 1 < max(patches.shape):
+        raise ValueError(
+            f"maps of shape (channels, {patches.shape[0]}, {patches.shape[1]}) must be a raster: "
+            "sites, or a single line, have no regions whose walls could be tested. Choose the "
+            "number yourself: segment(maps, classes, graph=grid.graph)."
         )
     if most > 1 and wall >= max(patches.shape):
         raise ValueError(

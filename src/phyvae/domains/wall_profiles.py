@@ -34,7 +34,8 @@ class WallProfile:
         Their numbers.
     contrast
         Mean edge magnitude at the wall over that further than a patch from it. 0 where a piece
-        is less than two patches deep, which no test can rely on; NaN if such a wall is short.
+        is less than two patches deep, or most of the wall is in cells that do not count: no test
+        can rely on it; NaN if such a wall is short.
     ramp
         Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
         step that patches blur, 1 for an even slope; NaN as above.
@@ -113,8 +114,9 @@ def _profile(
     edge = float(edges[at_wall].mean())
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
-    deep = distance >= 2 * wall
+    deep = (distance >= 2 * wall) & known
     room = min((deep & first).sum(), (deep & second).sum()) >= 3
+    room &= bool((at_wall & known).sum() >= at_wall.sum() / 2)
     if not room or not all(cells.any() for cells in (near, far & first, far & second)):
         return (np.nan, np.nan, edge) if at_wall.sum() <= 2 * wall + 2 else (0.0, 1.0, edge)
     change = maps[:, far & first].mean(axis=1) - maps[:, far & second].mean(axis=1)

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_array, as_maps, as_pair
@@ -15,7 +15,7 @@ __all__ = ["Moire", "find_moire"]
 _ORDERS = 2  # highest order of the wave vectors along the shorter side of the cell
 _PERIODS = 3.0  # least number of periods in the map: slower waves may be domains
 _SHARE = 0.2  # least share of a map's variance that a wave has
-_PEAK = 2.0  # its least power, relative to that of waves of other directions and lengths
+_LOBE = 2.0  # half width of a wave in the spectrum of a Hann window, periods in the map
 
 Map = Float[np.ndarray, "rows cols"]
 Waves = Float[np.ndarray, "waves 2"]
@@ -34,12 +34,36 @@ class Moire:
         Of each map, the length of that wave, cells; infinite where there is none.
     step
         A step along y and x, px, whose waves are as short as can be: no more than a few cells,
-        so that maps average them away.
+        so that maps average them away. It is the one in use where no other is better.
     """
 
     share: Float[np.ndarray, " channels"]
     period: Float[np.ndarray, " channels"]
     step: tuple[int, int]
+
+    def signal(self, signal: npt.ArrayLike | Tensor) -> Float[np.ndarray, " channels"]:
+        """Return shares of signal, such as ``model.signal(grid)``, with 0 for moiré.
+
+        Lattice waves are no noise, so a model takes them for signal; `phyvae.segment` leaves a
+        map of signal 0 out.
+
+        Parameters
+        ----------
+        signal
+            Share of each map's variance that is signal, shape (channels,).
+
+        Raises
+        ------
+        ValueError
+            If there is not one for each map.
+        """
+        shares = as_array(signal, "signal")
+        if shares.shape != self.share.shape:
+            raise ValueError(
+                f"signal of shape {shares.shape} must have a share for each of the "
+                f"{len(self.share)} maps: shape {self.share.shape}."
+            )
+        return np.where(self.share > 0, 0.0, shares)
 
 
 def find_moire(
@@ -78,11 +102,11 @@ def find_moire(
 
     Notes
     -----
-    A wave is moiré if it has at least 0.2 of a map's variance, and twice the power of waves of
-    other directions, and of half and one and a half its frequency: domains and slow changes have
-    broad spectra. Waves of which fewer than 3 fit into the map cannot be separated from
-    domains, and are not looked for; `phyvae.count_domains` takes them for slow changes. Orders
-    up to 2 along the shorter vector are looked for, and waves as short along the longer one.
+    A wave is moiré if it has at least 0.2 of a map's variance, and is the peak of its spectrum:
+    that of domains and slow changes is at less than 3 periods in the map. Slower waves cannot be
+    separated from domains, and are not looked for; `phyvae.count_domains` takes them for slow
+    changes. Orders up to 2 along the shorter vector are looked for, and waves as short along the
+    longer one.
 
     Examples
     --------
@@ -91,6 +115,18 @@ def find_moire(
     >>> found = find_moire(wave, [[12.6, 0.0], [0.0, 12.6]], 11)
     >>> found.period.round(1).tolist(), bool(found.share[0] > 0.9), found.step
     ([7.9], True, (6, 6))
+
+    A latent that is moiré has no part in domains:
+
+    >>> halves = np.repeat([0.0, 1.0], 20) + np.zeros((40, 1))
+    >>> maps = np.stack([halves, wave])
+    >>> signal = find_moire(maps, [[12.6, 0.0], [0.0, 12.6]], 11).signal([0.9, 0.9])
+    >>> signal.tolist()
+    [0.9, 0.0]
+    >>> import phyvae
+    >>> labels = phyvae.segment(maps, classes=2, signal=signal)
+    >>> bool((labels == halves).all()), phyvae.count_domains(maps[signal > 0])
+    (True, 2)
     """
     channels, patches = as_maps(maps, mask)
     steps = np.array(as_pair(step, "step"))
@@ -141,29 +177,29 @@ def _wave(one: Map, patches: np.ndarray, aliases: Waves) -> tuple[float, float]:
     total = float((window * left**2).sum())
     if total <= 1e-12 * float((window * one[patches] ** 2).sum()):
         return 0.0, np.inf
-
-    def power(waves: Waves) -> Float[np.ndarray, " waves"]:
-        phase = np.exp(-2j * np.pi * (waves @ np.stack([y, x])))
-        found: np.ndarray = 2 * np.abs(phase @ (window * left)) ** 2 / (window.sum() * total)
-        return found
-
-    shares = power(aliases)
+    faded = np.zeros(patches.shape)
+    faded[patches] = window * left
+    phases = np.exp(-2j * np.pi * (aliases @ np.stack([y, x])))
+    shares = _power(phases @ faded[patches], window, total)
+    spectrum = _power(np.fft.fft2(faded), window, total)
     best = int(shares.argmax())
-    others = _controls(aliases[best], aliases, 1.0 / np.array([rows, cols]))
-    if shares[best] < _SHARE or (power(others) * _PEAK > shares[best]).any():
+    if shares[best] < max(_SHARE, float(spectrum[_elsewhere(aliases, (rows, cols))].max())):
         return 0.0, np.inf
     return min(1.0, float(shares[best])), float(1 / np.linalg.norm(aliases[best]))
 
 
-def _controls(wave: Float[np.ndarray, " 2"], aliases: Waves, width: np.ndarray) -> Waves:
-    """Return waves of other directions and lengths, that are no aliases themselves."""
-    turned = [
-        size * np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) @ wave
-        for size, a in product((0.5, 1.0, 1.5), np.pi * np.arange(8) / 8)
-    ]
-    every = np.concatenate([aliases, -aliases])
-    away = [np.linalg.norm((every - one) / width, axis=1).min() for one in turned]
-    found: np.ndarray = np.array(turned)[np.array(away) >= 1.0].reshape(-1, 2)
+def _power(amplitudes: np.ndarray, window: np.ndarray, total: float) -> Float[np.ndarray, "..."]:
+    """Return the share of variance that waves of complex amplitudes have."""
+    found: np.ndarray = 2 * np.abs(amplitudes) ** 2 / (window.sum() * total)
+    return found
+
+
+def _elsewhere(aliases: Waves, shape: tuple[int, int]) -> Bool[np.ndarray, "rows cols"]:
+    """Return where a spectrum holds no wave of moiré."""
+    waves = np.stack(np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij"), axis=-1)
+    away = waves[:, :, None] - np.concatenate([aliases, -aliases])
+    away -= np.round(away)
+    found: np.ndarray = (np.linalg.norm(away * shape, axis=3) > _LOBE).all(axis=2)
     return found
 
 
