@@ -42,7 +42,8 @@ def few_steps(gallery_conf, name):
 def with_these(function, **settings):
     @functools.wraps(function)
     def changed(*args, **kwargs):
-        return function(*args, **(kwargs | settings))
+        few = {"steps": 40} if "steps" in kwargs else {}
+        return function(*args, **(kwargs | settings | few))
 
     changed.settings = settings
     return changed

@@ -72,7 +72,8 @@ def growth_of_align(folder: Path) -> None:
         print(f"{size} px: {seconds[size]:.2f} s", flush=True)
     fig, ax = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
     ax.plot(list(seconds), list(seconds.values()), "o")
-    ax.set(xlabel="size of a patch (px)", ylabel="processor time of align (s)", ylim=(0, None))
+    top = 1.25 * max(seconds.values())
+    ax.set(xlabel="size of a patch (px)", ylabel="processor time of align (s)", ylim=(0, top))
     fig.savefig(folder / "align.png", dpi=150)
     (folder / "align.json").write_text(json.dumps(seconds, indent=1))
 

@@ -18,25 +18,24 @@ Run it as ``python examples/bfo.py``, on your own image with ``--image PATH``.
 # %%
 # The image
 # ---------
-# The phantom knows its true domains, so mistakes can be counted.
+# The phantom knows its true domains, so mistakes can be counted. `phyvae.suggest` chooses the
+# patches by the unit cell of the image. The model first learns where the lattice sits in a patch
+# and what distinguishes domains (`phyvae.align`); every training starts from there.
 
 import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="bfo_figures")
-grid, truth = experiment.prepare(arguments, phyvae.phantoms.bfo)
-classes = arguments.classes or (2 if truth is None else 3)
+study = experiment.Experiment(arguments, phyvae.phantoms.bfo)
 
 # %%
 # Training
 # --------
-# First, the model learns where the lattice sits in a patch and what distinguishes domains
-# (`phyvae.align`); every training starts from there. The domains are a Gaussian mixture on the two
-# latent maps.
+# The domains in the table are those of least wall energy on the two latent maps, see
+# `phyvae.segment`.
 
 epochs = 25 if arguments.quick else 50
 beta = phyvae.LinearBeta(0.1, 1.0, epochs=epochs)
-study = experiment.Experiment(arguments, grid, truth, epochs=epochs, beta=beta, classes=classes)
 objectives = {
     "sh-VAE": None,
     "SL1, w = 0.1": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1),
@@ -49,7 +48,7 @@ if not arguments.quick:
         "SL1 denoised, w = 0.5": phyvae.PhysicsObjective(denoised, w=0.5),
         "SL1 maximised": phyvae.PhysicsObjective(maximised, w=0.1),
     }
-study.train(objectives)
+study.train(objectives, epochs=epochs, beta=beta)
 
 # %%
 # Maps and domains of all objectives
@@ -74,8 +73,11 @@ study.portrait("SL1, w = 0.1")
 
 maps = study.maps["SL1, w = 0.1"]
 by_otsu = {
-    f"Otsu on z{k + 1}": (maps, phyvae.segment(z, max(classes, 3), method="otsu", denoise=0.3))
+    f"Otsu on z{k + 1}": (
+        maps,
+        phyvae.segment(z, max(study.classes, 3), method="otsu", denoise=0.3),
+    )
     for k, z in enumerate(maps)
 }
-study.save("multi_otsu", phyvae.plot_comparison(by_otsu, grid=grid))
+study.save("multi_otsu", phyvae.plot_comparison(by_otsu, grid=study.grid))
 print(f"Figures are in {arguments.folder}/")

@@ -17,7 +17,7 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="distributed_figures")
-device = phyvae.init_distributed(arguments.device)
+arguments.device = phyvae.init_distributed(arguments.device)
 
 # %%
 # The same data and the same start
@@ -25,11 +25,9 @@ device = phyvae.init_distributed(arguments.device)
 # Every process makes the whole grid, which is only a view of the image. `phyvae.align` computes
 # the same in all of them, and the training begins with the weights of the first.
 
-grid, truth = experiment.prepare(arguments, phyvae.phantoms.bfo)
-seed = arguments.seed
-dx_prior, reach = 0.3 * arguments.repeat, experiment.reach_of(grid, arguments.repeat)
-model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=dx_prior, seed=seed, device=device)
-phyvae.align(model, grid, reach=reach, seed=seed)
+prepared = experiment.prepare(arguments, phyvae.phantoms.bfo)
+grid, truth = prepared.grid, prepared.truth
+model = experiment.started(prepared)
 
 # %%
 # Training
@@ -37,10 +35,10 @@ phyvae.align(model, grid, reach=reach, seed=seed)
 # The processes share the steps of an epoch: two of them take half as many steps each, and decode
 # twice as many patches in a step.
 
-epochs = 15 if arguments.quick else 50
+epochs = 20 if arguments.quick else 50
 objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1)
-trainer = phyvae.PhysicsTrainer(model, objective, pixels=0.25, batch_size=16, seed=seed)
-history = trainer.fit(grid, epochs, beta=phyvae.LinearBeta(0.1, 1.0, epochs=epochs))
+trainer = phyvae.PhysicsTrainer(model, objective, seed=arguments.seed)
+history = trainer.fit(grid, epochs)
 
 # %%
 # The first process reports
@@ -49,7 +47,8 @@ history = trainer.fit(grid, epochs, beta=phyvae.LinearBeta(0.1, 1.0, epochs=epoc
 
 if phyvae.rank() == 0:
     maps = model.latent_maps(grid)
-    labels = phyvae.segment(maps, arguments.classes or (2 if truth is None else 3))
+    classes = arguments.classes or (experiment.counted(model, grid) if truth is None else 3)
+    labels = phyvae.segment(maps, classes)
     patches = epochs * len(grid) / history.seconds.sum()
     print(f"−ELBO {history.neg_elbo[-1]:.2f} nats/patch, {patches:.0f} patches/s")
     if truth is not None:

@@ -5,21 +5,17 @@ import copy
 import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import skimage
-from scipy import ndimage
 
 import phyvae
 from phyvae.phantoms import Phantom
 
 
-def options(description: str, folder: str, repeat: float = 1.0) -> argparse.Namespace:
-    """Read the command line: which image, how long, where to.
-
-    `repeat` is the period of the phantom's pattern, in lattice constants.
-    """
+def options(description: str, folder: str) -> argparse.Namespace:
+    """Read the command line: which image, how long, where to."""
     parser = argparse.ArgumentParser(description=description.strip().partition("\n")[0])
     parser.add_argument(
         "--image",
@@ -27,31 +23,16 @@ def options(description: str, folder: str, repeat: float = 1.0) -> argparse.Name
         help="your own image instead of the phantom: .npy, .npz (key image, or cube for spectra) "
         "or any picture",
     )
+    parser.add_argument("--size", type=int, help="patch size, px (default: see phyvae.suggest)")
+    parser.add_argument("--step", type=int, help="distance of patches, px (default: likewise)")
     parser.add_argument(
-        "--size",
-        type=int,
-        help="patch size, px (default: 24; of your image, 2.5 spacings of its lattice)",
+        "--classes", type=int, help="number of domains (default: as many as are counted)"
     )
-    parser.add_argument(
-        "--step", type=int, help="distance of patches, px (default: half their size)"
-    )
-    parser.add_argument(
-        "--repeat",
-        type=float,
-        help="period of the pattern, in lattice constants: how far shifts go (default: "
-        f"{repeat:.3g}; of your image, 1)",
-    )
-    parser.add_argument("--classes", type=int, help="number of domains to look for")
     parser.add_argument("--quick", action="store_true", help="a smaller run, some two minutes")
     parser.add_argument("--seed", type=int, default=0, help="seed of phantom, weights, training")
     parser.add_argument("--device", default="cpu", help='"cpu" (default) or "cuda"')
     parser.add_argument("--folder", type=Path, default=Path(folder), help="where figures go")
-    given = parser.parse_args()
-    if given.repeat is None:
-        given.repeat = repeat if given.image is None else 1.0
-    if not 0 < given.repeat < math.inf:
-        parser.error(f"--repeat {given.repeat:g} must be a number of lattice constants > 0.")
-    return given
+    return parser.parse_args()
 
 
 def read(path: Path) -> np.ndarray:
@@ -67,40 +48,62 @@ def read(path: Path) -> np.ndarray:
     return skimage.color.rgb2gray(image[..., :3]) if is_colour else image
 
 
-def prepare(
-    arguments: argparse.Namespace,
-    phantom: Callable[..., Phantom],
-    *,
-    percentiles: tuple[float, float] = (0.0, 100.0),
-    flatten: bool = False,
-) -> tuple[phyvae.PatchGrid, np.ndarray | None]:
-    """Return the patch grid of the phantom with its true domains, or that of the user's image."""
+class Prepared(NamedTuple):
+    """Patches, the true domains if they are known, and what suits them.
+
+    `model` are the settings of `ShiftVAE`, `reach` is that of `align`: None of spectra, which
+    have no lattice.
+    """
+
+    grid: phyvae.PatchGrid
+    truth: np.ndarray | None
+    model: dict[str, Any]
+    reach: tuple[int, int] | None
+
+
+def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> Prepared:
+    """Cut the user's image into patches, or that of the phantom."""
+    settings: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
+    made = None
     if arguments.image is None:
         side = 320 if arguments.quick else 456
         made = phantom(shape=(side, side), seed=arguments.seed)
-        image = flattened(made.image) if flatten else made.image
-        size, step = arguments.size or 24, arguments.step or 12
-        grid = phyvae.PatchGrid(image, size, step, percentiles=percentiles)
-        return grid, grid.sample(made.domains)
-    image = read(arguments.image)
+    image = read(arguments.image) if made is None else made.image
     if image.ndim == 3:  # one spectrum per pixel
-        return phyvae.PatchGrid.from_spectra(image, percentiles=percentiles), None
-    image = flattened(image) if flatten else image
-    size = arguments.size or round(2.5 * phyvae.lattice_spacing(image))
-    step = arguments.step or size // 2
-    print(f"patches of {size} px, at steps of {step} px")
-    return phyvae.PatchGrid(image, size, step, percentiles=percentiles), None
+        grid = phyvae.PatchGrid.from_spectra(image)
+        # A Bernoulli decoder does not resolve small differences of spectra.
+        settings |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
+        return Prepared(grid, None, settings, None)
+    try:
+        found = phyvae.suggest(image)
+    except ValueError as error:
+        raise SystemExit(f"{error} The examples need a lattice.") from error
+    print(*found.reasons, sep="\n")
+    size, step = arguments.size or found.size, arguments.step or found.step
+    grid = phyvae.PatchGrid(found.image, size, step, mask=found.mask)
+    pairs = zip(found.dx_prior, found.size, grid.patch_shape, strict=True)
+    settings |= {"dx_prior": tuple(prior * usual / own for prior, usual, own in pairs)}
+    truth = None if made is None else grid.sample(made.domains)
+    return Prepared(grid, truth, settings, found.reach)
 
 
-def flattened(image: np.ndarray) -> np.ndarray:
-    """Subtract what is far wider than the lattice: drift, tilt, topography."""
-    width = 2.5 * phyvae.lattice_spacing(image)
-    return image - ndimage.gaussian_filter(image.astype(float), width)
+def started(prepared: Prepared) -> phyvae.ShiftVAE:
+    """Return the model that every training starts from; it knows the lattice."""
+    model = phyvae.ShiftVAE(prepared.grid.patch_shape, **prepared.model)
+    if prepared.reach is not None:
+        print("aligning the model with the lattice ...", flush=True)
+        seed = prepared.model["seed"]
+        print(phyvae.align(model, prepared.grid, reach=prepared.reach, seed=seed))
+    return model
 
 
-def reach_of(grid: phyvae.PatchGrid, repeat: float) -> int:
-    """Return align's own reach, px, times the pattern's period in lattice constants."""
-    return round(repeat * (3 * min(grid.patch_shape) // 8))
+def counted(model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> int:
+    """Return the number of domains in the maps of a model, at least 2."""
+    maps = model.latent_maps(grid)
+    wall = max(np.divide(grid.patch_shape, grid.step)) if len(grid.patch_shape) == 2 else 1.0
+    found = phyvae.domain_evidence(maps, wall=wall)
+    print(f"{found.number} domain(s): {found.reason}")
+    return max(found.number, 2)
 
 
 def noise_of(grid: phyvae.PatchGrid) -> float:
@@ -112,59 +115,36 @@ def noise_of(grid: phyvae.PatchGrid) -> float:
 class Experiment:
     """One grid, several objectives: train each, compare them, draw them."""
 
-    def __init__(
+    def __init__(self, arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> None:
+        """Start a model on the user's image, or on that of the phantom."""
+        self.folder, self.is_quick, self.seed = arguments.folder, arguments.quick, arguments.seed
+        prepared = prepare(arguments, phantom)
+        self.grid, self.truth = prepared.grid, prepared.truth
+        print(self.grid)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.save("image_and_patches", phyvae.plot_patches(self.grid))
+        self.start = started(prepared)
+        true = 0 if self.truth is None else len(np.unique(self.truth))
+        self.classes = arguments.classes or true or counted(self.start, self.grid)
+
+    def train(
         self,
-        arguments: argparse.Namespace,
-        grid: phyvae.PatchGrid,
-        truth: np.ndarray | None,
+        objectives: Mapping[str, phyvae.PhysicsObjective | None],
         *,
         epochs: int,
         beta: phyvae.LinearBeta,
-        classes: int,
         steps: int = 1400,
     ) -> None:
-        """Start a model on the grid."""
-        self.grid, self.truth, self.folder = grid, truth, arguments.folder
-        self.epochs, self.beta, self.classes = epochs, beta, classes
-        # Maps take steps to form, not epochs: as many for a small image as for a large one.
-        self.steps_per_epoch = math.ceil((470 if arguments.quick else steps) / epochs)
-        self.model: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
-        if len(grid.patch_shape) == 2:
-            self.model |= {"dx_prior": 0.3 * arguments.repeat}
-            self.reach = reach_of(grid, arguments.repeat)
-        elif arguments.repeat != 1:
-            raise SystemExit("--repeat is for images: spectra have no lattice; leave it out.")
-        else:  # a Bernoulli decoder does not resolve small differences of spectra
-            self.model |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
-        pixels = min(1.0, 144 / math.prod(grid.patch_shape))
-        self.trainer: dict[str, Any] = {"pixels": pixels, "batch_size": 49}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.save("image_and_patches", phyvae.plot_patches(grid))
-        self.start = self.started_model()
-
-    def started_model(self) -> phyvae.ShiftVAE:
-        """Return the model that every training starts from; it knows the lattice."""
-        model = phyvae.ShiftVAE(self.grid.patch_shape, **self.model)
-        if len(self.grid.patch_shape) == 2:
-            print("aligning the model with the lattice ...", flush=True)
-            found = phyvae.align(model, self.grid, reach=self.reach, seed=self.model["seed"])
-            clear = ", ".join(f"{rho:.2f}" for rho in found.autocorrelations[:4])
-            print(f"{found.share:.0%} of neighbouring windows have the shifts they should have")
-            print(f"autocorrelation of the first factors: {clear}")
-        return model
-
-    def train(self, objectives: Mapping[str, phyvae.PhysicsObjective | None]) -> None:
         """Train a model with each objective, all from one start; print what was measured."""
         print(f"training {'; '.join(objectives)} ...", flush=True)
-        seed = self.model["seed"]
+        # Maps take steps to form, not epochs: as many for a small image as for a large one.
+        per_epoch = math.ceil((470 if self.is_quick else steps) / epochs)
+        self.fit = {"epochs": epochs, "beta": beta, "steps_per_epoch": per_epoch}
         self.sweep = phyvae.sweep(
             self.grid,
-            {name: phyvae.Setting(one, seed=seed) for name, one in objectives.items()},
-            self.epochs,
+            {name: phyvae.Setting(one, seed=self.seed) for name, one in objectives.items()},
             model=lambda seed: self.start,
-            beta=self.beta,
-            steps_per_epoch=self.steps_per_epoch,
-            **self.trainer,
+            **self.fit,
         )
         self.maps = self.sweep.maps
         domains: dict[str, Any] = {"classes": self.classes, "truth": self.truth}
@@ -202,17 +182,9 @@ class Experiment:
         table = ["| epoch | Ψ (SL1) | walls, map px |", "| --- | --- | --- |"]
         if self.truth is not None:
             table = [f"{table[0]} ARI |", f"{table[1]} --- |"]
-        trainer = phyvae.PhysicsTrainer(
-            copy.deepcopy(self.start), objective, seed=self.model["seed"], **self.trainer
-        )
+        trainer = phyvae.PhysicsTrainer(copy.deepcopy(self.start), objective, seed=self.seed)
         look(trainer, 0)
-        trainer.fit(
-            self.grid,
-            self.epochs,
-            beta=self.beta,
-            steps_per_epoch=self.steps_per_epoch,
-            callbacks=[look],
-        )
+        trainer.fit(self.grid, **self.fit, callbacks=[look])
         print(*table, sep="\n")
         self.save("over_epochs", phyvae.plot_comparison(rows, truth=self.truth, grid=self.grid))
 

@@ -17,17 +17,11 @@ Run it as ``python examples/graphene.py``, on your own image with ``--image PATH
 import experiment
 import phyvae
 
-# The phantom's superlattice repeats after √3 lattice constants, and the shift must reach as far;
-# else the content latents encode which of three cells a patch shows. In the real scan that was
-# tried the lattice is the stronger pattern, so an image of your own starts with its period. Try
-# ``--repeat 1.73``, too, and keep the run whose first factors stand out more.
-arguments = experiment.options(__doc__, folder="graphene_figures", repeat=3**0.5)
-# What changes slowly in an STM scan (tilt, drift, ripples) is subtracted, and its few extreme
-# pixels are saturated. The lattice then takes up most of the range.
-grid, truth = experiment.prepare(
-    arguments, phyvae.phantoms.graphene, percentiles=(1.0, 99.0), flatten=True
-)
-classes = arguments.classes or (3 if truth is None else 4)
+# `phyvae.suggest` finds the superlattice, whose period is √3 lattice constants: a patch holds two
+# of its cells, and shifts reach as far. With the lattice's own period, the content latents would
+# encode which of three cells a patch shows.
+arguments = experiment.options(__doc__, folder="graphene_figures")
+study = experiment.Experiment(arguments, phyvae.phantoms.graphene)
 
 # %%
 # Training
@@ -35,16 +29,13 @@ classes = arguments.classes or (3 if truth is None else 4)
 
 epochs = 50 if arguments.quick else 200
 beta = phyvae.LinearBeta(0.01, 0.5, epochs=3 * epochs // 4)
-study = experiment.Experiment(
-    arguments, grid, truth, epochs=epochs, beta=beta, classes=classes, steps=2800
-)
 objectives = {
     "sh-VAE": None,
     "SL1, w = 0.1": phyvae.PhysicsObjective(phyvae.EdgeLoss(), w=0.1),
 }
 if not arguments.quick:
     objectives["SL2, w = 0.05"] = phyvae.PhysicsObjective(phyvae.FourierLoss(), w=0.05)
-study.train(objectives)
+study.train(objectives, epochs=epochs, beta=beta, steps=2800)
 
 # %%
 # Maps and domains of all objectives
@@ -61,5 +52,5 @@ study.portrait("SL1, w = 0.1")
 
 maps = study.maps["SL1, w = 0.1"]
 by_classes = {f"{n} classes": (maps, phyvae.segment(maps, n)) for n in (2, 3, 4)}
-study.save("two_to_four_classes", phyvae.plot_comparison(by_classes, grid=grid))
+study.save("two_to_four_classes", phyvae.plot_comparison(by_classes, grid=study.grid))
 print(f"Figures are in {arguments.folder}/")

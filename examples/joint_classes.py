@@ -1,8 +1,8 @@
 r"""
-Classes instead of a mixture
-============================
+Classes of the model's own
+==========================
 
-The other examples segment latent maps after training. pyroVED's ``jiVAE`` has classes of its own:
+The other examples segment latent maps after training. In pyroVED's ``jiVAE`` they are learnt:
 besides continuous latents, its encoder returns the probability of each class for a patch.
 Here an interface energy acts on these probabilities, and on nothing else.
 """
@@ -89,7 +89,7 @@ for name, objective in objectives.items():
 # Probabilities and classes
 # -------------------------
 # A patch of one unit cell is clear enough by itself, so little is left for the physics to do:
-# it moves a cell or two at the walls, and the reconstruction does not suffer. Classes have no
+# it moves a few cells at the walls, and the reconstruction does not suffer. Classes have no
 # order; here they are plotted in that of the domains they match.
 
 rows = {}

@@ -18,25 +18,22 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="nio_lsmo_figures")
-grid, truth = experiment.prepare(arguments, phyvae.phantoms.nio_lsmo)
+study = experiment.Experiment(arguments, phyvae.phantoms.nio_lsmo)
 
 # %%
 # Training
 # --------
-# Physics acts on the first latent, which is channel 0. In the table, the domains are a Gaussian
-# mixture on both latents.
+# Physics acts on the first latent, which is channel 0. The domains in the table are those of least
+# wall energy on both latent maps, see `phyvae.segment`.
 
 epochs = 25 if arguments.quick else 50
 beta = phyvae.LinearBeta(0.05, 1.0, epochs=epochs)
 edges = phyvae.EdgeLoss(sigma_color=0.1, sigma_spatial=1.0, scaling="minmax")
-study = experiment.Experiment(
-    arguments, grid, truth, epochs=epochs, beta=beta, classes=arguments.classes or 2
-)
 slacks = (0.1,) if arguments.quick else (0.0, 0.1, 0.5)
 physics = {
     f"SL1 on z1, w = {w}": phyvae.PhysicsObjective(edges, w=w, channels=[0]) for w in slacks
 }
-study.train({"sh-VAE": None, **physics})
+study.train({"sh-VAE": None, **physics}, epochs=epochs, beta=beta)
 
 # %%
 # Maps and domains of all objectives
@@ -56,5 +53,5 @@ by_method = {
     f"{name} on z1": (maps, phyvae.segment(maps[0], 2, method=method, denoise=0.1))
     for name, method in (("Otsu", "otsu"), ("Chan-Vese", "chan_vese"))
 }
-study.save("otsu_chan_vese", phyvae.plot_comparison(by_method, grid=grid))
+study.save("otsu_chan_vese", phyvae.plot_comparison(by_method, grid=study.grid))
 print(f"Figures are in {arguments.folder}/")

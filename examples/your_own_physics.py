@@ -33,14 +33,15 @@ phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do
 # ------------------------
 
 phantom = phyvae.phantoms.bfo(shape=(300, 300), seed=0)
-grid = phyvae.PatchGrid(phantom.image, size=24, step=12)
+suggested = phyvae.suggest(phantom.image)
+grid = suggested.grid()
 truth = grid.sample(phantom.domains)
 
 
 def started(seed: int) -> phyvae.ShiftVAE:
     """Return the model that every training starts from."""
-    model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3, seed=seed)
-    phyvae.align(model, grid, seed=seed)
+    model = phyvae.ShiftVAE(grid.patch_shape, dx_prior=suggested.dx_prior, seed=seed)
+    phyvae.align(model, grid, reach=suggested.reach, seed=seed)
     return model
 
 
@@ -52,11 +53,8 @@ losses = {
 found = phyvae.sweep(
     grid,
     {name: phyvae.PhysicsObjective(physics, w=0.1) for name, physics in losses.items()},
-    epochs=30,
+    epochs=75,
     model=started,
-    beta=phyvae.LinearBeta(0.1, 1.0, epochs=30),
-    pixels=0.25,
-    batch_size=16,
 )
 print(found.table(truth=truth))
 

@@ -1,31 +1,48 @@
-"""What the texts of the examples claim of their results, on a whole run of each."""
+"""What the texts of README and of the examples claim of their results, on a whole run of each."""
 
+import re
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 import phyvae
 
-pytestmark = pytest.mark.slow
-EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = [
+    pytest.mark.slow,
+    # Where maps are as good as they get, a call may end a little behind its best state.
+    pytest.mark.filterwarnings("ignore::phyvae.LostMapsWarning"),
+]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Return the function that runs an example in a folder of its own and returns its names."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
 
     def whole(name):
         monkeypatch.setattr(sys, "argv", [name])
-        names = runpy.run_path(str(EXAMPLES / name))
+        names = runpy.run_path(str(ROOT / "examples" / name))
         plt.close("all")
         return names
 
     return whole
+
+
+def test_the_first_map_of_readme_has_the_domains_and_their_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
+    truth = names["grid"].sample(names["phantom"].domains)
+    assert names["evidence"].number == 3
+    assert phyvae.adjusted_rand_index(names["labels"], truth) > 0.95
 
 
 def test_no_isolated_particle_is_overruled(run):
@@ -37,27 +54,43 @@ def test_no_isolated_particle_is_overruled(run):
         assert (labels[0] == truth)[strays].all()
 
 
-def test_refined_loops_are_better_than_smoothed_ones(run):
+def test_refined_loops_have_the_true_area(run):
     found = run("spectra.py")
-    truth = found["truth"]
-    scores = {
-        name: phyvae.adjusted_rand_index(maps["domains"], truth)
-        for name, maps in found["results"].items()
-    }
+    truth, maps = found["truth"], found["results"]
+    area = maps["truth"]["area"].ravel()
+    methods = ("sh-VAE", "phy-VAE", "phy-VAE, refined")
+    plain, physical, refined = (
+        np.corrcoef(maps[method]["area"].ravel(), area)[0, 1] for method in methods
+    )
+    assert plain < physical < refined
+    assert refined > 0.98
+    for method in methods:
+        assert phyvae.adjusted_rand_index(maps[method]["domains"], truth) > 0.97
     smoothed = phyvae.adjusted_rand_index(found["rival"], truth)
-    assert scores["phy-VAE, refined"] >= 0.985
-    assert scores["phy-VAE, refined"] > max(smoothed, scores["phy-VAE"], scores["sh-VAE"])
+    assert phyvae.adjusted_rand_index(maps["phy-VAE, refined"]["domains"], truth) > smoothed
 
 
 def test_the_speed_of_a_wall_is_found(run):
     found = run("time_series.py")
-    half_a_step = found["grids"][0].step[0] * found["nm"] / 2
-    assert found["error"] < half_a_step
-    assert 0.8 < found["speed"] / found["true_speed"] < 1.1
+    step = found["grids"][0].step[0] * found["nm"]
+    assert found["error"] < step / 4
+    assert 0.9 < found["speed"] / found["true_speed"] < 1.05
 
 
 def test_own_physics_finds_the_domains(run):
     found = run("your_own_physics.py")
     truth = found["truth"]
     for labels in found["found"].labels(truth=truth).values():
-        assert phyvae.adjusted_rand_index(labels, truth) > 0.8
+        assert phyvae.adjusted_rand_index(labels, truth) > 0.95
+
+
+def test_the_start_of_lowest_neg_elbo_has_the_domains_and_physics_keeps_them(run, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of starts that fail
+        seen = run("joint_classes.py")
+    truth, found = seen["truth"], seen["found"]
+    ari = {n: phyvae.adjusted_rand_index(labels, truth) for n, (_, labels) in found.items()}
+    assert ari["without physics"] > 0.95
+    assert ari["interface energy"] > ari["without physics"] - 0.01
+    assert len(np.unique(found["interface energy"][1])) == 3
+    assert (tmp_path / "joint_classes.png").exists()

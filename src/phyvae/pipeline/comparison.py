@@ -66,7 +66,7 @@ class Sweep:
     def labels(
         self, classes: int | None = None, *, truth: Int[np.ndarray, "rows cols"] | None = None
     ) -> dict[str, Int[np.ndarray, "rows cols"]]:
-        """Return the domains of each, shape (rows, cols), from a Gaussian mixture on its maps.
+        """Return the domains of each, shape (rows, cols): those of `segment` on its maps.
 
         Parameters
         ----------
