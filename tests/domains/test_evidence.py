@@ -21,6 +21,27 @@ class TestDomainEvidence:
         assert [one.holds for one in found.ranking] == [True, True, False, False]
         assert all(one.reason for one in found.ranking)
 
+    def test_of_a_grid_knows_how_many_cells_a_patch_is(self):
+        image = RNG.random((30 * 4 + 8, 40 * 4 + 8))
+        grid = phyvae.PatchGrid(image, 12, 4)
+        given = domain_evidence(HALVES, most=3, grid=grid)
+        assert given.ranking[1:] == domain_evidence(HALVES, most=3, wall=3).ranking[1:]
+        spectra = phyvae.PatchGrid.from_spectra(RNG.random((30, 40, 16)))
+        given = domain_evidence(HALVES, most=3, grid=spectra)
+        assert given.ranking[1:] == domain_evidence(HALVES, most=3, wall=1).ranking[1:]
+
+    def test_refuses_a_grid_that_is_none_and_two_sizes(self):
+        grid = phyvae.PatchGrid(RNG.random((60, 60)), 12, 4)
+        with pytest.raises(TypeError, match="PatchGrid"):
+            domain_evidence(HALVES, grid=HALVES)
+        with pytest.raises(ValueError, match="wall=2 goes without a grid"):
+            domain_evidence(HALVES, grid=grid, wall=2)
+
+    def test_prints_in_a_line(self):
+        shown = repr(domain_evidence(HALVES, most=3))
+        assert shown.startswith("DomainEvidence(number=2, scores={2: ")
+        assert "\n" not in shown
+
     def test_of_a_ramp_names_it(self):
         found = domain_evidence(np.sin(np.arange(40) / 8) + HALVES[1:], most=2)
         assert found.number == 1

@@ -123,3 +123,5 @@ def test_refuses_what_it_cannot_make():
         phyvae.quick_maps(grid, channels=17)
     with pytest.raises(ValueError, match="channels=0 must be at least 1"):
         phyvae.quick_maps(grid, channels=0)
+    with pytest.raises(TypeError, match="PatchGrid"):
+        phyvae.quick_maps(nets(60, 60))

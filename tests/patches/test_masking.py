@@ -26,6 +26,18 @@ class TestMostly:
 
 
 class TestMaskedGrid:
+    def test_nan_that_the_mask_hides_does_not_matter(self):
+        gaps = np.where(MASK, IMAGE, np.nan)
+        torch.testing.assert_close(
+            PatchGrid(gaps, 12, 6, mask=MASK).image, PatchGrid(IMAGE, 12, 6, mask=MASK).image
+        )
+        cube = np.repeat(gaps[..., None], 6, axis=2)
+        assert PatchGrid.from_spectra(cube, mask=MASK).image.isfinite().all()
+        shown = gaps.copy()
+        shown[0, 0] = np.nan
+        with pytest.raises(ValueError, match="image holds 1 NaN"):
+            PatchGrid(shown, 12, 6, mask=MASK)
+
     def test_cells_with_less_than_half_are_empty(self):
         grid = PatchGrid(IMAGE, 12, 6, mask=MASK)
         shares = PatchGrid(MASK.astype(float), 12, 6, percentiles=None).patches.mean((2, 3))

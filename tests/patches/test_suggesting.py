@@ -31,6 +31,13 @@ class TestSuggest:
         assert found.size == (30, 30)
         assert found.dx_prior == pytest.approx((0.58, 0.58), rel=0.03)
 
+    def test_no_wave_of_the_lattice_alternates_from_cell_to_cell(self):
+        # A patch of one and a half cells, a third of which is half a cell.
+        found = suggest(atoms((400, 380), [(30.0, 0.0), (0.0, 42.0)], sigma=4, noise=0.1))
+        phase = np.array(found.step) / (30.0, 42.0)
+        assert (np.abs(phase - np.round(phase)) < 0.46).all()
+        assert found.grid(step=20).step == (20, 20)
+
     @pytest.mark.parametrize("lattice", [8.0, 12.0, 15.0, 18.0])
     def test_the_step_is_about_a_third_and_makes_no_slow_moire(self, lattice):
         found = suggest(atoms(SHAPE, [(lattice, 0), (0, lattice)], noise=0.1))

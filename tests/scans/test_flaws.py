@@ -28,6 +28,11 @@ class TestFlaws:
         assert len(found.pixels) == 0
         assert np.abs(found.repaired - IMAGE).max() < 1.5
 
+    def test_gaps_between_atoms_at_the_black_level_are_none(self):
+        image = phantoms.bfo(shape=(200, 200), seed=0).image.astype(float)
+        found = flaws_of(np.clip(image, np.median(image), None))
+        assert len(found.rows) == len(found.columns) == 0
+
     def test_a_noisy_row_of_another_level(self):
         image = IMAGE.copy()
         image[90] += 5

@@ -3,6 +3,7 @@
 import numpy.typing as npt
 from torch import Tensor
 
+from ..patches.grid import PatchGrid
 from .evidence import domain_evidence
 
 __all__ = ["count_domains"]
@@ -12,7 +13,8 @@ def count_domains(
     maps: npt.ArrayLike | Tensor,
     most: int = 6,
     *,
-    wall: float = 2,
+    grid: PatchGrid | None = None,
+    wall: float | None = None,
     seed: int = 0,
     mask: npt.ArrayLike | Tensor | None = None,
 ) -> int:
@@ -28,4 +30,4 @@ def count_domains(
     >>> count_domains(halves), count_domains(rng.normal(0, 0.2, (24, 24)))
     (2, 1)
     """
-    return domain_evidence(maps, most, wall=wall, seed=seed, mask=mask).number
+    return domain_evidence(maps, most, grid=grid, wall=wall, seed=seed, mask=mask).number

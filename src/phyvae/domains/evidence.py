@@ -7,7 +7,8 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .._checks import as_integer, as_maps, as_positive, as_seed
+from .._checks import as_integer, as_maps, as_positive, as_seed, brief
+from ..patches.grid import PatchGrid
 from .dividing import CONTRAST, RAMP, Division, divide
 from .outlying import filled, noise_of, outlying
 
@@ -51,7 +52,7 @@ class NumberEvidence:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DomainEvidence:
     """The number of domains, and the evidence for it.
 
@@ -80,12 +81,17 @@ class DomainEvidence:
     columns: tuple[int, ...]
     set_aside: Cells
 
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{one.number}: {one.score:.1f}" for one in self.ranking[1:])
+        return f"DomainEvidence(number={self.number}, scores={{{scores}}}, reason={self.reason!r})"
+
 
 def domain_evidence(
     maps: npt.ArrayLike | Tensor,
     most: int = 6,
     *,
-    wall: float = 2,
+    grid: PatchGrid | None = None,
+    wall: float | None = None,
     seed: int = 0,
     mask: npt.ArrayLike | Tensor | None = None,
 ) -> DomainEvidence:
@@ -98,9 +104,11 @@ def domain_evidence(
         ones have no noise left to compare walls with.
     most
         Largest number of domains to look for, >= 1; no more than there are patches.
+    grid
+        Grid of the maps. It has the size of a patch in cells, `wall`.
     wall
-        Size of a patch in cells, > 0: patch size over step, as ``grid.patch_shape[0] /
-        grid.step[0]``. Patches see a wall from as many cells.
+        Size of a patch in cells, > 0, without a grid: patch size over step. Patches see a wall
+        from as many cells. The default is 2, that of a `PatchGrid` without a step.
     seed
         Seed of the clusters and of the random phases.
     mask
@@ -126,7 +134,7 @@ def domain_evidence(
     (1, True)
     """
     as_integer(most, "most", 1)
-    size = max(1.0, as_positive(wall, "wall", ", the size of a patch in cells"))
+    size = _wall(grid, wall)
     as_seed(seed, below=2**32)
     channels, patches = as_maps(maps, mask)
     _check_size(most, size, patches)
@@ -154,6 +162,19 @@ def domain_evidence(
 
 
 _ONE = NumberEvidence(1, np.nan, np.nan, np.nan, True, "one domain needs no wall")
+
+
+def _wall(grid: PatchGrid | None, wall: float | None) -> float:
+    """Return the size of a patch in cells, 1 at least; a spectrum is one cell."""
+    if grid is None:
+        return max(1.0, as_positive(2.0 if wall is None else wall, "wall", ", in cells"))
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(f"grid={brief(grid)} must be the PatchGrid of the maps, or None.")
+    if wall is not None:
+        raise ValueError(f"wall={wall:g} goes without a grid, which has the size of its patches.")
+    if len(grid.patch_shape) == 1:
+        return 1.0
+    return max(1.0, *(side / step for side, step in zip(grid.patch_shape, grid.step, strict=True)))
 
 
 def _number(evidence: NumberEvidence) -> int:

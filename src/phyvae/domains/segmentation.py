@@ -127,9 +127,10 @@ def segment(
     labels
         Shape (rows, cols), 0 <= label < classes, and -1 where there is no patch: such cells have
         no part in thresholds, mixtures and filters. They are ordered: label 0 has the lowest mean
-        of the first channel that is not flat, and so on. A map of fewer values than classes has
-        fewer labels; one whose channels are all flat (range, or signal, <= 1e-3) is one domain,
-        all 0. Of a list of maps, a list.
+        of the first channel that is not flat, and so on. There are fewer labels than classes
+        where the map has fewer values, and by "walls" also where a further domain costs more
+        wall than it is worth. A map whose channels are all flat (range, or signal, <= 1e-3) is one
+        domain, all 0. Of a list of maps, a list.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from .modes import at_rest
 from .options import Decoding
 from .posterior import Posterior
 
-__all__ = ["PatchModel", "check_patches"]
+__all__ = ["PatchModel", "check_grid", "check_patches"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -191,6 +191,18 @@ class PatchModel(nn.Module, abc.ABC):
 
 def check_patches(model: PatchModel, grid: Any) -> None:
     """Raise an error unless `grid` is a patch grid whose patches suit the model."""
+    check_grid(grid)
+    if grid.patch_shape != model.patch_shape:
+        raise ValueError(
+            f"the grid's patches are {grid.patch_shape}, but the model was made for "
+            f"{model.patch_shape}; make it anew with grid.patch_shape, or cut patches of "
+            "size=model.patch_shape."
+        )
+    model.check(grid)
+
+
+def check_grid(grid: Any) -> None:
+    """Raise an error unless `grid` is one patch grid."""
     if isinstance(grid, list | tuple):
         raise TypeError(
             f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
@@ -201,10 +213,3 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             f"grid is of type {type(grid).__name__}, but must be a PatchGrid: "
             "PatchGrid(image, size=..., step=...)."
         )
-    if grid.patch_shape != model.patch_shape:
-        raise ValueError(
-            f"the grid's patches are {grid.patch_shape}, but the model was made for "
-            f"{model.patch_shape}; make it anew with grid.patch_shape, or cut patches of "
-            "size=model.patch_shape."
-        )
-    model.check(grid)

@@ -13,6 +13,7 @@ from .._checks import as_choice, as_integer
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
 from ..patches.registration import lattice_waves, registered_patches
+from .interface import check_grid
 
 __all__ = ["KINDS", "quick_maps"]
 
@@ -71,6 +72,7 @@ def quick_maps(
     >>> phyvae.adjusted_rand_index(labels, grid.sample(phantom.domains)) > 0.9
     True
     """
+    check_grid(grid)
     as_choice(kind, "kind", KINDS)
     number = as_integer(channels, "channels", 1, ", principal components")
     if len(grid.patch_shape) == 1 and kind != "pca":

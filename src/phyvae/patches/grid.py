@@ -10,7 +10,7 @@ from torch import Tensor
 from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
-from .masking import as_specimen, without_rest
+from .masking import masked, without_rest
 from .sites import PlacedSites, place_sites
 
 __all__ = ["PatchGrid"]
@@ -103,11 +103,10 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
+        image, specimen = masked(image, mask)
         array = as_scan(image)
         crops = RasterCrops.over(array.shape, size, step)
-        specimen = None
-        if mask is not None:
-            specimen = as_specimen(mask, array.shape)
+        if specimen is not None:
             crops, array = crops.showing(specimen), without_rest(array, specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
         super().__init__(scaled(array, percentiles, limits), limits, crops)
@@ -155,6 +154,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
+        cube, specimen = masked(cube, mask)
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
@@ -168,8 +168,7 @@ class PatchGrid(CroppedImage):
                 "np.moveaxis(cube, axis, -1)."
             )
         crops, measured = RasterCrops.of_spectra(array.shape, step), array
-        if mask is not None:
-            specimen = as_specimen(mask, array.shape[:2])
+        if specimen is not None:
             crops, measured = crops.showing(specimen), array[specimen]
         return cls._cropped(array, percentiles, limits_of(measured, percentiles), crops)
 

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from .._checks import as_mask
+from .._checks import as_array, as_mask
 from ..scans.flaws import filled
 
-__all__ = ["as_specimen", "mostly", "without_rest"]
+__all__ = ["as_specimen", "masked", "mostly", "without_rest"]
 
 _SHARE = 0.5  # of a patch's pixels
 
@@ -23,6 +23,19 @@ def as_specimen(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "height w
     if not specimen.any():
         raise ValueError("mask is False at every pixel: no specimen is left; is it inverted?")
     return specimen
+
+
+def masked(image: Any, mask: Any) -> tuple[Any, Bool[np.ndarray, "height width"] | None]:
+    """Return an image without the NaN that its mask hides, and the mask."""
+    if mask is None:
+        return image, None
+    array = as_array(image, "image")
+    specimen = as_specimen(mask, array.shape[:2])
+    if array.dtype.kind == "f" and array.ndim > 1:
+        hidden = ~specimen.reshape(specimen.shape + (1,) * (array.ndim - 2)) & ~np.isfinite(array)
+        if hidden.any():
+            array = np.where(hidden, np.nanmedian(array[specimen]), array)
+    return array, specimen
 
 
 def without_rest(array: np.ndarray, specimen: Bool[np.ndarray, "height width"]) -> np.ndarray:

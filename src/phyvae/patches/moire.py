@@ -217,5 +217,5 @@ def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]
     return int(best[0]), int(best[1])
 
 
-def _slowest(vectors: Waves, step: Float[np.ndarray, " 2"]) -> float:
+def _slowest(vectors: Waves, step: Real[np.ndarray, " 2"]) -> float:
     return float(np.linalg.norm(_aliases(vectors, step), axis=1).min())

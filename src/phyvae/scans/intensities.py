@@ -112,7 +112,7 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
     return 8 * float(bottom), 8 * float(top)
 
 
-def _checked(percentiles: tuple[float, float]) -> tuple[float, float]:
+def _checked(percentiles: Any) -> tuple[float, float]:
     """Check two percentiles."""
     try:
         if isinstance(percentiles, set):

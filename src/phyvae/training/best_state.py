@@ -82,7 +82,8 @@ class BestState:
             warnings.warn(
                 f"Training made the maps worse: after {state.epochs_done} epochs, {why}. The "
                 f"model is again that of {best.epoch} epochs, {since}, and the learning rate is "
-                f"now {rate:.2g}. Pass a smaller lr, or a larger batch_size.",
+                f"now {rate:.2g}. Its maps can be used as they are; to train further, pass a "
+                "smaller lr, or a larger batch_size.",
                 LostMapsWarning,
                 stacklevel=4,
             )
