@@ -99,9 +99,7 @@ def started(prepared: Prepared) -> phyvae.ShiftVAE:
 
 def counted(model: phyvae.ShiftVAE, grid: phyvae.PatchGrid) -> int:
     """Return the number of domains in the maps of a model, at least 2."""
-    maps = model.latent_maps(grid)
-    wall = max(np.divide(grid.patch_shape, grid.step)) if len(grid.patch_shape) == 2 else 1.0
-    found = phyvae.domain_evidence(maps, wall=wall)
+    found = phyvae.domain_evidence(model.latent_maps(grid), grid=grid)
     print(f"{found.number} domain(s): {found.reason}")
     return max(found.number, 2)
 

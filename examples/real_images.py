@@ -96,8 +96,7 @@ def judged(
     classes: int,
 ) -> Found:
     """Return the refined maps of a model, the number of domains, and the domains."""
-    wall = grid.patch_shape[0] / grid.step[0] if len(grid.patch_shape) == 2 else 1.0
-    evidence = phyvae.domain_evidence(model.latent_maps(grid)[kept], wall=wall)
+    evidence = phyvae.domain_evidence(model.latent_maps(grid)[kept], grid=grid)
     refined = phyvae.refine(model, grid, samples=4, progress=False)
     labels = phyvae.segment(refined.maps[kept], classes, signal=refined.signal[kept])
     return Found(grid, start, refined.maps[kept].numpy(), evidence, labels)
