@@ -139,7 +139,7 @@ BREAKS = [
     ),
     Break(
         "training/best_state.py",
-        "rise.mean() > max(_JUMP * error, gain / 2)",
+        "rise.mean() > max(_JUMP * error, gain / 2, _LEAST)",
         "rise.mean() > gain / 2",
         "training/test_best_state.py",
     ),

@@ -71,6 +71,12 @@ class TestTheEnd:
 
 
 class TestAJump:
+    @pytest.mark.parametrize(("rise", "lost"), [(0.9, False), (1.2, True)])
+    def test_is_more_than_a_nat(self, train, rise, lost):
+        calm = {"spread": 1e-3}
+        _, _, texts = train([quality(**calm), quality(neg_elbo=10.0 + rise, **calm)])
+        assert len(texts) == lost
+
     def test_goes_back_with_a_smaller_rate_and_goes_on(self, train):
         looks = [quality(), quality(1.1), quality(1.1, neg_elbo=13.0), quality(1.2)]
         trainer, seen, (text,) = train(looks)

@@ -18,6 +18,7 @@ _FORMED = 0.05  # signal of a map that can be lost; before any training it is 0.
 _LOST = 0.2  # share of the best state's mutual information that may go
 _WORTH = 60.0  # fall of −ELBO that makes up for a nat of it, nats per patch
 _JUMP = 5.0  # rise of −ELBO that is no noise, standard errors
+_LEAST = 1.0  # nats per patch that −ELBO may rise anyhow: as a converged model does
 _RETURNS = 3  # in a call, before its end
 _SLOWER = 0.25  # factor of the learning rate after a return
 
@@ -29,8 +30,8 @@ class LostMapsWarning(UserWarning):
 class BestState:
     """Keeps the best state of a call of `fit`, and goes back to it.
 
-    A state is worse than the best one if −ELBO has risen, beyond its noise and by half of all that
-    the call had gained; or, where the call began with maps to lose, if the mutual information of
+    A state is worse than the best one if −ELBO has risen, by more than a nat per patch, beyond its
+    noise and by half of all that the call had gained; or, where the call began with maps to lose, if the mutual information of
     the maps at neighbouring patches has fallen, and −ELBO not by far more. For a decoder gains by
     details that have nothing to do with domains, too.
 
@@ -113,7 +114,7 @@ def _worse(now: Quality, best: Best, beta: float) -> str:
     start, before, after = (one.neg_elbo(beta) for one in (best.start, best.quality, now))
     rise, gain = after - before, (start - before).mean()
     error = float(rise.std(ddof=1)) / len(rise) ** 0.5 if len(rise) > 1 else np.inf
-    jumped = not np.isfinite(after).all() or rise.mean() > max(_JUMP * error, gain / 2)
+    jumped = not np.isfinite(after).all() or rise.mean() > max(_JUMP * error, gain / 2, _LEAST)
     if _formed(best.quality) and jumped:
         return f"−ELBO rose from {before.mean():.5g} to {after.mean():.5g} nats per patch"
     had, has = best.quality.information, now.information
