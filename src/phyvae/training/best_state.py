@@ -31,9 +31,9 @@ class BestState:
     """Keeps the best state of a call of `fit`, and goes back to it.
 
     A state is worse than the best one if −ELBO has risen, by more than a nat per patch, beyond its
-    noise and by half of all that the call had gained; or, where the call began with maps to lose, if the mutual information of
-    the maps at neighbouring patches has fallen, and −ELBO not by far more. For a decoder gains by
-    details that have nothing to do with domains, too.
+    noise and by half of all that the call had gained; or, where the call began with maps to lose,
+    if the mutual information of the maps at neighbouring patches has fallen, and −ELBO not by far
+    more. For a decoder gains by details that have nothing to do with domains, too.
 
     Parameters
     ----------

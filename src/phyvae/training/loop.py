@@ -61,8 +61,8 @@ def steps_in_epoch(state: TrainingState, grids: Sequence[PatchGrid], steps: int 
 def planned_epochs(
     state: TrainingState,
     grids: Sequence[PatchGrid],
-    epochs: int | None,
-    steps: int | None,
+    epochs: object,
+    steps: object,
     steps_per_epoch: int | None,
 ) -> list[int | None]:
     """Return the steps of each epoch of a call; ``None`` decodes as many patches as there are."""
