@@ -69,8 +69,9 @@ def _taken(
     # A cell that the cut leaves with the source keeps its label.
     source, sink = count, count + 1
     takes, keeps = (np.flatnonzero(sign * alone > 0) for sign in (-1, 1))
-    start = np.concatenate([np.full(len(keeps), source), takes, first])
-    end = np.concatenate([keeps, np.full(len(takes), sink), second])
+    # The solver takes indices and capacities of 32 bits only.
+    start = np.concatenate([np.full(len(keeps), source), takes, first]).astype(np.int32)
+    end = np.concatenate([keeps, np.full(len(takes), sink), second]).astype(np.int32)
     capacity = np.concatenate([alone[keeps], -alone[takes], paired])
     whole = np.round(_UNIT * capacity).astype(np.int32)
     graph = coo_array((whole, (start, end)), shape=(count + 2, count + 2)).tocsr()
