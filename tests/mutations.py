@@ -360,8 +360,8 @@ BREAKS = [
     ),
     Break(
         "domains/segmentation.py",
-        "return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=-1)",
-        "return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=0)",
+        "return series.laid_out(ordered(found, by=values[kept][0]), elsewhere=-1)",
+        "return series.laid_out(ordered(found, by=values[kept][0]), elsewhere=0)",
         "test_empty_cells.py::TestSegment",
     ),
     Break(

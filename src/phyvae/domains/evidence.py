@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .._checks import as_integer, as_maps, as_positive, as_seed, brief
 from ..patches.grid import PatchGrid
 from .dividing import CONTRAST, RAMP, Division, divide
+from .ordering import ordered
 from .outlying import filled, noise_of, outlying
 
 __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
@@ -147,13 +148,14 @@ def domain_evidence(
     holding = [one for one in ranking[1:] if one.holds]
     best = max((one.score for one in holding), default=0.0)
     chosen = max((one for one in holding if one.score >= _SHARE * best), default=None, key=_number)
-    labels = np.zeros(known.shape, dtype=np.int64)
+    labels = np.where(known, 0, -1)
     if chosen is not None:
-        labels = divisions[chosen.number].labels
+        domains = divisions[chosen.number].labels
+        labels[known] = ordered(domains[known], by=channels[0][known])
     return DomainEvidence(
         1 if chosen is None else chosen.number,
         _reason(ranking) if chosen is None else chosen.reason,
-        np.where(known, _ordered(labels, channels[0], known), -1),
+        labels,
         ranking,
         rows,
         columns,
@@ -223,16 +225,6 @@ def _reason(ranking: tuple[NumberEvidence, ...]) -> str:
     if len(ranking) == 1:
         return "no more than one was looked for"
     return f"two regions were tried: {ranking[1].reason}"
-
-
-def _ordered(labels: Labels, by: Float[np.ndarray, "rows cols"], known: Cells) -> Labels:
-    """Renumber labels 0, 1, ... by the mean of a map over each."""
-    kinds, compact = np.unique(labels, return_inverse=True)
-    compact = compact.reshape(labels.shape)
-    sums = np.bincount(compact[known], weights=by[known], minlength=len(kinds))
-    counts = np.bincount(compact[known], minlength=len(kinds))
-    rank: np.ndarray = np.argsort(np.argsort(sums / np.maximum(counts, 1), kind="stable"))
-    return rank[compact]
 
 
 def _check_size(most: int, wall: float, patches: Cells) -> None:

@@ -21,6 +21,7 @@ from .._checks import (
 from ..patches.graph import SiteGraph
 from .contour import chan_vese_labels
 from .mixture import mixture_labels
+from .ordering import ordered
 from .otsu import otsu_labels
 from .series import Series
 from .voting import majority_vote
@@ -209,15 +210,7 @@ def _labels(
         found, outliers = mixture_labels(scaled.values(), classes, seed, signal[kept])
         votes = (series.laid_out(found, -1), series.laid_out(outliers, False), series.graphs)
         found = series.listed(map(majority_vote, *votes))
-    return series.laid_out(_ordered(found, by=values[kept][0]), elsewhere=-1)
-
-
-def _ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Renumber labels 0, 1, ... by the mean of a map over each."""
-    _, compact = np.unique(labels, return_inverse=True)
-    means = np.bincount(compact, weights=by) / np.bincount(compact)
-    rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))
-    return rank[compact]
+    return series.laid_out(ordered(found, by=values[kept][0]), elsewhere=-1)
 
 
 def _each(value: Any, several: bool, maps: list[Any], name: str) -> list[Any]:

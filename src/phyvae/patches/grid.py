@@ -103,7 +103,7 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
-        image, specimen = masked(image, mask)
+        image, specimen = masked(image, mask, "image")
         array = as_scan(image)
         crops = RasterCrops.over(array.shape, size, step)
         if specimen is not None:
@@ -154,7 +154,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
-        cube, specimen = masked(cube, mask)
+        cube, specimen = masked(cube, mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(

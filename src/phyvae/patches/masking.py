@@ -25,11 +25,13 @@ def as_specimen(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "height w
     return specimen
 
 
-def masked(image: Any, mask: Any) -> tuple[Any, Bool[np.ndarray, "height width"] | None]:
+def masked(
+    image: Any, mask: Any, name: str
+) -> tuple[Any, Bool[np.ndarray, "height width"] | None]:
     """Return an image without the NaN that its mask hides, and the mask."""
     if mask is None:
         return image, None
-    array = as_array(image, "image")
+    array = as_array(image, name)
     specimen = as_specimen(mask, array.shape[:2])
     if array.dtype.kind == "f" and array.ndim > 1:
         hidden = ~specimen.reshape(specimen.shape + (1,) * (array.ndim - 2)) & ~np.isfinite(array)

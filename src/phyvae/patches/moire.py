@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._checks import as_array, as_maps, as_pair
 
-__all__ = ["Moire", "find_moire"]
+__all__ = ["Moire", "aliases_of", "find_moire"]
 
 _ORDERS = 2  # highest order of the wave vectors along the shorter side of the cell
 _PERIODS = 3.0  # least number of periods in the map: slower waves may be domains
@@ -73,7 +73,7 @@ def find_moire(
     *,
     mask: npt.ArrayLike | Tensor | None = None,
 ) -> Moire:
-    r"""Return which latent maps hold moiré, and a step without.
+    r"""Return which latent maps hold moiré, and the step of the shortest waves.
 
     Patches at a step :math:`s` see a lattice with wave vectors :math:`\mathbf k = m \mathbf b_1 +
     n \mathbf b_2`, cycles per px, at phases :math:`s \mathbf k` per cell: only the part within
@@ -131,7 +131,7 @@ def find_moire(
     channels, patches = as_maps(maps, mask)
     steps = np.array(as_pair(step, "step"))
     vectors = _reciprocal(cell)
-    aliases = _aliases(vectors, steps)
+    aliases = aliases_of(vectors, steps)
     cycles = np.linalg.norm(aliases * patches.shape, axis=1)
     aliases = aliases[cycles >= _PERIODS]
     share, period = np.zeros(len(channels)), np.full(len(channels), np.inf)
@@ -161,7 +161,7 @@ def _reciprocal(cell: npt.ArrayLike) -> Waves:
     return found
 
 
-def _aliases(vectors: Waves, step: np.ndarray) -> Waves:
+def aliases_of(vectors: Waves, step: np.ndarray) -> Waves:
     """Return the waves that a step leaves of the lattice's, cycles per cell."""
     phases = vectors * step
     folded: np.ndarray = phases - np.round(phases)
@@ -218,4 +218,4 @@ def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]
 
 
 def _slowest(vectors: Waves, step: Real[np.ndarray, " 2"]) -> float:
-    return float(np.linalg.norm(_aliases(vectors, step), axis=1).min())
+    return float(np.linalg.norm(aliases_of(vectors, step), axis=1).min())

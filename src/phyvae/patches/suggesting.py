@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from ..scans.cell import UnitCell
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
+from .moire import aliases_of
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -176,8 +177,7 @@ def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[in
     ranges = [range(max(1, int(0.25 * n)), int(np.ceil(0.42 * n)) + 1) for n in size]
     ranked = []
     for step in itertools.product(*ranges):
-        phase = planes * step
-        folded = np.abs(phase - np.round(phase))
+        folded = np.abs(aliases_of(planes, np.array(step)))
         moire = float(np.hypot(*folded.T).min())
         alternates = bool((folded > 0.5 - _ALTERNATES).any())
         off = float(np.abs(np.array(step) / (size / 3) - 1).sum())

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 __all__ = ["Flaws", "filled", "flaws_of"]
 
 _FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
-_BESIDE = 0.5  # of the same: range of the lines around a dead one
+_AROUND = 0.5  # of the same: range of the lines around a dead one
 _FLAT = 0.02  # of the usual range within a line: less is dead
 
 
@@ -86,5 +86,5 @@ def _lines(values: np.ndarray, contrast: float) -> Int[np.ndarray, " n"]:
     flat = spread <= _FLAT * np.median(spread)
     # Next to a gap between atoms, lines are nearly flat, too; next to a dead line they are not.
     near = median_filter(spread, 5, mode="reflect")
-    rows: np.ndarray = np.flatnonzero(far | (flat & (near > _BESIDE * np.median(spread))))
+    rows: np.ndarray = np.flatnonzero(far | (flat & (near > _AROUND * np.median(spread))))
     return rows
