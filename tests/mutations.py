@@ -347,7 +347,7 @@ BREAKS = [
     ),
     # -- Results ------------------------------------------------------------------------------
     Break(
-        "domains/segmentation.py",
+        "domains/ordering.py",
         'rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))',
         'rank: np.ndarray = np.argsort(means, kind="stable")',
         "domains/test_mixture.py",
