@@ -106,7 +106,7 @@ BREAKS = [
         "phantoms/test_field.py",
     ),
     Break(
-        "phantoms/scan.py",
+        "phantoms/simulated.py",
         "hidden = self._vacuum | (signal.min() + residue >= most)",
         "hidden = self._vacuum",
         "phantoms/test_flaws.py",
