@@ -1,0 +1,215 @@
+"""The mean cell of each domain: its patches, moved onto the lattice by their shifts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.ndimage import map_coordinates
+from scipy.spatial import cKDTree
+
+from .._checks import as_real
+from ..patches.crops import SiteCrops
+from ..patches.grid import PatchGrid
+from .on_grid import labels_of
+
+__all__ = ["MeanCell", "mean_cells"]
+
+_SAME = 2.0  # px between the places of two patches that show one site
+_KEPT = 0.25  # share of a domain's patches that is kept at least, the deepest ones
+_AT_ONCE = 2**22  # pixels
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MeanCell:
+    """Mean of the patches of a domain, moved onto the lattice.
+
+    Attributes
+    ----------
+    label : int
+        The domain.
+    mean, std : ndarray
+        Mean and standard deviation of the patches in each pixel, in the units of the image that
+        the grid was made of, shape (height, width), or (length,) for spectra. NaN without patches.
+    count : int
+        Number of different places in the image that were averaged. Patches moved onto one site
+        count once.
+    """
+
+    label: int
+    mean: Float[np.ndarray, "*patch"]
+    std: Float[np.ndarray, "*patch"]
+    count: int
+
+    @property
+    def error(self) -> Float[np.ndarray, "*patch"]:
+        """Standard error of the mean, ``std / count ** 0.5``."""
+        return self.std / max(self.count, 1) ** 0.5
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.mean.shape))
+        return f"MeanCell({self.label}: {shape}, mean of {self.count})"
+
+
+def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCell, ...]:
+    """Return the mean patch of each domain: what the domain is.
+
+    Every patch is cut anew from the image at its centre plus its shift, where its content is that
+    of the decoder without shift, and interpolated by cubic splines. Patches that see another
+    domain, or cells without a patch, are left out, as long as a quarter of the domain's patches
+    is left. So are those that would reach beyond the image.
+
+    Parameters
+    ----------
+    grid
+        The patches.
+    labels
+        Domains, shape (rows, cols), whole numbers, -1: no patch.
+    shifts
+        Displacement of each patch from its content, px, shape (2, rows, cols), down and to the
+        right positive: ``model.shifts(grid)`` or ``refined.shifts``; (1, rows, cols) for spectra.
+        ``None`` if the model has none: the patches are averaged where they are.
+
+    Returns
+    -------
+    tuple of MeanCell
+        One per label except -1, ascending.
+
+    Raises
+    ------
+    ValueError
+        If labels or shifts do not fit the grid.
+
+    Notes
+    -----
+    Patches at equivalent places of the lattice may have shifts that differ by a lattice vector:
+    their means are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> y, x = np.mgrid[:60, :80]
+    >>> grid = phyvae.PatchGrid(np.sin(2 * np.pi * x / 10), size=12, step=7)
+    >>> to_crest = (2.5 - grid.centers[..., 1]) % 10  # px, from each patch to a crest
+    >>> shifts = np.stack([np.zeros(grid.shape), to_crest])
+    >>> (cell,) = phyvae.mean_cells(grid, np.zeros(grid.shape, int), shifts)
+    >>> cell
+    MeanCell(0: 12 x 12, mean of 49)
+    >>> bool(np.allclose(cell.mean[0], np.cos(2 * np.pi * (np.arange(12) - 5.5) / 10), atol=0.01))
+    True
+    """
+    domains, moves = _checked(grid, labels, shifts)
+    depths = _depths(grid, domains)
+    cells = []
+    for label in np.unique(domains[domains != -1]).tolist():
+        inside = np.flatnonzero(domains == label)
+        inside = inside[_fits(grid, inside, moves)]
+        depth = depths[inside]
+        clear = max(grid.patch_shape if len(grid.patch_shape) == 2 else (1,)) / 2
+        clear += max(grid.step) / 2  # a wall lies half a step before the next domain
+        if len(inside):
+            inside = inside[depth >= min(clear, np.quantile(depth, 1 - _KEPT))]
+        cells.append(_mean_cell(grid, label, inside, moves))
+    return tuple(cells)
+
+
+def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels (rows, cols) and shifts (cells, axes)."""
+    domains, axes = labels_of(grid, labels), len(grid.patch_shape)
+    if shifts is None:
+        return domains, np.zeros((domains.size, axes))
+    moves = as_real(shifts, "shifts").astype(np.float64)
+    if moves.shape != (axes, *grid.shape):
+        raise ValueError(
+            f"shifts has shape {moves.shape}, but must be {(axes, *grid.shape)}: "
+            "model.shifts(grid) of the same grid."
+        )
+    bad = ~np.isfinite(moves).all(axis=0) & (domains != -1)
+    if bad.any():
+        raise ValueError(
+            f"shifts of {bad.sum()} cells with a label are NaN or infinite; label them -1, or "
+            "refine with more steps."
+        )
+    return domains, moves.reshape(axes, -1).T
+
+
+def _depths(grid: PatchGrid, domains: np.ndarray) -> Float[np.ndarray, " cells"]:
+    """Return the distance of each patch from the next one of another domain or without one, px."""
+    centres, flat = grid.centers.reshape(-1, 2), domains.ravel()
+    depths = np.full(len(centres), np.inf)
+    there = np.isfinite(centres).all(1)
+    for label in np.unique(flat[flat != -1]):
+        others = there & (flat != label)
+        if others.any():
+            own = flat == label
+            depths[own] = cKDTree(centres[others]).query(centres[own])[0]
+    return depths
+
+
+def _fits(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Return which patches stay in the image when they are moved."""
+    if len(grid.patch_shape) == 1:
+        return np.ones(len(cells), bool)
+    corners = _corners(grid, cells, moves)
+    last = np.subtract(grid.image.shape, grid.patch_shape)
+    found: np.ndarray = ((corners >= 0) & (corners <= last)).all(1)
+    return found
+
+
+def _corners(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    centres = grid.centers.reshape(-1, 2)[cells]
+    corners: np.ndarray = centres + moves[cells] - (np.array(grid.patch_shape) - 1) / 2
+    return corners
+
+
+def _mean_cell(grid: PatchGrid, label: int, cells: np.ndarray, moves: np.ndarray) -> MeanCell:
+    """Return the weighted mean over patches: those of one place have weight 1 together."""
+    weights = np.ones(len(cells))
+    if len(grid.patch_shape) == 2 and len(cells):
+        places = cKDTree(_corners(grid, cells, moves))
+        weights = 1 / places.query_ball_point(places.data, _SAME, return_length=True)
+    total, squares, share = 0.0, 0.0, weights.sum()
+    for part, patches in _moved(grid, cells, moves):
+        weight = weights[part].reshape(-1, *(1,) * len(grid.patch_shape))
+        total = total + (weight * patches).sum(0)
+        squares = squares + (weight * patches**2).sum(0)
+    low, high = grid.limits
+    if not len(cells):
+        nothing = np.full(grid.patch_shape, np.nan)
+        return MeanCell(label, nothing, nothing, 0)
+    mean = total / share
+    variance = np.maximum(squares / share - mean**2, 0) * share / max(share - 1, 1)
+    return MeanCell(label, low + (high - low) * mean, (high - low) * variance**0.5, round(share))
+
+
+def _moved(
+    grid: PatchGrid, cells: np.ndarray, moves: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield the moved patches, some thousand at once."""
+    number = max(1, _AT_ONCE // int(np.prod(grid.patch_shape)))
+    for start in range(0, len(cells), number):
+        part = slice(start, start + number)
+        some = cells[part]
+        if len(grid.patch_shape) == 2:
+            corners = torch.from_numpy(_corners(grid, some, moves))
+            filled = torch.ones(len(some), dtype=torch.bool)
+            crops = SiteCrops((1, len(some)), grid.patch_shape, grid.step, corners, filled, True)
+            patches = crops.gather(grid.image, torch.arange(len(some)))
+        else:
+            patches = grid.gather(torch.from_numpy(some))
+        yield part, _along_spectra(patches.double().cpu().numpy(), moves[some])
+
+
+def _along_spectra(patches: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Return spectra at their points plus the shift; images unchanged."""
+    if patches.ndim == 3 or not moves.any():
+        return patches
+    count, length = patches.shape
+    places = np.stack(
+        np.broadcast_arrays(np.arange(count)[:, None], np.arange(length) + moves)
+    )
+    found: np.ndarray = map_coordinates(patches, places, order=1, mode="nearest")
+    return found

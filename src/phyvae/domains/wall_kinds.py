@@ -1,0 +1,324 @@
+"""Walls between domains: how long each is, and what changes across it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+
+from ..patches.grid import PatchGrid
+from ..scans.cell import unit_cell
+from .lattices import (
+    WAVES,
+    SideLattice,
+    domain_cell,
+    half_window,
+    jackknifed,
+    local_waves,
+    offsets,
+)
+from .on_grid import labels_of, pixel_scale
+from .walls import wall_lengths
+
+__all__ = ["Wall", "walls_between"]
+
+_REACH = 4  # windows from a wall, up to which its sides count
+_SEEN = 0.8  # of a window, in which its taper is not yet small
+_MOST = 1500  # places on a side
+_SIGMAS = 3.0
+_LEAST_TILT = 0.5  # degrees: less is distortion of the scan
+_LEAST_STRAIN = 0.5  # per cent, likewise
+_LEAST_SHIFT = 0.15  # cells: less is content, such as a displaced atom
+_SAME_LATTICE = 20.0  # per cent: more strain is another lattice
+_UNCERTAIN = 0.05  # of a lattice vector
+
+Vectors = Float[np.ndarray, "2 2"]
+Points = Float[np.ndarray, "n 2"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Wall:
+    """The wall between two domains, and what changes across it.
+
+    Attributes
+    ----------
+    domains : tuple of int
+        Labels of its two sides, the smaller one first.
+    length : float
+        Length of all its pieces together, in `unit`.
+    unit : str
+        ``"nm"``, or ``"px"`` of the image without pixel size.
+    kind : str
+        What changes: ``"tilt 9.8°"``, ``"strain 2.1 %"``, ``"antiphase (0.50, 0.02)"``,
+        ``"shift (0.33, 0.20)"``; ``"contrast"`` if none of these do: the domains differ by
+        content alone; ``"unknown"``.
+    tilt, tilt_std : float
+        Rotation of the lattice from the first domain to the second and its standard deviation,
+        degrees, counter-clockwise as images are shown; the smallest equivalent one. NaN if unknown.
+    strain, strain_std : tuple of float, float
+        Principal strains from the first domain to the second, per cent, the larger one first, and
+        their standard deviation. NaN if unknown.
+    registry, registry_std : tuple of float, float
+        Shift of the second domain's lattice against the first's, in cells along the two lattice
+        vectors, 0 to 0.5, and its standard deviation. NaN if unknown, or if the lattices are
+        tilted or strained, as the shift then changes along the wall.
+    reason : str
+        Why something is NaN; else empty.
+    """
+
+    domains: tuple[int, int]
+    length: float
+    unit: str
+    kind: str = "unknown"
+    tilt: float = np.nan
+    tilt_std: float = np.nan
+    strain: tuple[float, float] = (np.nan, np.nan)
+    strain_std: float = np.nan
+    registry: tuple[float, float] = (np.nan, np.nan)
+    registry_std: float = np.nan
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        one, two = self.domains
+        return f"Wall({one} | {two}: {self.length:.4g} {self.unit}, {self.kind})"
+
+
+def walls_between(
+    grid: PatchGrid, labels: Any, *, pixel_size: Any = None
+) -> tuple[Wall, ...]:
+    r"""Return the walls between domains: length, and jump of orientation, spacing, registry.
+
+    Each side has the lattice that the local phases of its waves fit best, up to eight cells from
+    the wall. With lattice vectors as rows, :math:`V_2 = V_1 F` for the two equivalent bases with
+    the least strain and turn; F's rotation is the tilt, its stretches are the strains. If neither
+    is significant (three standard deviations, at least 0.5 degrees or 0.5 %), the phases on both
+    sides of the wall yield the shift between the two lattices; from 0.15 cells it counts.
+
+    Parameters
+    ----------
+    grid
+        The patches.
+    labels
+        Domains, shape (rows, cols), whole numbers, -1: no patch.
+    pixel_size
+        Height and width of a pixel, nm, or one number for both; ``None``: square pixels, lengths
+        in px.
+
+    Returns
+    -------
+    tuple of Wall
+        One per pair of labels in contact, in the order of their labels.
+
+    Raises
+    ------
+    ValueError
+        If labels do not fit the grid, or a pixel size is not positive.
+
+    Notes
+    -----
+    Standard deviations are jackknife ones over eight parts of each side, or of the wall. Those of
+    tilt and strain include the change from near the wall to far from it on both sides, as a
+    distorted scan has it. If a unit
+    cell of one side is up to four of the other's, the smaller one counts: a superlattice has no
+    strain against its own crystal. A basis with an atom that is displaced shifts its lattice by
+    less than 0.15 cells.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.perovskite(misorientation=9.8, seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=25, step=12)
+    >>> phyvae.walls_between(grid, grid.sample(phantom.domains), pixel_size=(0.03, 0.03))
+    (Wall(0 | 1: 17.64 nm, tilt 9.8°),)
+    """
+    domains, scale = labels_of(grid, labels), pixel_scale(pixel_size)
+    lengths = wall_lengths(grid, domains, scale)
+    sides, unit = _Sides(grid, domains), "px" if pixel_size is None else "nm"
+    return tuple(
+        Wall(pair, length, unit, **_across(sides, pair, scale))
+        for pair, length in sorted(lengths.items())
+    )
+
+
+class _Sides:
+    """Domains of a grid, their cells and lattices."""
+
+    def __init__(self, grid: PatchGrid, labels: Int[np.ndarray, "rows cols"]) -> None:
+        self.grid, self.labels = grid, labels
+        self.step = float(max(grid.step))
+        centres, flat = grid.centers.reshape(-1, 2), labels.ravel()
+        there = np.isfinite(centres).all(1)
+        self.centres, self.flat = centres[there], flat[there]
+        self.tree = cKDTree(self.centres)
+        self._cells: dict[int, Vectors] = {}
+
+    @cached_property
+    def image(self) -> Float[np.ndarray, "height width"]:
+        return self.grid.image.double().cpu().numpy()
+
+    def cell(self, label: int) -> Vectors:
+        """Return the cell of a domain; if it is too small for one of its own, of the image."""
+        if label not in self._cells:
+            try:
+                self._cells[label] = domain_cell(self.grid, self.labels, label)
+            except ValueError:
+                self._cells[label] = unit_cell(self.image).vectors
+        return self._cells[label]
+
+    def are(self, points: Points, label: int) -> Bool[np.ndarray, " n"]:
+        """Whether points lie in a domain: the nearest patch has its label."""
+        far, nearest = self.tree.query(np.nan_to_num(points))
+        found: np.ndarray = (self.flat[nearest] == label) & (far <= 1.5 * self.step)
+        return found
+
+    def lattice(self, label: int, other: int, vectors: Vectors) -> SideLattice | None:
+        """Return a domain's lattice near another one, where windows see none but it."""
+        window, own = 2 * half_window(vectors), np.flatnonzero(self.flat == label)
+        depths = np.zeros(len(self.centres))
+        others = self.centres[self.flat != label]
+        depths[own] = cKDTree(others).query(self.centres[own])[0]
+        clear = (_SEEN * window + self.step) / 2
+        to_other = cKDTree(self.centres[self.flat == other]).query(self.centres[own])[0]
+        own = own[(to_other <= _REACH * window + self.step) & (depths[own] >= clear)]
+        own = own[:: 1 + len(own) // _MOST]
+
+        def inside(points: Points) -> Bool[np.ndarray, " n"]:
+            far, nearest = self.tree.query(np.nan_to_num(points))
+            found: np.ndarray = (depths[nearest] >= clear) & (far <= 1.5 * self.step)
+            return found
+
+        return SideLattice.around(self.image, self.centres[own], depths[own], inside, vectors)
+
+
+def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str, Any]:
+    """Return what changes across a wall, by name."""
+    if len(sides.grid.patch_shape) == 1:
+        return {"reason": "spectra have no lattice"}
+    found = []
+    for label, other in (pair, pair[::-1]):
+        refined = _lattice(sides, label, other)
+        if isinstance(refined, str):
+            return {"reason": refined}
+        found.append(refined)
+    one, two = (side.vectors for side in found)
+    metric = np.diag(scale)
+    turns = _equivalent(one @ metric, two @ metric)
+    if turns is None:
+        return {"kind": "other lattice", "reason": "the lattices of the two sides do not match"}
+    to_one, to_two = turns
+
+    def jump(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return _tilt_and_strain(to_one @ first @ metric, to_two @ second @ metric)
+
+    tilt, high, low = jump(one, two)
+    parts = jump(found[0].parts, two).T, jump(one, found[1].parts).T
+    even = np.sum([np.abs(near - far) for *_, near, far in parts], axis=0)
+    tilt_std, *strain_std = np.linalg.norm([*(jackknifed(part[:8]) for part in parts), even], axis=0)
+    known: dict[str, Any] = {
+        "tilt": float(tilt),
+        "tilt_std": float(tilt_std),
+        "strain": (float(high), float(low)),
+        "strain_std": float(max(strain_std)),
+    }
+    words = []
+    if abs(tilt) > max(_SIGMAS * tilt_std, _LEAST_TILT):
+        words.append(f"tilt {abs(tilt):.1f}°")
+    largest = max(high, low, key=abs)
+    if abs(largest) > max(_SIGMAS * max(strain_std), _LEAST_STRAIN):
+        words.append(f"strain {abs(largest):.1f} %")
+    if words:
+        reason = "lattices differ, so their registry changes along the wall"
+        return {**known, "kind": ", ".join(words), "reason": reason}
+    return {**known, **_registry(sides, pair, (to_one @ one + to_two @ two) / 2)}
+
+
+def _lattice(sides: _Sides, label: int, other: int) -> SideLattice | str:
+    """Return a side's lattice, or why there is none."""
+    try:
+        vectors = sides.cell(label)
+    except ValueError:
+        return f"domain {label} shows no lattice"
+    refined = sides.lattice(label, other, vectors)
+    if refined is None:
+        return f"domain {label} has too little room for its lattice at the wall"
+    if jackknifed(refined.parts[:8]).max() > _UNCERTAIN * np.hypot(*refined.vectors.T).min():
+        return f"the lattice of domain {label} is too noisy or too uneven at the wall"
+    return refined
+
+
+def _equivalent(one: Vectors, two: Vectors) -> tuple[Vectors, Vectors] | None:
+    """Return the integer matrices that bring two bases to the most alike ones of a common cell.
+
+    The larger cell is taken for up to four of the smaller one's.
+    """
+    larger_first = abs(np.linalg.det(one)) > abs(np.linalg.det(two))
+    large, small = (one, two) if larger_first else (two, one)
+    every = np.stack(np.meshgrid(*4 * [np.arange(-3, 4)], indexing="ij"), -1).reshape(-1, 2, 2)
+    determinants = np.round(np.linalg.det(every))
+    every = every[(determinants >= 1) & (determinants <= 4)].astype(float)
+    tilt, high, low = _tilt_and_strain(every @ small, large)
+    cost = np.deg2rad(np.abs(tilt)) + 4 * np.hypot(high, low) / 100
+    best = every[cost.argmin()]
+    if max(abs(high[cost.argmin()]), abs(low[cost.argmin()])) > _SAME_LATTICE:
+        return None
+    whole, part = np.eye(2), np.linalg.inv(best)
+    return (part, whole) if larger_first else (whole, part)
+
+
+def _tilt_and_strain(one: np.ndarray, two: np.ndarray) -> Float[np.ndarray, "3 ..."]:
+    """Return the tilt, degrees, and principal strains, per cent, of ``two = one @ F``."""
+    change = np.linalg.solve(*np.broadcast_arrays(one, two))
+    # x towards y is clockwise as images are shown.
+    turn = np.arctan2(change[..., 0, 1] - change[..., 1, 0], change[..., 0, 0] + change[..., 1, 1])
+    stretches = np.linalg.svd(change, compute_uv=False)
+    strains = 100 * (np.moveaxis(stretches, -1, 0) - 1)
+    return np.stack([np.degrees(turn), *strains])
+
+
+def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[str, Any]:
+    """Return the shift between the lattices of two sides, from phases across the wall."""
+    nothing = {"kind": "unknown", "reason": "too little room for phases at the wall"}
+    window = 2 * half_window(vectors)
+    distance = 0.6 * window + sides.step / 2
+    middle, normal = _normals(sides, pair, window + 2 * sides.step)
+    ends = [middle + sign * distance * normal for sign in (-1, 1)]
+    amplitudes, fits = [], np.ones(len(middle), bool)
+    for end, label in zip(ends, pair, strict=True):
+        found, fit = local_waves(sides.image, end, vectors)
+        amplitudes.append(found)
+        fits &= fit & sides.are(end, label)
+    if fits.sum() < 8:
+        return nothing
+    turns = 2 * distance * normal[fits] @ np.linalg.inv(vectors) @ WAVES.T
+    products = amplitudes[1][fits] * amplitudes[0][fits].conj() * np.exp(-2j * np.pi * turns)
+    along = np.argsort(middle[fits] @ np.linalg.svd(normal[fits])[2][1])
+    sums = np.stack([part.sum(0) for part in np.array_split(products[along], 8)])
+    shift, *without = offsets(np.concatenate([sums.sum(0)[None], sums.sum(0) - sums]))
+    near = without - np.round(without - shift)
+    std = float(jackknifed(near).max())
+    parts = tuple(float(part) for part in np.abs(shift))
+    if std > 0.15:
+        return {**nothing, "reason": "the registry is too noisy, or changes along the wall"}
+    found = {"registry": parts, "registry_std": std}
+    if max(parts) <= max(_SIGMAS * std, _LEAST_SHIFT):
+        return {**found, "kind": "contrast"}
+    half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in parts)
+    word = "antiphase" if half else "shift"
+    return {**found, "kind": f"{word} ({parts[0]:.2f}, {parts[1]:.2f})"}
+
+
+def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Points, Points]:
+    """Return places along a wall, and the directions from its first side to its second."""
+    first, second = (sides.centres[sides.flat == label] for label in pair)
+    far, nearest = cKDTree(second).query(first)
+    at_wall = far <= 1.2 * sides.step
+    middle = (first[at_wall] + second[nearest[at_wall]]) / 2
+    means = []
+    for cells in (first, second):
+        around = cKDTree(cells).query_ball_point(middle, radius)
+        means.append(np.array([cells[some].mean(0) for some in around]))
+    normal = means[1] - means[0]
+    normal /= np.maximum(np.hypot(*normal.T), 1e-9)[:, None]
+    return middle, normal
