@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from .._checks import as_real
 from ..patches.crops import SiteCrops
 from ..patches.grid import PatchGrid
+from .lattices import domain_cell, on_lattice
 from .on_grid import labels_of
 
 __all__ = ["MeanCell", "mean_cells"]
@@ -46,7 +47,8 @@ class MeanCell:
     @property
     def error(self) -> Float[np.ndarray, "*patch"]:
         """Standard error of the mean, ``std / count ** 0.5``."""
-        return self.std / max(self.count, 1) ** 0.5
+        error: np.ndarray = self.std / max(self.count, 1) ** 0.5
+        return error
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.mean.shape))
@@ -54,12 +56,13 @@ class MeanCell:
 
 
 def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCell, ...]:
-    """Return the mean patch of each domain: what the domain is.
+    """Return the mean patch of each domain, moved onto the lattice.
 
     Every patch is cut anew from the image at its centre plus its shift, where its content is that
-    of the decoder without shift, and interpolated by cubic splines. Patches that see another
-    domain, or cells without a patch, are left out, as long as a quarter of the domain's patches
-    is left. So are those that would reach beyond the image.
+    of the decoder without shift, and interpolated by cubic splines. If the domain has a lattice,
+    the place is corrected to that with the mean local phases of its waves, by half a cell at most.
+    Patches that see another domain, or cells without a patch, are left out, as long as a quarter
+    of the domain's patches is left. So are those that would reach beyond the image.
 
     Parameters
     ----------
@@ -103,16 +106,19 @@ def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCe
     """
     domains, moves = _checked(grid, labels, shifts)
     depths = _depths(grid, domains)
+    side = max(grid.patch_shape) if len(grid.patch_shape) == 2 else 1
+    clear = (side + max(grid.step)) / 2  # a wall lies half a step before the next domain
     cells = []
     for label in np.unique(domains[domains != -1]).tolist():
         inside = np.flatnonzero(domains == label)
-        inside = inside[_fits(grid, inside, moves)]
-        depth = depths[inside]
-        clear = max(grid.patch_shape if len(grid.patch_shape) == 2 else (1,)) / 2
-        clear += max(grid.step) / 2  # a wall lies half a step before the next domain
-        if len(inside):
-            inside = inside[depth >= min(clear, np.quantile(depth, 1 - _KEPT))]
-        cells.append(_mean_cell(grid, label, inside, moves))
+        depth = np.minimum(depths[inside], clear)
+        inside = inside[depth >= np.quantile(depth, 1 - _KEPT)]
+        moved = moves[inside]
+        if shifts is not None and len(grid.patch_shape) == 2:
+            moved = _on_lattice(grid, domains, label, inside, moved)
+            kept = _fits(grid, inside, moved)
+            inside, moved = inside[kept], moved[kept]
+        cells.append(_mean_cell(grid, label, inside, moved))
     return tuple(cells)
 
 
@@ -149,19 +155,31 @@ def _depths(grid: PatchGrid, domains: np.ndarray) -> Float[np.ndarray, " cells"]
     return depths
 
 
+def _on_lattice(
+    grid: PatchGrid, domains: np.ndarray, label: int, cells: np.ndarray, moves: np.ndarray
+) -> np.ndarray:
+    """Return the moves of some patches, corrected to equivalent places of the domain's lattice."""
+    try:
+        vectors = domain_cell(grid, domains, label)
+    except ValueError:  # no lattice
+        return moves
+    centres = grid.centers.reshape(-1, 2)[cells]
+    found = on_lattice(grid.image.double().cpu().numpy(), centres + moves, vectors)
+    moved: np.ndarray = found - centres
+    return moved
+
+
 def _fits(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Return which patches stay in the image when they are moved."""
-    if len(grid.patch_shape) == 1:
-        return np.ones(len(cells), bool)
     corners = _corners(grid, cells, moves)
     last = np.subtract(grid.image.shape, grid.patch_shape)
-    found: np.ndarray = ((corners >= 0) & (corners <= last)).all(1)
-    return found
+    inside: np.ndarray = (corners >= 0) & (corners <= last)
+    return np.all(inside, axis=1)
 
 
 def _corners(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
     centres = grid.centers.reshape(-1, 2)[cells]
-    corners: np.ndarray = centres + moves[cells] - (np.array(grid.patch_shape) - 1) / 2
+    corners: np.ndarray = centres + moves - (np.array(grid.patch_shape) - 1) / 2
     return corners
 
 
@@ -192,15 +210,15 @@ def _moved(
     number = max(1, _AT_ONCE // int(np.prod(grid.patch_shape)))
     for start in range(0, len(cells), number):
         part = slice(start, start + number)
-        some = cells[part]
+        some, move = cells[part], moves[part]
         if len(grid.patch_shape) == 2:
-            corners = torch.from_numpy(_corners(grid, some, moves))
+            corners = torch.from_numpy(_corners(grid, some, move))
             filled = torch.ones(len(some), dtype=torch.bool)
             crops = SiteCrops((1, len(some)), grid.patch_shape, grid.step, corners, filled, True)
             patches = crops.gather(grid.image, torch.arange(len(some)))
         else:
             patches = grid.gather(torch.from_numpy(some))
-        yield part, _along_spectra(patches.double().cpu().numpy(), moves[some])
+        yield part, _along_spectra(patches.double().cpu().numpy(), move)
 
 
 def _along_spectra(patches: np.ndarray, moves: np.ndarray) -> np.ndarray:
@@ -208,8 +226,6 @@ def _along_spectra(patches: np.ndarray, moves: np.ndarray) -> np.ndarray:
     if patches.ndim == 3 or not moves.any():
         return patches
     count, length = patches.shape
-    places = np.stack(
-        np.broadcast_arrays(np.arange(count)[:, None], np.arange(length) + moves)
-    )
+    places = np.stack(np.broadcast_arrays(np.arange(count)[:, None], np.arange(length) + moves))
     found: np.ndarray = map_coordinates(patches, places, order=1, mode="nearest")
     return found

@@ -43,13 +43,13 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
     >>> import numpy as np
     >>> import phyvae
     >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((40, 50)), size=10, step=10)
-    >>> domain_areas(grid, [[0] * 5] * 3 + [[1] * 5], pixel_size=0.1)
-    {0: 15.0, 1: 5.0}
+    >>> domain_areas(grid, [[0] * 5] * 3 + [[1] * 5], pixel_size=1.0)
+    {0: 1500.0, 1: 500.0}
     """
     domains, scale = labels_of(grid, labels), pixel_scale(pixel_size)
-    areas = _cell_areas(grid) * float(np.prod(scale))
+    areas = _cell_areas(grid) * np.prod(scale)
     return {
-        int(label): float((areas * (domains == label)).sum())
+        int(label): float(areas[domains == label].sum())
         for label in np.unique(domains[domains != -1])
     }
 
@@ -58,7 +58,8 @@ def _cell_areas(grid: PatchGrid) -> Float[np.ndarray, "rows cols"]:
     """Return the area that each patch counts for, px."""
     vectors = cell_vectors(grid)
     if grid.graph is None and vectors is not None:
-        return np.full(grid.shape, abs(np.linalg.det(vectors)))
+        (a, b), (c, d) = vectors
+        return np.full(grid.shape, abs(a * d - b * c))
     assert grid.graph is not None
     # Two triangles from a site to a face, for either site of an edge.
     kites = (grid.graph.weights * grid.graph.lengths**2 / 4).double().cpu().numpy()
@@ -113,12 +114,12 @@ def domain_table(
     latents = np.empty((0, *grid.shape)) if maps is None else as_maps(maps)[0]
     if latents.shape[1:] != grid.shape:
         raise ValueError(
-            f"maps has shape {latents.shape}, but the grid has {grid.shape}; pass maps of this grid."
+            f"maps has shape {latents.shape}, but the grid has {grid.shape}; pass its maps."
         )
     rows, total = [], sum(areas.values())
     for label, area in areas.items():
         inside = domains == label
-        row = {
+        row: dict[str, Any] = {
             "domain": label,
             "cells": int(inside.sum()),
             f"area ({'px' if pixel_size is None else 'nm²'})": area,

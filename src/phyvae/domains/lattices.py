@@ -1,9 +1,9 @@
-"""The lattice of a domain: its unit cell, and the local phases of its waves.
+r"""The lattice of a domain: its unit cell, and the local phases of its waves.
 
 A wave h = (h0, h1) has h0 periods along the first lattice vector and h1 along the second. Its
 local amplitude at a place p is a sum over a Hann window of two cells,
 
-.. math:: a_h(p) = \\sum_x w(x - p) I(x) e^{-2\\pi i\\, h K (x - p)},
+.. math:: a_h(p) = \sum_x w(x - p) I(x) e^{-2\pi i\, h K (x - p)},
 
 with the rows of K reciprocal to the vectors. Over a step of t cells it gains a phase 2π h·t.
 """
@@ -26,6 +26,7 @@ __all__ = [
     "jackknifed",
     "local_waves",
     "offsets",
+    "on_lattice",
 ]
 
 Points = Float[np.ndarray, "n 2"]  # (y, x), px
@@ -36,6 +37,7 @@ WAVES = np.array([(a, b) for a in range(3) for b in range(-2, 3) if (a, b) > (0,
 """Waves h, shape (12, 2): one of each two opposite ones."""
 _COARSE = 64  # places along an axis where the label is looked up, to find a rectangle
 _LARGEST = 512  # px, of a rectangle that a cell is measured in
+_ROUNDS = 5
 _FEWEST = 12  # pairs of places
 _PARTS = np.concatenate([np.ones((1, 8)), 1 - np.eye(8), np.kron(np.eye(2), np.ones((1, 4)))])
 
@@ -133,7 +135,8 @@ def offsets(products: Phases) -> Float[np.ndarray, "... 2"]:
         bend += size[:, None, None] * np.eye(2)
         step = np.linalg.solve(bend, slope[..., None])[..., 0]
         t = t + np.clip(step, -1 / 32, 1 / 32)
-    return (t - np.round(t)).reshape(*products.shape[:-1], 2)
+    found: np.ndarray = (t - np.round(t)).reshape(*products.shape[:-1], 2)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,14 +195,29 @@ class SideLattice:
         return cls(refined[0], refined[1:])
 
 
-def _blocks(
-    points: Points, depths: Float[np.ndarray, " n"]
-) -> Int[np.ndarray, " n"]:
-    """Number eight blocks of points: 0 to 3 along their longer extent, near the wall; 4 to 7, far."""
+def on_lattice(
+    image: Float[np.ndarray, "height width"], points: Points, vectors: Vectors
+) -> Points:
+    """Return points moved to equivalent places of a lattice, each by half a cell at most.
+
+    Their amplitudes then fit the mean of all, in turns with it.
+    """
+    amplitudes, fits = local_waves(image, points, vectors)
+    moved, amplitudes = points.copy(), amplitudes[fits]
+    for _ in range(_ROUNDS):
+        t = offsets(amplitudes.conj() * amplitudes.mean(0))
+        moved[fits] += t @ vectors
+        amplitudes = amplitudes * np.exp(2j * np.pi * t @ WAVES.T)
+    return moved
+
+
+def _blocks(points: Points, depths: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Number eight blocks of points: 0 to 3 along their longer extent, 4 to 7 the deeper ones."""
     centred = points - points.mean(0)
     along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
-    blocks: np.ndarray = 4 * np.argsort(np.argsort(along)) // len(points)
-    return blocks + 4 * (depths > np.median(depths))
+    fourths = 4 * np.argsort(np.argsort(along)) // len(points)
+    blocks: np.ndarray = fourths + 4 * (depths > np.median(depths))
+    return blocks
 
 
 def jackknifed(without: Float[np.ndarray, "blocks ..."]) -> Float[np.ndarray, "..."]:

@@ -56,7 +56,8 @@ class Wall:
         content alone; ``"unknown"``.
     tilt, tilt_std : float
         Rotation of the lattice from the first domain to the second and its standard deviation,
-        degrees, counter-clockwise as images are shown; the smallest equivalent one. NaN if unknown.
+        degrees, counter-clockwise as images are shown; the smallest equivalent one. NaN if
+        unknown.
     strain, strain_std : tuple of float, float
         Principal strains from the first domain to the second, per cent, the larger one first, and
         their standard deviation. NaN if unknown.
@@ -85,9 +86,7 @@ class Wall:
         return f"Wall({one} | {two}: {self.length:.4g} {self.unit}, {self.kind})"
 
 
-def walls_between(
-    grid: PatchGrid, labels: Any, *, pixel_size: Any = None
-) -> tuple[Wall, ...]:
+def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tuple[Wall, ...]:
     r"""Return the walls between domains: length, and jump of orientation, spacing, registry.
 
     Each side has the lattice that the local phases of its waves fit best, up to eight cells from
@@ -131,7 +130,7 @@ def walls_between(
     >>> phantom = phyvae.phantoms.perovskite(misorientation=9.8, seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=25, step=12)
     >>> phyvae.walls_between(grid, grid.sample(phantom.domains), pixel_size=(0.03, 0.03))
-    (Wall(0 | 1: 17.64 nm, tilt 9.8°),)
+    (Wall(0 | 1: 21.61 nm, tilt 9.8°),)
     """
     domains, scale = labels_of(grid, labels), pixel_scale(pixel_size)
     lengths = wall_lengths(grid, domains, scale)
@@ -215,7 +214,9 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
     tilt, high, low = jump(one, two)
     parts = jump(found[0].parts, two).T, jump(one, found[1].parts).T
     even = np.sum([np.abs(near - far) for *_, near, far in parts], axis=0)
-    tilt_std, *strain_std = np.linalg.norm([*(jackknifed(part[:8]) for part in parts), even], axis=0)
+    tilt_std, *strain_std = np.linalg.norm(
+        [*(jackknifed(part[:8]) for part in parts), even], axis=0
+    )
     known: dict[str, Any] = {
         "tilt": float(tilt),
         "tilt_std": float(tilt_std),
@@ -301,12 +302,12 @@ def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[st
     parts = tuple(float(part) for part in np.abs(shift))
     if std > 0.15:
         return {**nothing, "reason": "the registry is too noisy, or changes along the wall"}
-    found = {"registry": parts, "registry_std": std}
+    known = {"registry": parts, "registry_std": std}
     if max(parts) <= max(_SIGMAS * std, _LEAST_SHIFT):
-        return {**found, "kind": "contrast"}
+        return {**known, "kind": "contrast"}
     half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in parts)
     word = "antiphase" if half else "shift"
-    return {**found, "kind": f"{word} ({parts[0]:.2f}, {parts[1]:.2f})"}
+    return {**known, "kind": f"{word} ({parts[0]:.2f}, {parts[1]:.2f})"}
 
 
 def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Points, Points]:

@@ -104,7 +104,9 @@ def neighbours_of(
     if graph is None:
         if len(shape) != 2:
             raise ValueError(f"{name} of shape {tuple(shape)} must have the axes (rows, cols).")
-        pairs = _on_raster(shape[0], shape[1], diagonals, np.eye(2) if vectors is None else vectors)
+        pairs = _on_raster(
+            shape[0], shape[1], diagonals, np.eye(2) if vectors is None else vectors
+        )
     else:
         pairs = _on_graph(shape, graph, diagonals, name)
     if mask is None:
