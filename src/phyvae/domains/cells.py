@@ -113,12 +113,10 @@ def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCe
         inside = np.flatnonzero(domains == label)
         depth = np.minimum(depths[inside], clear)
         inside = inside[depth >= np.quantile(depth, 1 - _KEPT)]
-        moved = moves[inside]
         if shifts is not None and len(grid.patch_shape) == 2:
-            moved = _on_lattice(grid, domains, label, inside, moved)
-            kept = _fits(grid, inside, moved)
-            inside, moved = inside[kept], moved[kept]
-        cells.append(_mean_cell(grid, label, inside, moved))
+            inside = _on_lattice(grid, domains, label, inside, moves)
+            inside = inside[_fits(grid, inside, moves[inside])]
+        cells.append(_mean_cell(grid, label, inside, moves[inside]))
     return tuple(cells)
 
 
@@ -127,7 +125,7 @@ def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.
     domains, axes = labels_of(grid, labels), len(grid.patch_shape)
     if shifts is None:
         return domains, np.zeros((domains.size, axes))
-    moves = as_real(shifts, "shifts").astype(np.float64)
+    moves = np.array(as_real(shifts, "shifts"), np.float64)
     if moves.shape != (axes, *grid.shape):
         raise ValueError(
             f"shifts has shape {moves.shape}, but must be {(axes, *grid.shape)}: "
@@ -139,7 +137,7 @@ def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.
             f"shifts of {bad.sum()} cells with a label are NaN or infinite; label them -1, or "
             "refine with more steps."
         )
-    return domains, moves.reshape(axes, -1).T
+    return domains, moves.reshape(axes, -1).T.copy()
 
 
 def _depths(grid: PatchGrid, domains: np.ndarray) -> Float[np.ndarray, " cells"]:
@@ -158,23 +156,29 @@ def _depths(grid: PatchGrid, domains: np.ndarray) -> Float[np.ndarray, " cells"]
 def _on_lattice(
     grid: PatchGrid, domains: np.ndarray, label: int, cells: np.ndarray, moves: np.ndarray
 ) -> np.ndarray:
-    """Return the moves of some patches, corrected to equivalent places of the domain's lattice."""
+    """Correct the moves of some patches to equivalent places of the domain's lattice.
+
+    Return the patches that have room for its waves; all, if none have or there is no lattice.
+    """
     try:
         vectors = domain_cell(grid, domains, label)
     except ValueError:  # no lattice
-        return moves
-    centres = grid.centers.reshape(-1, 2)[cells]
-    found = on_lattice(grid.image.double().cpu().numpy(), centres + moves, vectors)
-    moved: np.ndarray = found - centres
-    return moved
+        return cells
+    places = grid.centers.reshape(-1, 2)[cells] + moves[cells]
+    moved, fits = on_lattice(grid.image.double().cpu().numpy(), places, vectors)
+    if not fits.any():
+        return cells
+    moves[cells] += moved - places
+    found: np.ndarray = cells[fits]
+    return found
 
 
 def _fits(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Return which patches stay in the image when they are moved."""
     corners = _corners(grid, cells, moves)
     last = np.subtract(grid.image.shape, grid.patch_shape)
-    inside: np.ndarray = (corners >= 0) & (corners <= last)
-    return np.all(inside, axis=1)
+    found: np.ndarray = np.all((corners >= 0) & (corners <= last), axis=1)
+    return found
 
 
 def _corners(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:

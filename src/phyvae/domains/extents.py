@@ -21,7 +21,8 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
     ----------
     grid
         The patches. One counts for the area from it to its neighbours: the step along rows times
-        that along columns, the unit cell of its sites, the Voronoi cell of a site without lattice.
+        that along columns, the unit cell of its sites, the Voronoi cell of a site without lattice,
+        as far as its neighbours surround it.
     labels
         Domains, shape (rows, cols), whole numbers, -1: no patch.
     pixel_size

@@ -197,8 +197,8 @@ class SideLattice:
 
 def on_lattice(
     image: Float[np.ndarray, "height width"], points: Points, vectors: Vectors
-) -> Points:
-    """Return points moved to equivalent places of a lattice, each by half a cell at most.
+) -> tuple[Points, Bool[np.ndarray, " n"]]:
+    """Return points moved to equivalent places of a lattice, by half a cell, and which could be.
 
     Their amplitudes then fit the mean of all, in turns with it.
     """
@@ -208,7 +208,7 @@ def on_lattice(
         t = offsets(amplitudes.conj() * amplitudes.mean(0))
         moved[fits] += t @ vectors
         amplitudes = amplitudes * np.exp(2j * np.pi * t @ WAVES.T)
-    return moved
+    return moved, fits
 
 
 def _blocks(points: Points, depths: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -151,19 +151,27 @@ class _Sides:
         there = np.isfinite(centres).all(1)
         self.centres, self.flat = centres[there], flat[there]
         self.tree = cKDTree(self.centres)
-        self._cells: dict[int, Vectors] = {}
+        self._cells: dict[int, Vectors | None] = {}
 
     @cached_property
     def image(self) -> Float[np.ndarray, "height width"]:
         return self.grid.image.double().cpu().numpy()
 
-    def cell(self, label: int) -> Vectors:
+    @cached_property
+    def whole(self) -> Vectors | None:
+        """Cell of the whole image, if it has one."""
+        try:
+            return unit_cell(self.image).vectors
+        except ValueError:
+            return None
+
+    def cell(self, label: int) -> Vectors | None:
         """Return the cell of a domain; if it is too small for one of its own, of the image."""
         if label not in self._cells:
             try:
                 self._cells[label] = domain_cell(self.grid, self.labels, label)
             except ValueError:
-                self._cells[label] = unit_cell(self.image).vectors
+                self._cells[label] = self.whole
         return self._cells[label]
 
     def are(self, points: Points, label: int) -> Bool[np.ndarray, " n"]:
@@ -237,9 +245,8 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
 
 def _lattice(sides: _Sides, label: int, other: int) -> SideLattice | str:
     """Return a side's lattice, or why there is none."""
-    try:
-        vectors = sides.cell(label)
-    except ValueError:
+    vectors = sides.cell(label)
+    if vectors is None:
         return f"domain {label} shows no lattice"
     refined = sides.lattice(label, other, vectors)
     if refined is None:

@@ -241,17 +241,20 @@ def wall_lengths(
     scale
         Height and width of a pixel, in the unit of the lengths.
     """
-    vectors = cell_vectors(grid)
-    vectors = None if vectors is None else vectors * scale
-    pairs = neighbours_of(labels.shape, labels != -1, grid.graph, diagonals=True, vectors=vectors)
-    across = _across_walls(labels, pairs)
-    weights = across.weights
-    if grid.graph is not None:
-        sites = grid.graph.sites.cpu().numpy()
-        ways = sites[across.second] - sites[across.first]
-        # A face stands across its edge.
-        weights = weights * np.hypot(*(ways[:, ::-1] * scale).T) / np.hypot(*ways.T)
-    flat = labels.ravel()
+    vectors, graph = cell_vectors(grid), grid.graph
+    if graph is not None:
+        graph = SiteGraph.delaunay(graph.sites.cpu().numpy() * scale)
+    across = _across_walls(
+        labels,
+        neighbours_of(
+            labels.shape,
+            labels != -1,
+            graph,
+            diagonals=True,
+            vectors=None if vectors is None else vectors * scale,
+        ),
+    )
+    flat, weights = labels.ravel(), across.weights
     both = np.sort(np.stack([flat[across.first], flat[across.second]], 1), axis=1)
     return {
         (int(one), int(two)): fsum(weights[(both == (one, two)).all(1)])
