@@ -12,7 +12,12 @@ from phyvae import PatchGrid, mean_cells
 def pattern(y, x, side=12.6):
     """Return a lattice without symmetry, at any places."""
     turns = 2 * np.pi * np.stack([y, x]) / side
-    return np.cos(turns[0]) + 0.7 * np.cos(turns[1]) + 0.5 * np.cos(turns.sum(0) + 1)
+    return (
+        np.cos(turns[0])
+        + 0.7 * np.cos(turns[1])
+        + 0.5 * np.cos(turns.sum(0) + 1)
+        + 0.16 * np.cos(turns[0] + 2)
+    )
 
 
 def to_sites(grid, side=12.6, error=0.0):

@@ -117,13 +117,15 @@ def local_waves(
     return found, fits
 
 
-def offsets(products: Phases) -> Float[np.ndarray, "... 2"]:
-    """Return the step t, cells, -0.5 to 0.5, whose phases 2π h·t fit products of amplitudes best.
+def offsets(products: Phases, most: float = 0.5) -> Float[np.ndarray, "... 2"]:
+    """Return the step t, cells, whose phases 2π h·t fit products of amplitudes best.
 
-    It maximises the sum over waves of Re(product · exp(-2πi h·t)): the correlation of two places.
+    Of steps with components up to `most`, cells, it maximises the sum over waves of
+    Re(product · exp(-2πi h·t)): the correlation of two places.
     """
     flat = products.reshape(-1, len(WAVES))
     steps = np.arange(-8, 8) / 16
+    steps = steps[np.abs(steps) <= most]
     tries = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
     turned = np.exp(-2j * np.pi * (WAVES @ tries.T))
     t = tries[(flat @ turned).real.argmax(1)]
@@ -198,9 +200,10 @@ class SideLattice:
 def on_lattice(
     image: Float[np.ndarray, "height width"], points: Points, vectors: Vectors
 ) -> tuple[Points, Bool[np.ndarray, " n"]]:
-    """Return points moved to equivalent places of a lattice, by half a cell, and which could be.
+    """Return points moved to the brightest place of the cells around, and which could be.
 
-    Their amplitudes then fit the mean of all, in turns with it.
+    Their amplitudes are brought to fit the mean of all, in turns with it, by half a cell at most;
+    then all are moved alike.
     """
     amplitudes, fits = local_waves(image, points, vectors)
     moved, amplitudes = points.copy(), amplitudes[fits]
@@ -208,6 +211,7 @@ def on_lattice(
         t = offsets(amplitudes.conj() * amplitudes.mean(0))
         moved[fits] += t @ vectors
         amplitudes = amplitudes * np.exp(2j * np.pi * t @ WAVES.T)
+    moved[fits] += offsets(amplitudes.mean(0).conj()) @ vectors
     return moved, fits
 
 

@@ -30,8 +30,11 @@ _MOST = 1500  # places on a side
 _SIGMAS = 3.0
 _LEAST_TILT = 0.5  # degrees: less is distortion of the scan
 _LEAST_STRAIN = 0.5  # per cent, likewise
+_VAGUE_TILT = 2.0  # degrees: with a larger standard deviation, no tilt is no result
+_VAGUE_STRAIN = 5.0  # per cent, likewise
 _LEAST_SHIFT = 0.15  # cells: less is content, such as a displaced atom
 _SAME_LATTICE = 20.0  # per cent: more strain is another lattice
+_AMBIGUOUS = 0.15  # cells
 _UNCERTAIN = 0.05  # of a lattice vector
 
 Vectors = Float[np.ndarray, "2 2"]
@@ -53,7 +56,7 @@ class Wall:
     kind : str
         What changes: ``"tilt 9.8°"``, ``"strain 2.1 %"``, ``"antiphase (0.50, 0.02)"``,
         ``"shift (0.33, 0.20)"``; ``"contrast"`` if none of these do: the domains differ by
-        content alone; ``"unknown"``.
+        content alone; ``"other lattice"`` if the cells do not match; ``"unknown"``.
     tilt, tilt_std : float
         Rotation of the lattice from the first domain to the second and its standard deviation,
         degrees, counter-clockwise as images are shown; the smallest equivalent one. NaN if
@@ -180,9 +183,13 @@ class _Sides:
         found: np.ndarray = (self.flat[nearest] == label) & (far <= 1.5 * self.step)
         return found
 
+    def window(self, vectors: Vectors) -> float:
+        """Return the side of a window of local waves, px; walls are known to a patch or so."""
+        return float(max(2 * half_window(vectors), *self.grid.patch_shape))
+
     def lattice(self, label: int, other: int, vectors: Vectors) -> SideLattice | None:
         """Return a domain's lattice near another one, where windows see none but it."""
-        window, own = 2 * half_window(vectors), np.flatnonzero(self.flat == label)
+        window, own = self.window(vectors), np.flatnonzero(self.flat == label)
         depths = np.zeros(len(self.centres))
         others = self.centres[self.flat != label]
         depths[own] = cKDTree(others).query(self.centres[own])[0]
@@ -221,7 +228,8 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
 
     tilt, high, low = jump(one, two)
     parts = jump(found[0].parts, two).T, jump(one, found[1].parts).T
-    even = np.sum([np.abs(near - far) for *_, near, far in parts], axis=0)
+    # A linear change amounts to this at the wall, from the middle of both sides; others to more.
+    even = 2 * np.sum([np.abs(near - far) for *_, near, far in parts], axis=0)
     tilt_std, *strain_std = np.linalg.norm(
         [*(jackknifed(part[:8]) for part in parts), even], axis=0
     )
@@ -240,7 +248,10 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
     if words:
         reason = "lattices differ, so their registry changes along the wall"
         return {**known, "kind": ", ".join(words), "reason": reason}
-    return {**known, **_registry(sides, pair, (to_one @ one + to_two @ two) / 2)}
+    known |= _registry(sides, pair, (to_one @ one + to_two @ two) / 2)
+    if tilt_std > _VAGUE_TILT or max(strain_std) > _VAGUE_STRAIN:
+        known |= {"kind": "unknown", "reason": "the lattices change too much within the two sides"}
+    return known
 
 
 def _lattice(sides: _Sides, label: int, other: int) -> SideLattice | str:
@@ -288,7 +299,7 @@ def _tilt_and_strain(one: np.ndarray, two: np.ndarray) -> Float[np.ndarray, "3 .
 def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[str, Any]:
     """Return the shift between the lattices of two sides, from phases across the wall."""
     nothing = {"kind": "unknown", "reason": "too little room for phases at the wall"}
-    window = 2 * half_window(vectors)
+    window = sides.window(vectors)
     distance = 0.6 * window + sides.step / 2
     middle, normal = _normals(sides, pair, window + 2 * sides.step)
     ends = [middle + sign * distance * normal for sign in (-1, 1)]
@@ -303,18 +314,21 @@ def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[st
     products = amplitudes[1][fits] * amplitudes[0][fits].conj() * np.exp(-2j * np.pi * turns)
     along = np.argsort(middle[fits] @ np.linalg.svd(normal[fits])[2][1])
     sums = np.stack([part.sum(0) for part in np.array_split(products[along], 8)])
-    shift, *without = offsets(np.concatenate([sums.sum(0)[None], sums.sum(0) - sums]))
-    near = without - np.round(without - shift)
-    std = float(jackknifed(near).max())
-    parts = tuple(float(part) for part in np.abs(shift))
-    if std > 0.15:
+    parts = np.concatenate([sums.sum(0)[None], sums.sum(0) - sums])
+    for most in (0.5, 0.25):  # if another shift fits as well, the smaller one counts
+        shift, *without = offsets(parts, most)
+        std = float(jackknifed(without - np.round(without - shift)).max())
+        if std <= _AMBIGUOUS:
+            break
+    if std > _AMBIGUOUS:
         return {**nothing, "reason": "the registry is too noisy, or changes along the wall"}
-    known = {"registry": parts, "registry_std": std}
-    if max(parts) <= max(_SIGMAS * std, _LEAST_SHIFT):
+    registry = tuple(float(part) for part in np.abs(shift))
+    known = {"registry": registry, "registry_std": std}
+    if max(registry) <= max(_SIGMAS * std, _LEAST_SHIFT):
         return {**known, "kind": "contrast"}
-    half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in parts)
+    half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in registry)
     word = "antiphase" if half else "shift"
-    return {**known, "kind": f"{word} ({parts[0]:.2f}, {parts[1]:.2f})"}
+    return {**known, "kind": f"{word} ({registry[0]:.2f}, {registry[1]:.2f})"}
 
 
 def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Points, Points]:
@@ -323,6 +337,8 @@ def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Point
     far, nearest = cKDTree(second).query(first)
     at_wall = far <= 1.2 * sides.step
     middle = (first[at_wall] + second[nearest[at_wall]]) / 2
+    if not len(middle):
+        return middle, middle
     means = []
     for cells in (first, second):
         around = cKDTree(cells).query_ball_point(middle, radius)
