@@ -47,7 +47,7 @@ class MeanCell:
 
     @property
     def error(self) -> Float[np.ndarray, "*patch"]:
-        """Standard error of the mean, ``std / count ** 0.5``."""
+        """Standard error of the mean, ``std / count ** 0.5``, of a lattice whose place is known."""
         error: np.ndarray = self.std / max(self.count, 1) ** 0.5
         return error
 

@@ -122,10 +122,11 @@ def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tu
     -----
     Standard deviations are jackknife ones over eight parts of each side, or of the wall. Those of
     tilt and strain include the change from near the wall to far from it on both sides, as a
-    distorted scan has it. If a unit
-    cell of one side is up to four of the other's, the smaller one counts: a superlattice has no
-    strain against its own crystal. A basis with an atom that is displaced shifts its lattice by
-    less than 0.15 cells.
+    distorted scan has it. If a unit cell of one side is up to four of the other's, the smaller one
+    counts: a superlattice has no strain against its own crystal. The registry is that of
+    brightness: of two crystals whose brightest columns sit on different sites, it is the way from
+    one site to the other. An atom displaced within its cell shifts it by less than 0.15 cells.
+    If two shifts fit alike, the smaller one counts.
 
     Examples
     --------
@@ -228,11 +229,13 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
 
     tilt, high, low = jump(one, two)
     parts = jump(found[0].parts, two).T, jump(one, found[1].parts).T
+    stds = [jackknifed(part[:8]) for part in parts]
     # A linear change amounts to this at the wall, from the middle of both sides; others to more.
-    even = 2 * np.sum([np.abs(near - far) for *_, near, far in parts], axis=0)
-    tilt_std, *strain_std = np.linalg.norm(
-        [*(jackknifed(part[:8]) for part in parts), even], axis=0
-    )
+    changes = [
+        2 * np.sqrt(np.maximum((part[8] - part[9]) ** 2 - 4 * std**2, 0))
+        for part, std in zip(parts, stds, strict=True)
+    ]
+    tilt_std, *strain_std = np.linalg.norm([*stds, changes[0] + changes[1]], axis=0)
     known: dict[str, Any] = {
         "tilt": float(tilt),
         "tilt_std": float(tilt_std),
