@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .._checks import brief
 from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
 from .masking import masked, without_rest
 from .sites import PlacedSites, place_sites
 
-__all__ = ["PatchGrid"]
+__all__ = ["PatchGrid", "check_grid"]
 
 
 class PatchGrid(CroppedImage):
@@ -310,3 +311,16 @@ class PatchGrid(CroppedImage):
         grid = cls.__new__(cls)
         CroppedImage.__init__(grid, scaled(array, percentiles, limits), limits, crops, placed)
         return grid
+
+
+def check_grid(grid: object) -> None:
+    """Raise an error unless `grid` is one patch grid."""
+    if isinstance(grid, list | tuple):
+        raise TypeError(
+            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
+            "pass one after the other: [... for grid in grids]."
+        )
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+        )

@@ -15,7 +15,7 @@ from .._checks import (
     brief,
     refuse_channels_last,
 )
-from ..patches.grid import PatchGrid
+from ..patches.grid import PatchGrid, check_grid
 
 __all__ = [
     "Array",
@@ -25,7 +25,6 @@ __all__ = [
     "as_image",
     "as_latents",
     "as_width",
-    "check_grid",
     "check_names",
     "extent_of",
     "frame_of",
@@ -103,14 +102,6 @@ def as_width(width: Any) -> float:
     if inches > 100:
         raise ValueError(f"width={inches:g} inches must be <= 100; 3.4 is one journal column.")
     return inches
-
-
-def check_grid(grid: object) -> None:
-    """Raise a TypeError if an argument is no grid."""
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(
-            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
-        )
 
 
 def check_names(names: object, count: int) -> None:
