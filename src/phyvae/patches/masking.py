@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from .._checks import as_array, as_mask
-from ..scans.flaws import filled
+from ..scans.faults import filled
 
 __all__ = ["as_specimen", "masked", "mostly", "without_rest"]
 

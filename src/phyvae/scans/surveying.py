@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .cell import UnitCell, unit_cell
-from .flaws import filled, flaws_of
-from .intensities import as_scan
+from .cell import UnitCell, cell_of
+from .faults import faults_of, filled
+from .levelling import levelled
 
 __all__ = ["Survey", "survey"]
 
@@ -92,30 +92,29 @@ def survey(image: Any) -> Survey:
     >>> phyvae.survey(image)
     Survey(noise=0.0284, 1 rows, 1 pixels)
     """
-    values = as_scan(image).astype(np.float64)
+    faults = faults_of(image)
+    values = faults.repaired
     if min(values.shape) < 9:
         raise ValueError(f"image has shape {values.shape}, but must be at least 9 x 9 px.")
-    flaws = flaws_of(values)
-    noise = _noise(flaws.repaired)
-    cell = _cell_of(flaws.repaired)
+    noise = _noise(values)
+    cell = _cell_of(values)
     width = min(values.shape) / 16 if cell is None else cell.area**0.5
-    smooth = _mean(flaws.repaired, 1.0)
+    smooth = _mean(values, 1.0)
     smooth = smooth - _mean(smooth, width)
     vacuum = _vacuum(smooth, cell, noise)
-    residue = _residue(flaws.repaired, smooth, width, vacuum)
-    specimen = ~(vacuum | residue)
-    low, high = np.percentile(flaws.repaired[specimen], [1, 99])
-    mask = specimen.copy()
-    mask[flaws.rows] = mask[:, flaws.columns] = False
-    mask[tuple(flaws.pixels.T)] = False
+    residue = _residue(values, smooth, width, vacuum)
+    mask = ~(vacuum | residue)
+    low, high = np.percentile(values[mask], [1, 99])
+    mask[faults.rows] = mask[:, faults.columns] = False
+    mask[tuple(faults.pixels.T)] = False
     return Survey(
         mask,
-        flaws.repaired,
+        values,
         noise,
         (float(low), float(high)),
-        flaws.rows,
-        flaws.columns,
-        flaws.pixels,
+        faults.rows,
+        faults.columns,
+        faults.pixels,
         residue,
         vacuum,
         cell,
@@ -130,7 +129,7 @@ def _noise(values: np.ndarray) -> float:
 
 def _cell_of(values: np.ndarray) -> UnitCell | None:
     try:
-        return unit_cell(values)
+        return cell_of(levelled(values))
     except ValueError:
         return None
 

@@ -1,11 +1,14 @@
 """Rows, columns and pixels without a measurement: dead, hot, or of another level."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Flaws", "filled", "flaws_of"]
+from .intensities import as_scan
+
+__all__ = ["Faults", "faults_of", "filled"]
 
 _FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
 _AROUND = 0.5  # of the same: range of the lines around a dead one
@@ -13,7 +16,7 @@ _FLAT = 0.02  # of the usual range within a line: less is dead
 
 
 @dataclass(frozen=True, eq=False)
-class Flaws:
+class Faults:
     """Lines and pixels of an image that hold no measurement, and the image without them.
 
     Attributes
@@ -32,8 +35,8 @@ class Flaws:
     repaired: Float[np.ndarray, "height width"]
 
 
-def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
-    """Find dead and hot rows, columns and pixels.
+def faults_of(image: Any) -> Faults:
+    """Check one scan, and find its dead and hot rows, columns and pixels.
 
     A line is one whose median is off those of the lines around by more than five times as much as
     95 % of the lines, and by more than the contrast of the image; or one that is nearly constant,
@@ -43,6 +46,7 @@ def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
     """
     from scipy.ndimage import median_filter
 
+    values = as_scan(image).astype(np.float64)
     low, high = np.percentile(values, [16, 84])
     contrast = float(high - low)
     rows, columns = (_lines(one, contrast) for one in (values, values.T))
@@ -52,7 +56,7 @@ def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
     residual = np.abs(repaired - median_filter(repaired, 3, mode="reflect"))
     usual = np.percentile(residual, 99)
     hot = (residual > _FAR * usual) & ~bad & (usual > 0)
-    return Flaws(rows, columns, np.argwhere(hot), filled(repaired, hot))
+    return Faults(rows, columns, np.argwhere(hot), filled(repaired, hot))
 
 
 def filled(
