@@ -510,6 +510,18 @@ BREAKS = [
         "scans/test_planes.py::TestRepeats",
     ),
     Break(
+        "scans/faults.py",
+        "dead: np.ndarray = lowest & bool(len(low) >= _SEVERAL and low.mean() > 0.5)",
+        "dead: np.ndarray = lowest & bool(len(low) >= _SEVERAL and low.mean() > 0.99)",
+        "scans/test_faults.py::TestFaults",
+    ),
+    Break(
+        "scans/faults.py",
+        "rows: np.ndarray = np.flatnonzero(far | (flat & fine))",
+        "rows: np.ndarray = np.flatnonzero(far | flat)",
+        "scans/test_faults.py::TestFaults",
+    ),
+    Break(
         "scans/surveying.py",
         "return residue if small else np.zeros_like(residue)",
         "return residue",

@@ -49,6 +49,29 @@ class TestFaults:
         image = atoms((160, 200), [(9.0, 0.0), (0.0, 9.0)], sigma=0.8, noise=0.02)
         assert len(faults_of(image).pixels) == 0
 
+    @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
+    @pytest.mark.parametrize("levels", [None, 255])
+    def test_dead_pixels_that_are_as_dark_as_gaps(self, model, levels):
+        dead = phantoms.Flaws(dead_pixels=200)
+        phantom = getattr(phantoms, model)(shape=(310, 310), seed=3, flaws=dead)
+        image = phantom.image.astype(float)
+        found = np.zeros(image.shape, bool)
+        found[tuple(faults_of(np.round(levels * image) if levels else image).pixels.T)] = True
+        assert (found & phantom.faulty).sum() == 200
+        assert (found & ~phantom.faulty).sum() <= 3
+
+    @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
+    @pytest.mark.parametrize("share", [5, 20, 50, 80, 95])
+    def test_binary_images_have_none(self, model, share):
+        image = getattr(phantoms, model)(shape=(310, 310), seed=0).image
+        found = faults_of((image > np.percentile(image, share)).astype(float))
+        assert len(found.rows) == len(found.columns) == len(found.pixels) == 0
+
+    def test_lines_of_an_image_that_is_empty_but_for_them_are_none(self):
+        image = np.zeros((90, 90))
+        image[::30] = 1
+        assert len(faults_of(image).rows) == 0
+
 
 class TestFilled:
     def test_only_missing_pixels_change_and_lie_between_their_neighbours(self):

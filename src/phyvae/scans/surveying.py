@@ -67,12 +67,12 @@ def survey(image: Any) -> Survey:
     **Rows and columns** are dead where they are nearly constant, hot where their median is off
     those around by more than the image's contrast and than five times what 95 % of them are.
     **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
-    are. **Residue** is where the mean over a cell is brighter than the median of these means by
-    six robust standard deviations, and somewhere by 1.2 times the contrast within a cell: a
-    slope widens the first and is not found, and where this is more than a tenth of the image, it
-    is a second layer. **Vacuum** is where the
-    variance within a cell, less that of noise, is below a quarter of its median, and somewhere,
-    over four cells, so is the correlation at the lattice vectors.
+    are, or share the lowest value and stand out from those around. **Residue** is where the mean
+    over a cell is brighter than the median of these means by six robust standard deviations, and
+    somewhere by 1.2 times the contrast within a cell: a slope widens the first and is not found,
+    and where this is more than a tenth of the image, it is a second layer. **Vacuum** is where
+    the variance within a cell, less that of noise, is below a quarter of its median, and
+    somewhere, over four cells, so is the correlation at the lattice vectors.
 
     Parameters
     ----------
