@@ -70,9 +70,10 @@ def survey(image: Any) -> Survey:
     are, or share the lowest value and stand out from those around. **Residue** is where the mean
     over a cell is brighter than the median of these means by six robust standard deviations, and
     somewhere by 1.2 times the contrast within a cell: a slope widens the first and is not found,
-    and where this is more than a tenth of the image, it is a second layer. **Vacuum** is where
+    and where the latter is a tenth of the image, it is a second layer. **Vacuum** is where
     the variance within a cell, less that of noise, is below a quarter of its median, and
-    somewhere, over four cells, so is the correlation at the lattice vectors.
+    somewhere, over four cells, so is the correlation at the lattice vectors; and around this,
+    where the variance is below half of that a cell away.
 
     Parameters
     ----------
@@ -144,8 +145,8 @@ def _mean(values: np.ndarray, width: float) -> np.ndarray:
 def _vacuum(
     smooth: np.ndarray, cell: UnitCell | None, noise: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Return where no contrast is left, around a place where nothing repeats either."""
-    from scipy.ndimage import uniform_filter
+    """Return where no contrast is left, within three cells of where nothing repeats either."""
+    from scipy.ndimage import maximum_filter, uniform_filter
 
     if cell is None:
         return np.zeros(smooth.shape, bool)
@@ -162,9 +163,14 @@ def _vacuum(
     coherence = repetition / np.maximum(variance, 0.01 * np.median(variance))
     # White noise that was smoothed by 1 px keeps 1 / 4 pi of its variance.
     contrast = variance - noise**2 / (4 * np.pi)
-    quiet = contrast < _QUIET * np.median(contrast)
+    usual = np.median(contrast)
+    quiet = contrast < _QUIET * usual
     alone = coherence < _QUIET * np.median(coherence)
-    return _around(quiet, quiet & alone, 4 * cell.area)
+    core = quiet & alone
+    # On the edge, half of a square is specimen.
+    half = maximum_filter(contrast, width + 1) / 2
+    outside = contrast < np.maximum(half, _QUIET**2 * usual)
+    return _around(core | (outside & maximum_filter(core, 3 * width)), core, 4 * cell.area)
 
 
 def _residue(
@@ -172,13 +178,14 @@ def _residue(
 ) -> Bool[np.ndarray, "height width"]:
     """Return where the local mean is far above its usual values, around a very bright place."""
     level = _mean(filled(values, vacuum), width / 2)
-    low, middle = np.percentile(level[~vacuum], [16, 50])
+    low, middle, high = np.percentile(level[~vacuum], [16, 50, 84])
+    usual = min(middle - low, high - middle)  # one of the two may be that of a second layer
     contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
-    bright = level > middle + max(_UNUSUAL * (middle - low), _BRIGHT / 2 * contrast)
+    bright = level > middle + max(_UNUSUAL * usual, _BRIGHT / 2 * contrast)
     core = bright & (level > middle + _BRIGHT * contrast)
-    residue = _around(bright, core, width**2 / 4)
-    small = bool(residue.mean() < _LARGE)  # more is a second layer
-    return residue if small else np.zeros_like(residue)
+    if core.mean() >= _LARGE:  # a second layer
+        core[:] = False
+    return _around(bright, core, width**2 / 4)
 
 
 def _around(
