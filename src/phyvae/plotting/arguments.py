@@ -25,6 +25,7 @@ __all__ = [
     "as_image",
     "as_latents",
     "as_width",
+    "check_labels",
     "check_names",
     "extent_of",
     "frame_of",
@@ -33,6 +34,7 @@ __all__ = [
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 Extent: TypeAlias = tuple[float, float, float, float]  # left, right, bottom, top
+_COLOURED = 10_000  # labels: a colour bar of more takes seconds
 
 
 def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
@@ -66,6 +68,7 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
             f"labels has shape {domains.shape} and dtype {domains.dtype}, but must be integers of "
             f"shape {tuple(shape)}; grid.sample takes an image of labels to its patch grid."
         )
+    check_labels(domains, "labels")
     return domains.astype(int)
 
 
@@ -102,6 +105,18 @@ def as_width(width: Any) -> float:
     if inches > 100:
         raise ValueError(f"width={inches:g} inches must be <= 100; 3.4 is one journal column.")
     return inches
+
+
+def check_labels(labels: npt.NDArray[Any], name: str) -> None:
+    """Raise an error if no label is >= 0, or one is too large for a colour of its own."""
+    largest = labels.max()
+    if largest < 0:
+        raise ValueError(f"{name} are negative in every cell, so there is no domain to plot.")
+    if largest >= _COLOURED:
+        raise ValueError(
+            f"{name} go up to {largest}, but each number below has a colour, at most {_COLOURED}; "
+            f"renumber them: np.unique({name}, return_inverse=True)."
+        )
 
 
 def check_names(names: object, count: int) -> None:
