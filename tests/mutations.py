@@ -371,10 +371,10 @@ BREAKS = [
         "domains/test_lattices.py domains/test_cells.py",
     ),
     Break(
-        "domains/wall_kinds.py",
+        "domains/lattice_change.py",
         "cost = np.deg2rad(np.abs(tilt)) + 4 * np.hypot(high, low) / 100",
         "cost = np.deg2rad(np.abs(tilt)) + 0 * np.hypot(high, low) / 100",
-        "domains/test_wall_kinds.py::TestKind",
+        "domains/test_lattice_change.py",
     ),
     Break(
         "domains/wall_kinds.py",
@@ -417,12 +417,6 @@ BREAKS = [
         "both = (found != -1) & (true != -1)",
         "both = (found != -1)",
         "test_empty_cells.py::TestMetrics",
-    ),
-    Break(
-        "patches/neighbours.py",
-        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length)",
-        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length**2)",
-        "domains/test_walls.py::TestBoundaryLength",
     ),
     Break(
         "domains/walls.py",

@@ -14,7 +14,7 @@ from .._checks import as_real
 from ..patches.crops import SiteCrops
 from ..patches.grid import PatchGrid
 from .lattices import domain_cell, on_lattice
-from .on_grid import labels_of
+from .on_grid import depths_of, labels_of
 
 __all__ = ["MeanCell", "mean_cells"]
 
@@ -47,7 +47,7 @@ class MeanCell:
 
     @property
     def error(self) -> Float[np.ndarray, "*patch"]:
-        """Standard error of the mean, ``std / count ** 0.5``, of a lattice whose place is known."""
+        """Standard error of the mean, ``std / count ** 0.5``, but for the lattice's place."""
         error: np.ndarray = self.std / max(self.count, 1) ** 0.5
         return error
 
@@ -108,7 +108,7 @@ def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCe
     True
     """
     domains, moves = _checked(grid, labels, shifts)
-    depths = _depths(grid, domains)
+    depths = depths_of(grid, domains)
     side = max(grid.patch_shape) if len(grid.patch_shape) == 2 else 1
     clear = (side + max(grid.step)) / 2  # a wall lies half a step before the next domain
     cells = []
@@ -142,19 +142,6 @@ def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.
             "refine with more steps."
         )
     return domains, moves.reshape(axes, -1).T.copy()
-
-
-def _depths(grid: PatchGrid, domains: np.ndarray) -> Float[np.ndarray, " cells"]:
-    """Return the distance of each patch from the next one of another domain or without one, px."""
-    centres, flat = grid.centers.reshape(-1, 2), domains.ravel()
-    depths = np.full(len(centres), np.inf)
-    there = np.isfinite(centres).all(1)
-    for label in np.unique(flat[flat != -1]):
-        others = there & (flat != label)
-        if others.any():
-            own = flat == label
-            depths[own] = cKDTree(centres[others]).query(centres[own])[0]
-    return depths
 
 
 def _on_lattice(

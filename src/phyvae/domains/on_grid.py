@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 
 from .._checks import as_label_map, as_positive
 from ..patches.grid import PatchGrid
 
-__all__ = ["cell_vectors", "labels_of", "pixel_scale"]
+__all__ = ["cell_vectors", "depths_of", "labels_of", "pixel_scale"]
 
 
 def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
@@ -43,3 +44,16 @@ def cell_vectors(grid: PatchGrid) -> Float[np.ndarray, "2 2"] | None:
     if grid.is_raster:
         return np.diag(grid.step).astype(np.float64)
     return grid.vectors
+
+
+def depths_of(
+    grid: PatchGrid, domains: Int[np.ndarray, "rows cols"]
+) -> Float[np.ndarray, " cells"]:
+    """Return the distance of each patch from the next one of another domain or without one, px."""
+    centres, flat = grid.centers.reshape(-1, 2), domains.ravel()
+    depths, there = np.full(len(centres), np.inf), np.isfinite(centres).all(1)
+    for label in np.unique(flat[flat != -1]):
+        own, others = flat == label, there & (flat != label)
+        if others.any():
+            depths[own] = cKDTree(centres[others]).query(centres[own])[0]
+    return depths

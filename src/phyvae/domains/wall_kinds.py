@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from ..patches.grid import PatchGrid
 from ..scans.cell import unit_cell
+from .lattice_change import equivalent_bases, tilt_and_strain
 from .lattices import (
     WAVES,
     SideLattice,
@@ -19,7 +20,7 @@ from .lattices import (
     local_waves,
     offsets,
 )
-from .on_grid import labels_of, pixel_scale
+from .on_grid import depths_of, labels_of, pixel_scale
 from .walls import wall_lengths
 
 __all__ = ["Wall", "walls_between"]
@@ -33,7 +34,6 @@ _LEAST_STRAIN = 0.5  # per cent, likewise
 _VAGUE_TILT = 2.0  # degrees: with a larger standard deviation, no tilt is no result
 _VAGUE_STRAIN = 5.0  # per cent, likewise
 _LEAST_SHIFT = 0.15  # cells: less is content, such as a displaced atom
-_SAME_LATTICE = 20.0  # per cent: more strain is another lattice
 _AMBIGUOUS = 0.15  # cells
 _UNCERTAIN = 0.05  # of a lattice vector
 
@@ -154,12 +154,14 @@ class _Sides:
         centres, flat = grid.centers.reshape(-1, 2), labels.ravel()
         there = np.isfinite(centres).all(1)
         self.centres, self.flat = centres[there], flat[there]
+        self.depths = depths_of(grid, labels)[there]
         self.tree = cKDTree(self.centres)
         self._cells: dict[int, Vectors | None] = {}
 
     @cached_property
     def image(self) -> Float[np.ndarray, "height width"]:
-        return self.grid.image.double().cpu().numpy()
+        image: np.ndarray = self.grid.image.double().cpu().numpy()
+        return image
 
     @cached_property
     def whole(self) -> Vectors | None:
@@ -178,10 +180,11 @@ class _Sides:
                 self._cells[label] = self.whole
         return self._cells[label]
 
-    def are(self, points: Points, label: int) -> Bool[np.ndarray, " n"]:
-        """Whether points lie in a domain: the nearest patch has its label."""
+    def are(self, points: Points, label: int, clear: float = 0.0) -> Bool[np.ndarray, " n"]:
+        """Whether points lie in a domain, clear of all others: whether the nearest patch does."""
         far, nearest = self.tree.query(np.nan_to_num(points))
-        found: np.ndarray = (self.flat[nearest] == label) & (far <= 1.5 * self.step)
+        near = (far <= 1.5 * self.step) & (self.depths[nearest] >= clear)
+        found: np.ndarray = near & (self.flat[nearest] == label)
         return found
 
     def window(self, vectors: Vectors) -> float:
@@ -190,21 +193,19 @@ class _Sides:
 
     def lattice(self, label: int, other: int, vectors: Vectors) -> SideLattice | None:
         """Return a domain's lattice near another one, where windows see none but it."""
-        window, own = self.window(vectors), np.flatnonzero(self.flat == label)
-        depths = np.zeros(len(self.centres))
-        others = self.centres[self.flat != label]
-        depths[own] = cKDTree(others).query(self.centres[own])[0]
+        window = self.window(vectors)
         clear = (_SEEN * window + self.step) / 2
+        own = np.flatnonzero((self.flat == label) & (self.depths >= clear))
         to_other = cKDTree(self.centres[self.flat == other]).query(self.centres[own])[0]
-        own = own[(to_other <= _REACH * window + self.step) & (depths[own] >= clear)]
+        own = own[to_other <= _REACH * window + self.step]
         own = own[:: 1 + len(own) // _MOST]
-
-        def inside(points: Points) -> Bool[np.ndarray, " n"]:
-            far, nearest = self.tree.query(np.nan_to_num(points))
-            found: np.ndarray = (depths[nearest] >= clear) & (far <= 1.5 * self.step)
-            return found
-
-        return SideLattice.around(self.image, self.centres[own], depths[own], inside, vectors)
+        return SideLattice.around(
+            self.image,
+            self.centres[own],
+            self.depths[own],
+            lambda points: self.are(points, label, clear),
+            vectors,
+        )
 
 
 def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str, Any]:
@@ -219,13 +220,13 @@ def _across(sides: _Sides, pair: tuple[int, int], scale: np.ndarray) -> dict[str
         found.append(refined)
     one, two = (side.vectors for side in found)
     metric = np.diag(scale)
-    turns = _equivalent(one @ metric, two @ metric)
+    turns = equivalent_bases(one @ metric, two @ metric)
     if turns is None:
         return {"kind": "other lattice", "reason": "the lattices of the two sides do not match"}
     to_one, to_two = turns
 
     def jump(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return _tilt_and_strain(to_one @ first @ metric, to_two @ second @ metric)
+        return tilt_and_strain(to_one @ first @ metric, to_two @ second @ metric)
 
     tilt, high, low = jump(one, two)
     parts = jump(found[0].parts, two).T, jump(one, found[1].parts).T
@@ -268,35 +269,6 @@ def _lattice(sides: _Sides, label: int, other: int) -> SideLattice | str:
     if jackknifed(refined.parts[:8]).max() > _UNCERTAIN * np.hypot(*refined.vectors.T).min():
         return f"the lattice of domain {label} is too noisy or too uneven at the wall"
     return refined
-
-
-def _equivalent(one: Vectors, two: Vectors) -> tuple[Vectors, Vectors] | None:
-    """Return the integer matrices that bring two bases to the most alike ones of a common cell.
-
-    The larger cell is taken for up to four of the smaller one's.
-    """
-    larger_first = abs(np.linalg.det(one)) > abs(np.linalg.det(two))
-    large, small = (one, two) if larger_first else (two, one)
-    every = np.stack(np.meshgrid(*4 * [np.arange(-3, 4)], indexing="ij"), -1).reshape(-1, 2, 2)
-    determinants = np.round(np.linalg.det(every))
-    every = every[(determinants >= 1) & (determinants <= 4)].astype(float)
-    tilt, high, low = _tilt_and_strain(every @ small, large)
-    cost = np.deg2rad(np.abs(tilt)) + 4 * np.hypot(high, low) / 100
-    best = every[cost.argmin()]
-    if max(abs(high[cost.argmin()]), abs(low[cost.argmin()])) > _SAME_LATTICE:
-        return None
-    whole, part = np.eye(2), np.linalg.inv(best)
-    return (part, whole) if larger_first else (whole, part)
-
-
-def _tilt_and_strain(one: np.ndarray, two: np.ndarray) -> Float[np.ndarray, "3 ..."]:
-    """Return the tilt, degrees, and principal strains, per cent, of ``two = one @ F``."""
-    change = np.linalg.solve(*np.broadcast_arrays(one, two))
-    # x towards y is clockwise as images are shown.
-    turn = np.arctan2(change[..., 0, 1] - change[..., 1, 0], change[..., 0, 0] + change[..., 1, 1])
-    stretches = np.linalg.svd(change, compute_uv=False)
-    strains = 100 * (np.moveaxis(stretches, -1, 0) - 1)
-    return np.stack([np.degrees(turn), *strains])
 
 
 def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[str, Any]:
