@@ -482,10 +482,11 @@ IMAGES = {
     "dates": (IMAGE.astype("datetime64[s]"), "has dtype datetime64"),
     "structured": (np.zeros((30, 34), [("a", float)]), "has dtype"),
     "empty": (np.zeros((0, 0)), "is empty"),
-    "a path": ("scan.tif", "is text; read the file first"),
+    "no such file": ("scan.tif", "there is no such file"),
+    "a folder": (tempfile.gettempdir(), "is a folder"),
     "nothing": (None, "has dtype object"),
     "ragged": ([[1, 2], [3]], "rows differ in length"),
-    "masked": (masked, "is a masked array"),
+    "masked": (masked, "NaN or Inf"),
     "colours": (RANDOM.random((30, 34, 3)), "has shape (30, 34, 3)"),
 }
 OF_IMAGES = {

@@ -1,13 +1,12 @@
 """The patch grid: an image, and where its patches are cut."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
+from ..scans.objects import cube_of, image_of, scans_of
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
 from .masking import masked, without_rest
@@ -26,7 +25,8 @@ class PatchGrid(CroppedImage):
     Parameters
     ----------
     image
-        One scan, shape (height, width), any real dtype, NumPy array or tensor.
+        One scan, shape (height, width), any real dtype: an array or tensor, a `Scan` or the path
+        of its file, or an object that holds one (HyperSpy, xarray, sidpy, h5py, zarr, PIL).
     size
         Patch height and width, px; one number for square patches. About two lattice constants,
         or a little more, works well.
@@ -103,7 +103,7 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
-        image, specimen = masked(image, mask, "image")
+        image, specimen = masked(image_of(image), mask, "image")
         array = as_scan(image)
         crops = RasterCrops.over(array.shape, size, step)
         if specimen is not None:
@@ -123,9 +123,10 @@ class PatchGrid(CroppedImage):
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
-        The spectral axis is the last one. A cube with other axes is not noticed unless its last
-        axis is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length,
-        rows, cols), and look at ``phyvae.plot_patches(grid)``.
+        The spectral axis of an array is the last one; of a spectrum image of HyperSpy, xarray or
+        sidpy, or in a file, it is the one so named. Other axes of an array are not noticed unless
+        the last one is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for
+        (length, rows, cols), and look at ``phyvae.plot_patches(grid)``.
 
         Parameters
         ----------
@@ -154,7 +155,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
-        cube, specimen = masked(cube, mask, "cube")
+        cube, specimen = masked(cube_of(cube), mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
@@ -263,7 +264,8 @@ class PatchGrid(CroppedImage):
         Parameters
         ----------
         images
-            Array (n, height, width), or a sequence of images, which may differ in size.
+            Array (n, height, width), the file of a stack, or a sequence of images, which may
+            differ in size.
         size, step
             As for one image.
         percentiles
@@ -278,18 +280,8 @@ class PatchGrid(CroppedImage):
         >>> len(grids), grids[0].limits == grids[2].limits
         (3, True)
         """
-        if not isinstance(images, Sequence | np.ndarray | Tensor) or isinstance(images, str):
-            raise TypeError(
-                f"images of type {type(images).__name__} must be an array (n, height, width) or a "
-                "list of images (height, width)."
-            )
-        if len(images) == 0 or (isinstance(images, np.ndarray | Tensor) and images.ndim != 3):
-            shape = tuple(getattr(images, "shape", (0,)))
-            raise ValueError(
-                f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
-                "image[None]."
-            )
-        arrays = [as_scan(image, f"images[{k}]") for k, image in enumerate(images)]
+        scans = scans_of(images)
+        arrays = [as_scan(scan, f"images[{k}]") for k, scan in enumerate(scans)]
         crops = [RasterCrops.over(array.shape, size, step) for array in arrays]
         limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
         return [

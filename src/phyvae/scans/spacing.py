@@ -3,6 +3,7 @@
 from typing import Any
 
 from .cell import unit_cell
+from .intensities import as_scan
 from .levelling import levelled
 from .planes import strongest_planes
 
@@ -34,4 +35,5 @@ def lattice_spacing(image: Any) -> float:
     >>> round(phyvae.lattice_spacing(phantom.image) * 2**0.5, 1)
     12.0
     """
+    image = as_scan(image)
     return strongest_planes(levelled(image), unit_cell(image).vectors)
