@@ -93,6 +93,12 @@ def loaded(load, **arguments):
     return load(**({"path": path} | arguments))
 
 
+def read(**arguments):
+    path = Path(tempfile.mkdtemp()) / "scan.npz"
+    np.savez(path, height=IMAGE, phase=IMAGE)
+    return phyvae.read(**({"path": path} | arguments))
+
+
 MAPS = torch.rand(2, 9, 8)
 SPECTRA = RANDOM.random((5, 6, 20))
 SITES = np.stack(np.meshgrid([6, 14, 22], [6, 14, 22], indexing="ij"), -1).reshape(-1, 2)
@@ -112,6 +118,13 @@ SCALING = {"scaling": CHOICE}
 
 # entry: (a call of it with these keywords, {keyword: what it cannot be})
 SETTINGS = {
+    "read": (
+        read,
+        {
+            "path": (*PATH, None, "scan.tif", tempfile.gettempdir()),
+            "channel": ("x", 2, -1, 0.5, True, [1]),
+        },
+    ),
     "PatchGrid": (
         lambda **k: phyvae.PatchGrid(**({"image": IMAGE, "size": 6} | k)),
         {

@@ -37,8 +37,8 @@ def arrange(recording: Recording, name: str, *, spectra: bool = False) -> Scan |
     Raises
     ------
     ValueError
-        If it has another number of axes, is empty or in reciprocal space, or if it is unknown
-        what an axis is.
+        If it has another number of axes, is empty or in reciprocal space, or has axes
+        of unknown kind.
     TypeError
         If it is not real.
     """
@@ -50,7 +50,7 @@ def arrange(recording: Recording, name: str, *, spectra: bool = False) -> Scan |
         third = _third(axes, name, spectra)
         inner = [k for k in range(3) if k != third]
         is_spectral = spectra or _is_spectral(axes[third], name)
-    elif len(axes) == 2 and not any(axis.kind == "spectral" for axis in axes):
+    elif len(axes) == 2 and not any(axis.kind in ("spectral", "frame") for axis in axes):
         third, inner, is_spectral = -1, [0, 1], False
     else:
         raise ValueError(_of_other_axes(len(axes), shape, name))
@@ -129,7 +129,7 @@ def _of_other_axes(count: int, shape: tuple[int, ...], name: str) -> str:
             "pattern over the pixels of a detector, data[:, :, detector].sum(-1), where detector "
             "is a bool array of a pattern's shape; of several stacks take one."
         )
-    what = "a line of spectra" if count == 2 else "one spectrum" if count == 1 else "one number"
+    what = ("one number", "one spectrum", "a line of spectra or curves")[count]
     return f"{name} is {what}, shape {shape}, and no image; spectra must lie on a raster."
 
 

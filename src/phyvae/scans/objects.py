@@ -153,7 +153,7 @@ def _recorded(value: Any, name: str) -> tuple[Recording, str]:
     if "h5py" in packages:
         named = tuple(_of_h5py(dim) for dim in value.dims)
         return Recording(value[()], named, "", dict(value.attrs)), value.name.rpartition("/")[2]
-    names = getattr(value.metadata, "dimension_names", None)  # of zarr
+    names = getattr(getattr(value, "metadata", None), "dimension_names", None)  # of zarr 3
     names = names or value.attrs.get("_ARRAY_DIMENSIONS") or [""] * value.ndim
     axes = tuple(Axis(axis or "") for axis in names)
     return Recording(value[...], axes, "", dict(value.attrs)), value.basename or ""

@@ -1,7 +1,9 @@
 """Files of scanning probe microscopes: Gwyddion, Igor (Asylum), Nanonis."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +11,10 @@ from .optional import imported
 from .recording import Axis, Recording
 
 __all__ = ["PROBES"]
+
+# Entries of a header of Nanonis that its older versions do not write.
+_NOT_ALWAYS = ("Delay before measuring (s)", "Experiment", "Start time", "End time", "User",
+               "Comment")  # fmt: skip
 
 
 def _read_gwy(path: Path) -> list[Recording]:
@@ -28,19 +34,36 @@ def _read_ibw(path: Path) -> list[Recording]:
     wave = imported("igor2.binarywave", "reading .ibw files").load(str(path))["wave"]
     data, header = wave["wData"], wave["wave_header"]
     metadata = {"note": bytes(wave.get("note", b"")).decode("latin-1")}
+    steps = [*header.get("sfA", [header.get("hsA")] * 4)]
+    units = [_text(unit) for unit in np.reshape(header.get("dimUnits", [b""] * 4), (4, -1))]
+    axes = [Axis("", unit, step) for unit, step in zip(units, steps, strict=True)][: data.ndim]
     if data.ndim not in (2, 3):
-        return [Recording(data, tuple(Axis() for _ in data.shape), "", metadata)]
-    units = [bytes(unit).strip(b"\0").decode("latin-1") for unit in
-             np.asarray(header.get("dimUnits", [b""] * 4))]  # fmt: skip
-    steps = header.get("sfA", [None] * 4)
-    axes = Axis("y", units[1], steps[1]), Axis("x", units[0], steps[0])
-    labels = [bytes(label).decode("latin-1") for label in (wave.get("labels") or [[]] * 3)[2]][1:]
+        return [Recording(data, tuple(axes), "", metadata)]
     # Igor's first index is along x, its second one upwards.
-    layers = np.moveaxis(data, -1, 0) if data.ndim == 3 else data[None]
+    data = np.swapaxes(data, 0, 1)[::-1]
+    axes[:2] = axes[1], axes[0]
+    labels = _igor_labels(path, wave["bin_header"]) if data.ndim == 3 else []
+    if not labels:
+        axes[2:] = [replace(axis, is_signal=True) for axis in axes[2:]]
+        return [Recording(data, tuple(axes), "", metadata)]
     return [
-        Recording(layer.T[::-1], axes, labels[k] if k < len(labels) else f"layer {k}", metadata)
-        for k, layer in enumerate(layers)
+        Recording(data[..., k], tuple(axes[:2]), label, metadata) for k, label in enumerate(labels)
     ]
+
+
+def _igor_labels(path: Path, sizes: Any) -> list[str]:
+    """Return the names of layers; igor2 appends to them what is left of longer, former ones."""
+    before = ("wfmSize", "formulaSize", "noteSize", "dataEUnitsSize", "dimEUnitsSize")
+    start = 64 + sum(int(np.sum(sizes.get(name, 0))) for name in before)
+    lengths = [int(size) for size in sizes.get("dimLabelsSize", [0] * 4)]
+    raw = path.read_bytes()[start + sum(lengths[:2]) :][: lengths[2]]
+    # The first label is that of the dimension.
+    return [_text(raw[k : k + 32]) for k in range(32, len(raw), 32)]
+
+
+def _text(value: Any) -> str:
+    """Return the text of bytes that end with a zero."""
+    return bytes(value).partition(b"\0")[0].decode("latin-1")
 
 
 def _read_sxm(path: Path) -> list[Recording]:
@@ -59,7 +82,10 @@ def _read_sxm(path: Path) -> list[Recording]:
 
 
 def _read_3ds(path: Path) -> list[Recording]:
-    file = imported("nanonispy2", "reading .3ds files").read.Grid(str(path))
+    reader = imported("nanonispy2", "reading .3ds files").read
+    written = reader.NanonisFile(str(path)).header_raw
+    missing = {key: "0" for key in _NOT_ALWAYS if f"{key}=" not in written}
+    file = reader.Grid(str(path), header_override=missing)
     header = file.header
     (cols, rows), (width, height) = header["dim_px"], header["size_xy"]
     axes = Axis("y", "m", height / rows), Axis("x", "m", width / cols)
@@ -70,11 +96,11 @@ def _read_3ds(path: Path) -> list[Recording]:
     bytes_each = 4 * file.signals["params"].shape[2]
     bytes_each += 4 * int(header["num_channels"]) * int(header["num_sweep_signal"])
     count = (path.stat().st_size - file.byte_offset) // bytes_each
-    missing = (np.arange(rows * cols) >= count).reshape(rows, cols)[::-1]
+    empty = (np.arange(rows * cols) >= count).reshape(rows, cols)[::-1]
     found = []
     for name in [*header["channels"], "topo"]:
         data = np.array(file.signals[name][::-1], np.float32)  # recorded upwards
-        data[missing] = np.nan
+        data[empty] = np.nan
         each = axes if name == "topo" else (*axes, spectral)
         found.append(Recording(data, each, name, header))
     return found

@@ -25,6 +25,7 @@ _READERS: dict[str, Callable[[Path], list[Recording]]] = (
     | dict.fromkeys(PLUGINS, read_rosetta)
     | PROBES
 )
+_LISTED = 8  # names of channels in a note
 _SIGNATURES = {
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -34,6 +35,7 @@ _SIGNATURES = {
     b"PK\3\4": "zip or npz",
     b"\x89HDF": "HDF5",
     b"GWYP": "gwy",
+    b"GWYO": "Gwyddion 1",
     b"%PDF": "PDF",
 }
 
@@ -116,7 +118,7 @@ def _existing(path: Any, name: str) -> Path:
 
 
 def _recordings(file: Path) -> list[Recording]:
-    """Return what a file holds."""
+    """Return the channels of a file."""
     suffix = file.suffix[1:].lower()
     if suffix not in _READERS:
         raise ValueError(
@@ -179,6 +181,7 @@ def _described(found: Scan | list[Scan], names: tuple[str, ...], k: int) -> Scan
 def _with_channels(scan: Scan, names: tuple[str, ...], k: int) -> Scan:
     if len(names) == 1:
         return replace(scan, channels=names if names[0] else ())
-    others = ", ".join(repr(name) for i, name in enumerate(names) if i != k)
-    note = f"channel {names[k]!r}; the file also holds {others}"
+    others = [repr(name) for i, name in enumerate(names) if i != k]
+    rest = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+    note = f"channel {names[k]!r}; the file also holds {', '.join(others[:_LISTED])}{rest}"
     return replace(scan, channels=names, notes=(*scan.notes, note))

@@ -23,16 +23,18 @@ PLUGINS = {
     "nxs": "nexus",
     "blo": "blockfile",
 }
+_PICKLED = "prz files pickle their metadata, which is not loaded: no pixel size"
 
 
 def read_rosetta(path: Path) -> list[Recording]:
     """Read all signals of a file as channels."""
     suffix = path.suffix[1:].lower()
     reader = imported(f"rsciio.{PLUGINS[suffix]}", f"reading .{suffix} files")
-    return [_recording(signal) for signal in reader.file_reader(str(path))]
+    notes = (_PICKLED,) if suffix == "prz" else ()
+    return [_recording(signal, notes) for signal in reader.file_reader(str(path))]
 
 
-def _recording(signal: dict[str, Any]) -> Recording:
+def _recording(signal: dict[str, Any], notes: tuple[str, ...]) -> Recording:
     data = signal["data"]
     axes = signal["axes"]
     if all("index_in_array" in axis for axis in axes):
@@ -43,6 +45,7 @@ def _recording(signal: dict[str, Any]) -> Recording:
         tuple(_axis(axis) for axis in axes),
         str(title),
         signal.get("original_metadata", {}),
+        notes,
     )
 
 

@@ -121,7 +121,7 @@ def _elements(file: Any, name: str) -> list[Any]:
 
 
 def _metadata(file: Any) -> dict[str, Any]:
-    """Return what is written in the first page's own words, and ImageJ's."""
+    """Return the texts of the first page, and ImageJ's."""
     known = {tag.name: tag.value for tag in file.pages[0].tags if isinstance(tag.value, str)}
     return known | (file.imagej_metadata or {})
 

@@ -37,13 +37,13 @@ def nanometres(unit: str) -> float | None:
 
 
 def quantity(unit: str) -> str:
-    """Return what a unit measures: length, reciprocal, spectral, frame; "" if that is unknown."""
+    """Return the quantity of a unit: length, reciprocal, spectral, frame; "" if unknown."""
     text = _plain(unit)
     if text in _SPECTRAL:
         return "spectral"
     if text in _FRAME:
         return "frame"
-    reciprocal = re.fullmatch(r"1\s*/\s*(.+)|(.+?)\s*(?:\*\*|\^)?\s*\(?-1\)?", text)
+    reciprocal = re.fullmatch(r"1\s*/\s*\(?(.+)|(.+?)\s*(?:\*\*|\^)?\s*\(?-1\)?", text)
     if text in _ANGLES or (reciprocal and (reciprocal[1] or reciprocal[2]) in _LENGTHS):
         return "reciprocal"
     return "length" if text in _LENGTHS else ""
