@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     from .physics import Vorticity as Vorticity
     from .physics import standardise as standardise
     from .pipeline.comparison import Sweep as Sweep
+    from .pipeline.finding import find_domains as find_domains
     from .pipeline.opinion import second_opinion as second_opinion
+    from .pipeline.result import Domains as Domains
     from .pipeline.settings import Setting as Setting
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
@@ -145,7 +147,9 @@ _HOME = {
     "domains.segmentation": ["segment"],
     "patches.finding": ["find_sites"],
     "pipeline.comparison": ["Sweep"],
+    "pipeline.finding": ["find_domains"],
     "pipeline.opinion": ["second_opinion"],
+    "pipeline.result": ["Domains"],
     "pipeline.settings": ["Setting"],
     "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],

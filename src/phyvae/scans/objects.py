@@ -49,21 +49,20 @@ def scan_of(value: Any, name: str = "image") -> Scan:
     return found
 
 
-def scans_of(values: Any, name: str = "images") -> list[Scan]:
-    """Return several scans: of a sequence of what `scan_of` takes, a stack, or its file."""
+def scans_of(values: Any, name: str = "images") -> Scan | list[Scan]:
+    """Return one scan, or several: of a list of what `scan_of` takes, or of a stack or its file.
+
+    An array of three axes is a stack, (n, height, width).
+    """
     if isinstance(values, list | tuple):
         if not values:
             raise ValueError(f"{name} is empty, but must hold one image at least.")
         return [scan_of(value, f"{name}[{k}]") for k, value in enumerate(values)]
     if not _is_plain(values):
-        found = _arranged(values, name)
-        return found if isinstance(found, list) else [found]
+        return _arranged(values, name)
     array = real_of(values, name)
     if array.ndim != 3 or not len(array):
-        raise ValueError(
-            f"{name} has shape {array.shape}, but must be (n, height, width), n >= 1, or a list "
-            "of images; one image is image[None]."
-        )
+        return Scan(image_of(array, name), name=name)
     return [Scan(image, name=f"{name}[{k}]") for k, image in enumerate(array)]
 
 
