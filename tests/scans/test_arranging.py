@@ -83,6 +83,8 @@ class TestRefusals:
         [
             ((7,), [E], "is one spectrum"),
             ((3, 7), [X, E], "is a line of spectra or curves"),
+            ((3, 7), [Axis(is_signal=False), Axis(is_signal=True)], "is a line of spectra"),
+            ((3, 7), [T, X], "is a line of spectra or curves"),
             ((), [], "is one number"),
             ((2, 3, 4, 4), [Y, X, Axis("dy"), Axis("dx")], "virtual detector"),
             ((4, 4), [Axis("y", "1/nm", 0.1), Axis("x", "1/nm", 0.1)], "axes in 1/nm"),

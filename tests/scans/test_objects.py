@@ -173,6 +173,8 @@ class TestPlain:
         scan = phyvae.Scan(IMAGE)
         assert scan_of(scan) is scan
         assert [one is scan for one in scans_of([scan, IMAGE])] == [True, False]
+        assert scans_of(scan) is scan
+        assert scans_of(IMAGE).image is IMAGE
 
 
 class TestFiles:

@@ -78,7 +78,7 @@ class TestIgor:
         (tmp_path / "a.ibw").write_bytes(igor_wave(turned, [], 0.5, b"nm"))
         scan = phyvae.read(tmp_path / "a.ibw")
         np.testing.assert_array_equal(scan.cube, cube)
-        np.testing.assert_array_equal(scan.axis, 0.5 * np.arange(5))
+        np.testing.assert_array_equal(scan.axis, np.arange(5))
         assert (scan.axis_unit, scan.pixel_size) == ("V", (0.5, 0.5))
 
     @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ class TestImageJ:
         tifffile.imwrite(path, IMAGE, imagej=True, resolution=(1, 1), metadata=metadata)
         assert phyvae.read(path).pixel_size is None
 
+    def test_that_of_a_screen_is_none(self, path):
+        tifffile.imwrite(path, IMAGE, imagej=True, resolution=(72, 72), metadata={"unit": "inch"})
+        assert phyvae.read(path).pixel_size is None
+
     def test_slices_are_frames_and_stay_on_disk(self, path):
         metadata = {"axes": "ZYX", "unit": "nm"}
         tifffile.imwrite(path, STACK, imagej=True, resolution=(5, 5), metadata=metadata)

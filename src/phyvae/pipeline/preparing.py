@@ -8,7 +8,8 @@ import numpy as np
 
 from .._checks import as_mask, as_pair
 from ..patches.grid import PatchGrid
-from ..patches.suggesting import NoCellError, suggest
+from ..patches.registration import NoLatticeError
+from ..patches.suggesting import suggest
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from ..scans.surveying import survey
@@ -68,7 +69,7 @@ def prepared(scans: Sequence[Scan], request: Request) -> Prepared:
         return _at_sites(scans, request)
     try:
         return _by_cell(scans, request)
-    except NoCellError:
+    except NoLatticeError:
         return _without_cell(scans, request)
 
 

@@ -50,7 +50,7 @@ def arrange(recording: Recording, name: str, *, spectra: bool = False) -> Scan |
         third = _third(axes, name, spectra)
         inner = [k for k in range(3) if k != third]
         is_spectral = spectra or _is_spectral(axes[third], name)
-    elif len(axes) == 2 and not any(axis.kind in ("spectral", "frame") for axis in axes):
+    elif len(axes) == 2 and _is_image(*axes):
         third, inner, is_spectral = -1, [0, 1], False
     else:
         raise ValueError(_of_other_axes(len(axes), shape, name))
@@ -90,6 +90,11 @@ def _without_single(recording: Recording) -> Recording:
         return recording
     data = recording.data.reshape([shape[k] for k in kept])
     return replace(recording, data=data, axes=tuple(recording.axes[k] for k in kept))
+
+
+def _is_image(first: Axis, second: Axis) -> bool:
+    along = {first.kind, second.kind} & {"spectral", "frame"}
+    return not along and first.is_signal == second.is_signal
 
 
 def _third(axes: tuple[Axis, ...], name: str, spectra: bool) -> int:

@@ -85,10 +85,10 @@ def _calibration(file: Any, tags: Any) -> Calibration:
         if not numerator:
             continue
         step = denominator / numerator
-        if file.is_imagej:
-            found[axis] = step, unit
-        elif base and step * (nanometres(base) or 0) < _PRINTED:
-            found[axis] = step, base
+        given = unit if file.is_imagej else base
+        printed = given in ("inch", "cm") and step * (nanometres(given) or 0) >= _PRINTED
+        if given and not printed:
+            found[axis] = step, given
     return found
 
 
