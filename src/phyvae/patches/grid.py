@@ -307,6 +307,4 @@ class PatchGrid(CroppedImage):
         placed: PlacedSites | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
-        grid = cls.__new__(cls)
-        CroppedImage.__init__(grid, scaled(array, percentiles, limits), limits, crops, placed)
-        return grid
+        return cls.of_crops(scaled(array, percentiles, limits), limits, crops, placed)

@@ -1,7 +1,7 @@
 """Domains of a scan: maps, labels, what was chosen, and what to doubt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,9 +10,11 @@ from jaxtyping import Float, Int
 from ..domains.evidence import DomainEvidence
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
+from ..saving.contents import AnyPath
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from .choices import Choice
+from .storing import store
 
 __all__ = ["Domains"]
 
@@ -79,6 +81,19 @@ class Domains:
             return f"cannot be answered, because {self.problem}"
         reason = self.settings["classes"].reason
         return f"{'one domain' if self.classes == 1 else f'{self.classes} domains'}: {reason}"
+
+    def save(self, path: AnyPath) -> None:
+        """Write everything of the result to one file, see `phyvae.load_domains`.
+
+        Entries of ``scan.metadata`` that neither JSON nor an array can hold are left out, and
+        named in ``scan.notes`` of the loaded result. `phyvae.load_model` reads the model alone.
+
+        Parameters
+        ----------
+        path
+            The file, such as ``"scan.phyvae"``; one that is there is replaced.
+        """
+        store(path, **{one.name: getattr(self, one.name) for one in fields(self)})
 
     def __repr__(self) -> str:
         listed = "".join(f"\n  doubt: {one}" for one in self.doubts)
