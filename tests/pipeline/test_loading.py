@@ -123,7 +123,7 @@ class TestBadFiles:
             "empty": b"",
         }
         path.write_bytes(contents[damage])
-        with pytest.raises(CheckpointError, match="scan.phyvae"):
+        with pytest.raises(CheckpointError, match=r"scan\.phyvae"):
             load_domains(path)
 
     def test_a_model_alone(self, path, found):
@@ -161,7 +161,7 @@ class TestBadFiles:
     def test_a_forged_file(self, path, found, change, unchecked):
         found.save(path)
         forged(path, change)
-        with pytest.raises(CheckpointError, match="scan.phyvae"):
+        with pytest.raises(CheckpointError, match=r"scan\.phyvae"):
             load_domains(path)
 
     def test_sites_outside_the_image(self, path):

@@ -76,7 +76,8 @@ class DomainMeans:
             before, labels = labels, expanded(costs, labels, tense)
             if (labels == before).all():
                 break
-        return self.kinds[labels]
+        named: np.ndarray = self.kinds[labels]
+        return named
 
 
 def domain_means(
