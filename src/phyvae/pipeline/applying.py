@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from ..domains.wall_energy import DomainMeans, domain_means
 from ..models import ShiftVAE
 from ..patches.crops import RasterCrops
 from ..patches.grid import PatchGrid
-from ..patches.masking import masked, without_rest
+from ..patches.masking import masked, scan_of
 from ..patches.suggesting import NoCellError, suggest
 from ..refinement.refining import refine
 from ..scans.cell import UnitCell
@@ -24,7 +23,7 @@ from ..scans.resampling import at_pixel_size
 from ..scans.scan import Scan
 from .choices import Choice
 from .doubting import doubts_on, evidence_of
-from .preparing import Request, specimen
+from .preparing import Request, specimen_of
 
 
 def as_scan(value: Any) -> Scan:  # until the readers are merged
@@ -114,26 +113,23 @@ class AppliedModel:
         try:
             found = suggest(scan.image, size=(height, width), step=self.grid.step, flatten=flatten)
         except NoCellError:
-            return (*specimen(scan, Request()), None)
+            return (*specimen_of(scan, Request()), None)
         return found.image, found.mask, found.cell
 
     def _cropped(self, image: np.ndarray, mask: np.ndarray | None) -> tuple[PatchGrid, float]:
         """Return patches in the scale of training, and the share of pixels beyond it."""
-        name = "image" if image.ndim == 2 else "cube"
-        values, shown = masked(image, None if mask is None or mask.all() else mask, name)
-        values = as_intensities(values, name)
+        mask = None if mask is None or mask.all() else mask
         size, step, (low, high) = self.grid.patch_shape, self.grid.step, self.grid.limits
-        if values.ndim == 3:
+        if image.ndim == 3:
+            values, shown = masked(image, mask, "cube")
+            values, specimen = as_intensities(values, "cube"), None
+            known = values if shown is None else values[shown]
             crops = RasterCrops.of_spectra(values.shape, step)
         else:
-            crops = RasterCrops.over(values.shape, size, step)
-        if shown is not None:
-            crops = crops.showing(shown)
-            values = without_rest(values, shown) if values.ndim == 2 else values
-        known = values if shown is None else values[shown]
-        grid = PatchGrid.of_crops(scaled(values, "robust", (low, high)), (low, high), crops)
-        if shown is not None and values.ndim == 2:
-            grid.specimen = torch.from_numpy(shown)
+            values, shown, known = scan_of(image, mask)
+            specimen, crops = shown, RasterCrops.over(values.shape, size, step)
+        pixels = scaled(values, "robust", (low, high))
+        grid = PatchGrid.of_crops(pixels, (low, high), crops.showing(shown), None, specimen)
         return grid, float(((known < low) | (known > high)).mean())
 
     @cached_property

@@ -81,9 +81,8 @@ def _grid(
     """Return the grid of stored parts, if its patches lie in the image."""
     if not _within(crops, tuple(image.shape)) or not limits[0] < limits[1]:
         raise Mismatch("its patches are not those of its image.")
-    grid = PatchGrid.of_crops(image, limits, crops, placed)
-    grid.specimen = specimen
-    return grid
+    shown = None if specimen is None else specimen.numpy()
+    return PatchGrid.of_crops(image, limits, crops, placed, shown)
 
 
 def _within(crops: RasterCrops | SiteCrops, shape: tuple[int, ...]) -> bool:
