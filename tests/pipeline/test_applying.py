@@ -11,7 +11,6 @@ import torch
 
 import phyvae
 from phyvae import Scan, find_domains
-from phyvae.domains.metrics import adjusted_rand_index
 from phyvae.phantoms import nio_lsmo
 from phyvae.pipeline.applying import is_several
 from phyvae.pipeline.choices import Choice

@@ -9,7 +9,6 @@ import torch
 
 import phyvae
 from phyvae import CheckpointError, PatchGrid, Scan, load_domains
-from phyvae.pipeline.choices import Choice
 from phyvae.saving import sealed
 from small_domains import small_domains
 
@@ -76,17 +75,6 @@ class TestRoundTrip:
         one = replace(found, scan=scan)
         one.save(path)
         assert_same(load_domains(path), one)
-
-    def test_metadata_without_a_form_are_left_out_and_named(self, path, found):
-        metadata = {
-            "kV": 200,
-            "stage": {"x": 1.0, "object": object()},
-            "when": np.datetime64(0, "s"),
-        }
-        replace(found, scan=replace(found.scan, metadata=metadata)).save(path)
-        scan = load_domains(path).scan
-        assert scan.metadata == {"kV": 200, "stage": {"x": 1.0}}
-        assert scan.notes == ("metadata that were not stored: stage.object, when",)
 
     def test_load_model_reads_its_model(self, path, found):
         found.save(path)
@@ -187,9 +175,3 @@ class TestBadFiles:
         path.write_bytes(sealed.seal(record, tensors))
         with pytest.raises(CheckpointError):
             load_domains(path)
-
-    def test_a_setting_that_cannot_be_stored_is_refused_by_name(self, path, found):
-        settings = {**found.settings, "x": Choice(object(), "why")}
-        with pytest.raises(TypeError, match="cannot be stored"):
-            replace(found, settings=settings).save(path)
-        assert not path.exists()
