@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..plotting import plot_latent_maps, plot_segmentation
+from ..plotting.panels import Panels
 from .result import Domains
 from .settings_file import settings_text
 
@@ -92,7 +93,8 @@ def _at_pixels(found: Domains) -> np.ndarray:
     patch = np.array(grid.patch_shape if len(grid.patch_shape) == 2 else (1, 1))
     pixels = np.indices(shape).reshape(2, -1).T
     _, nearest = tree.query(pixels, distance_upper_bound=float(np.hypot(*patch)))
-    return np.append(found.labels[held] + 1, 0)[nearest].reshape(shape)
+    labels: np.ndarray = np.append(found.labels[held] + 1, 0)[nearest].reshape(shape)
+    return labels
 
 
 def _write_table(found: Domains, path: Path) -> None:
@@ -116,7 +118,7 @@ def _figures(found: Domains) -> Iterator[tuple[str, Any]]:
     from matplotlib import pyplot
 
     grid = found.grid
-    figures = [("maps", lambda: plot_latent_maps(found.maps, grid=grid))]
+    figures: list[tuple[str, Callable[[], Panels]]] = [("maps", lambda: plot_latent_maps(found.maps, grid=grid))]
     if found.classes and len(grid.patch_shape) == 2:
         figures.append(("domains", lambda: plot_segmentation(grid, found.labels)))
     for name, plot in figures:
