@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .physics import standardise as standardise
     from .pipeline.comparison import Sweep as Sweep
     from .pipeline.finding import find_domains as find_domains
+    from .pipeline.loading import load_domains as load_domains
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
     from .pipeline.settings import Setting as Setting
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from .scans.cell import UnitCell as UnitCell
     from .scans.cell import unit_cell as unit_cell
     from .scans.intensities import IntensityRangeWarning as IntensityRangeWarning
+    from .scans.reading import read as read
     from .scans.scan import Scan as Scan
     from .scans.spacing import lattice_spacing as lattice_spacing
     from .scans.surveying import Survey as Survey
@@ -124,6 +126,7 @@ _HOME = {
     "training.history": ["History"],
     "scans.cell": ["UnitCell", "unit_cell"],
     "scans.intensities": ["IntensityRangeWarning"],
+    "scans.reading": ["read"],
     "scans.scan": ["Scan"],
     "scans.spacing": ["lattice_spacing"],
     "scans.surveying": ["Survey", "survey"],
@@ -155,6 +158,7 @@ _HOME = {
     "patches.finding": ["find_sites"],
     "pipeline.comparison": ["Sweep"],
     "pipeline.finding": ["find_domains"],
+    "pipeline.loading": ["load_domains"],
     "pipeline.opinion": ["second_opinion"],
     "pipeline.result": ["Domains"],
     "pipeline.settings": ["Setting"],
