@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from phyvae import PatchGrid
+from phyvae import PatchGrid, Scan
 from phyvae.plotting.arguments import (
     as_channels,
     as_domains,
@@ -38,6 +38,8 @@ def test_arrays_keep_their_values():
     maps = torch.rand(2, 3, 4)
     np.testing.assert_array_equal(as_channels(maps), maps.numpy())
     np.testing.assert_array_equal(as_image(GRID), GRID.image.double().numpy())
+    scan = Scan(maps[0].numpy())
+    assert as_image(scan) is scan.image
     assert as_domains(np.zeros((3, 4), np.uint8), (3, 4)).dtype.kind == "i"
     assert as_latents((0, 1), 1) == [0]
 
@@ -48,6 +50,11 @@ def test_arrays_keep_their_values():
         (lambda: as_channels(np.zeros((3, 4))), r"maps has shape \(3, 4\)"),
         (lambda: as_channels(np.full((1, 3, 4), np.nan)), "no finite value in channel 0"),
         (lambda: as_domains(np.zeros((3, 4)), (3, 4)), "must be integers of shape"),
+        (lambda: as_domains(np.full((3, 4), -1), (3, 4)), "labels are negative in every cell"),
+        (
+            lambda: as_domains(np.full((3, 4), 2**63, np.uint64), (3, 4)),
+            "labels go up to 9223372036854775808, .* renumber them",
+        ),
         (lambda: as_image(np.zeros(4)), r"image has shape \(4,\)"),
         (lambda: as_latents((0, 0), 2), r"channels=\(0, 0\)"),
         (lambda: as_width(101), "width=101 inches"),

@@ -14,7 +14,7 @@ from .._checks import as_array, as_device
 from .crops import RasterCrops, SiteCrops
 from .graph import SiteGraph
 from .known import Patches, as_known
-from .masking import mostly
+from .masking import Mask, mostly
 from .sites import PlacedSites
 from .windows import Windows, windows_of
 
@@ -36,6 +36,8 @@ class CroppedImage:
         Where the patches are.
     placed
         The sites that they are centred on; ``None`` for a raster.
+    specimen
+        True where a pixel shows the specimen; ``None`` without a mask of pixels.
     """
 
     image: Float[Tensor, "..."]
@@ -59,10 +61,12 @@ class CroppedImage:
         limits: tuple[float, float],
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
     ) -> None:
         self.image, self.limits, self._crops = image, limits, crops
         self.shape, self.patch_shape, self.step = crops.shape, crops.patch_shape, crops.step
-        self.mask = self.graph = self.known = self.specimen = None
+        self.mask = self.graph = self.known = None
+        self.specimen = None if specimen is None else torch.from_numpy(specimen)
         self.is_raster = placed is None
         if isinstance(crops, RasterCrops):
             self.mask = crops.filled
@@ -70,6 +74,40 @@ class CroppedImage:
             self.mask, self.graph = placed.mask, placed.graph
             self.sites, self.cells, self.vectors = placed.sites, placed.cells, placed.vectors
             self.near_border, self.off_lattice = placed.near_border, placed.off_lattice
+
+    @classmethod
+    def of_crops(
+        cls: type[Grid],
+        image: Float[Tensor, "..."],
+        limits: tuple[float, float],
+        crops: RasterCrops | SiteCrops,
+        placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
+    ) -> Grid:
+        """Return the grid of a scaled image and of crops; the arguments are the base's."""
+        grid = cls.__new__(cls)
+        CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
+        return grid
+
+    @property
+    def crops(self) -> RasterCrops | SiteCrops:
+        """Where the patches are."""
+        return self._crops
+
+    @property
+    def placed(self) -> PlacedSites | None:
+        """The sites that patches are centred on; ``None`` for a raster."""
+        if self.is_raster or not isinstance(self._crops, SiteCrops):
+            return None
+        return PlacedSites(
+            self._crops,
+            self.sites,
+            self.cells,
+            self.vectors,
+            self.graph,
+            self.near_border,
+            self.off_lattice,
+        )
 
     def __len__(self) -> int:
         return math.prod(self.shape)

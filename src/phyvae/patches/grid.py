@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
+from .._checks import brief
+from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
+from ..scans.objects import cube_of, scans_of
+from ..scans.scan import Scan
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
-from .masking import masked, without_rest
+from .masking import Mask, masked, specimen_of
 from .sites import PlacedSites, place_sites
 
-__all__ = ["PatchGrid"]
+__all__ = ["PatchGrid", "check_grid"]
 
 
 class PatchGrid(CroppedImage):
@@ -26,7 +28,8 @@ class PatchGrid(CroppedImage):
     Parameters
     ----------
     image
-        One scan, shape (height, width), any real dtype, NumPy array or tensor.
+        One scan, shape (height, width), any real dtype: an array or tensor, a `Scan` or the path
+        of its file, or an object that holds one (HyperSpy, xarray, sidpy, h5py, zarr, PIL).
     size
         Patch height and width, px; one number for square patches. About two lattice constants,
         or a little more, works well.
@@ -103,14 +106,10 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
-        image, specimen = masked(image, mask, "image")
-        array = as_scan(image)
-        crops = RasterCrops.over(array.shape, size, step)
-        if specimen is not None:
-            crops, array = crops.showing(specimen), without_rest(array, specimen)
-        limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        super().__init__(scaled(array, percentiles, limits), limits, crops)
-        self.specimen = None if specimen is None else torch.from_numpy(specimen)
+        array, specimen, shown = specimen_of(image, mask)
+        crops = RasterCrops.over(array.shape, size, step).showing(specimen)
+        limits = limits_of(shown, percentiles)
+        super().__init__(scaled(array, percentiles, limits), limits, crops, None, specimen)
 
     @classmethod
     def from_spectra(
@@ -123,9 +122,10 @@ class PatchGrid(CroppedImage):
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
-        The spectral axis is the last one. A cube with other axes is not noticed unless its last
-        axis is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length,
-        rows, cols), and look at ``phyvae.plot_patches(grid)``.
+        The spectral axis of an array is the last one; of a spectrum image of HyperSpy, xarray or
+        sidpy, or in a file, it is the one so named. Other axes of an array are not noticed unless
+        the last one is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for
+        (length, rows, cols), and look at ``phyvae.plot_patches(grid)``.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
-        cube, specimen = masked(cube, mask, "cube")
+        cube, specimen = masked(cube_of(cube), mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
@@ -167,10 +167,9 @@ class PatchGrid(CroppedImage):
                 "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
                 "np.moveaxis(cube, axis, -1)."
             )
-        crops, measured = RasterCrops.of_spectra(array.shape, step), array
-        if specimen is not None:
-            crops, measured = crops.showing(specimen), array[specimen]
-        return cls._cropped(array, percentiles, limits_of(measured, percentiles), crops)
+        crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
+        limits = limits_of(array if specimen is None else array[specimen], percentiles)
+        return cls._cropped(array, percentiles, limits, crops)
 
     @classmethod
     def at(
@@ -183,6 +182,7 @@ class PatchGrid(CroppedImage):
         lattice: bool = True,
         vectors: Any = None,
         percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> "PatchGrid":
         """Return the grid of patches centred on sites: atoms, unit cells.
 
@@ -192,8 +192,8 @@ class PatchGrid(CroppedImage):
 
         Parameters
         ----------
-        image, size, percentiles
-            As for a raster.
+        image, size, percentiles, mask
+            As for a raster: sites whose patch shows the specimen by less than half are left out.
         sites
             Centres (y, x), px, shape (n, 2), n >= 4, such as `find_sites` returns. Swapped
             coordinates are noticed only if one falls out of the image: look at `plot_patches`.
@@ -238,13 +238,12 @@ class PatchGrid(CroppedImage):
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
-        array = as_scan(image)
+        array, specimen, shown = specimen_of(image, mask)
         placed = place_sites(
-            sites, array.shape, size, subpixel=subpixel, lattice=lattice, vectors=vectors
+            sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
-        return cls._cropped(
-            array, percentiles, limits_of(array, percentiles), placed.crops, placed
-        )
+        limits = limits_of(shown, percentiles)
+        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen)
 
     @classmethod
     def series(
@@ -254,6 +253,7 @@ class PatchGrid(CroppedImage):
         step: int | tuple[int, int] | None = None,
         *,
         percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> "list[PatchGrid]":
         """Return a grid for each of several images, with one common intensity scale.
 
@@ -263,11 +263,14 @@ class PatchGrid(CroppedImage):
         Parameters
         ----------
         images
-            Array (n, height, width), or a sequence of images, which may differ in size.
+            Array (n, height, width), the file of a stack, or a sequence of images, which may
+            differ in size.
         size, step
             As for one image.
         percentiles
             As for one image, over the pixels of all images together.
+        mask
+            For each image a mask of its pixels, as for one image, or ``None``.
 
         Examples
         --------
@@ -278,23 +281,30 @@ class PatchGrid(CroppedImage):
         >>> len(grids), grids[0].limits == grids[2].limits
         (3, True)
         """
-        if not isinstance(images, Sequence | np.ndarray | Tensor) or isinstance(images, str):
-            raise TypeError(
-                f"images of type {type(images).__name__} must be an array (n, height, width) or a "
-                "list of images (height, width)."
-            )
-        if len(images) == 0 or (isinstance(images, np.ndarray | Tensor) and images.ndim != 3):
-            shape = tuple(getattr(images, "shape", (0,)))
+        found = scans_of(images)
+        if isinstance(found, Scan):
             raise ValueError(
-                f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
-                "image[None]."
+                f"images is one image, {found!r}, but must be (n, height, width) or a list of "
+                "images; of one, make a list: [image]."
             )
-        arrays = [as_scan(image, f"images[{k}]") for k, image in enumerate(images)]
-        crops = [RasterCrops.over(array.shape, size, step) for array in arrays]
-        limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
+        masks = [None] * len(found) if mask is None else mask
+        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(found):
+            raise ValueError(
+                f"mask={brief(mask)} must be a list of {len(found)}, for each image a mask or "
+                "None."
+            )
+        scans = [
+            specimen_of(image, one, f"images[{k}]", f"mask[{k}]")
+            for k, (image, one) in enumerate(zip(found, masks, strict=True))
+        ]
+        crops = [
+            RasterCrops.over(array.shape, size, step).showing(specimen)
+            for array, specimen, _ in scans
+        ]
+        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls._cropped(array, percentiles, limits, one)
-            for array, one in zip(arrays, crops, strict=True)
+            cls._cropped(array, percentiles, limits, one, specimen=specimen)
+            for (array, specimen, _), one in zip(scans, crops, strict=True)
         ]
 
     @classmethod
@@ -305,8 +315,21 @@ class PatchGrid(CroppedImage):
         limits: tuple[float, float],
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
-        grid = cls.__new__(cls)
-        CroppedImage.__init__(grid, scaled(array, percentiles, limits), limits, crops, placed)
-        return grid
+        image = scaled(array, percentiles, limits)
+        return cls.of_crops(image, limits, crops, placed, specimen)
+
+
+def check_grid(grid: object) -> None:
+    """Raise an error unless `grid` is one patch grid."""
+    if isinstance(grid, list | tuple):
+        raise TypeError(
+            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
+            "pass one after the other: [... for grid in grids]."
+        )
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+        )
