@@ -78,7 +78,7 @@ def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> P
         found = phyvae.suggest(image)
     except ValueError as error:
         raise SystemExit(f"{error} The examples need a lattice.") from error
-    print(*found.reasons, sep="\n")
+    print(*found.reasons.values(), sep="\n")
     size, step = arguments.size or found.size, arguments.step or found.step
     grid = phyvae.PatchGrid(found.image, size, step, mask=found.mask)
     pairs = zip(found.dx_prior, found.size, grid.patch_shape, strict=True)

@@ -1,16 +1,20 @@
 """Settings of a patch grid, and of the model for it, that follow from the image's unit cell."""
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .._checks import as_flag, as_mask, as_pair
 from ..scans.cell import UnitCell
+from ..scans.objects import image_of
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
 from .moire import aliases_of
+from .registration import NoLatticeError
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -42,8 +46,8 @@ class Suggestion:
         Whether a plane was subtracted.
     cell : UnitCell
         The unit cell that all of this follows from.
-    reasons : tuple of str
-        Why, in words, one for each choice.
+    reasons : dict
+        Why, in words, by the name of the choice.
     """
 
     size: tuple[int, int]
@@ -54,7 +58,7 @@ class Suggestion:
     mask: Bool[np.ndarray, "height width"] | None
     flattened: bool
     cell: UnitCell
-    reasons: tuple[str, ...]
+    reasons: Mapping[str, str]
 
     def grid(self, step: int | tuple[int, int] | None = None) -> PatchGrid:
         """Return the grid of patches of these settings, or of another step."""
@@ -68,7 +72,14 @@ class Suggestion:
         )
 
 
-def suggest(image: Any) -> Suggestion:
+def suggest(
+    image: Any,
+    *,
+    size: int | tuple[int, int] | None = None,
+    step: int | tuple[int, int] | None = None,
+    flatten: bool | None = None,
+    exclude: Any = None,
+) -> Suggestion:
     """Return patch size, step, shift prior and reach for an image, from its unit cell.
 
     A patch holds two cells either way, or fewer where it would exceed a sixth of the image, but
@@ -84,7 +95,15 @@ def suggest(image: Any) -> Suggestion:
     Parameters
     ----------
     image
-        One scan, shape (height, width), any real dtype, at least 32 px either way.
+        One scan, shape (height, width), any real dtype, at least 32 px either way. Values that
+        are NaN are no specimen.
+    size, step
+        Patch and step, px, where they are known; the other settings then follow from them.
+    flatten
+        Whether to subtract a plane; ``None`` leaves it to the image.
+    exclude
+        True where a pixel shows no specimen, in addition to what `survey` finds, bool, shape
+        (height, width).
 
     Returns
     -------
@@ -93,8 +112,8 @@ def suggest(image: Any) -> Suggestion:
 
     Raises
     ------
-    ValueError
-        If the image has no unit cell, see `unit_cell`.
+    NoLatticeError
+        If the image has no unit cell, see `unit_cell`; a ValueError.
 
     Examples
     --------
@@ -105,48 +124,67 @@ def suggest(image: Any) -> Suggestion:
     >>> found.grid().patch_shape
     (24, 24)
     """
-    found = survey(image)
+    found = _surveyed(image, exclude)
     if found.cell is None:
-        raise ValueError(
+        raise NoLatticeError(
             "image shows no lattice, so its patches have no natural size; choose one by hand: "
             "PatchGrid(image, size=...)."
         )
-    cell = found.cell
-    extent = _extent(cell.vectors)
+    extent = _extent(found.cell.vectors)
     sides = np.array(found.repaired.shape)
     cells = float(np.clip((sides / _PART / extent).min(), 1.0, _CELLS))
-    size = np.maximum(np.round(cells * extent).astype(int), 4)
-    size = np.minimum(size, sides)
-    step, moire = _step(size, cell.vectors)
-    prior = 0.29 * extent / (size / 2)
-    reach = np.maximum(np.round(0.75 * extent).astype(int), 1)
+    natural = np.minimum(np.maximum(np.round(cells * extent).astype(int), 4), sides)
+    patch = natural if size is None else np.array(as_pair(size, "size", 2))
+    chosen, moire = _step(patch, found.cell.vectors, step)
+    prior = 0.29 * extent / (patch / 2)
+    reach = np.maximum(np.minimum(np.round(0.75 * extent).astype(int), patch - 1), 1)
     slope, uneven = _slope(found, float(extent.mean()))
-    flattened = slope > _SLOPE and uneven > _UNEVEN
+    flattened = slope > _SLOPE and uneven > _UNEVEN if flatten is None else flatten
+    as_flag(flattened, "flatten")
     levelled = found.repaired - _plane(found.repaired, found.mask) if flattened else found.repaired
     masked = 1 - float(found.mask.mean())
-    reasons = (
-        f"cell {cell.lengths[0]:.1f} x {cell.lengths[1]:.1f} px"
+    given = "given" if size is not None else ""
+    most = f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""
+    cell = found.cell
+    reasons = {
+        "cell": f"{cell.lengths[0]:.1f} x {cell.lengths[1]:.1f} px"
         + (f", doubtful: {cell.doubt}" if cell.doubt else ""),
-        f"size: {cells:.2g} cells"
-        + (f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""),
-        f"step: {step[0]} x {step[1]} px, whose moiré with the lattice has {moire:.2f} cycles",
-        "dx_prior: 0.29 cells, in half patch sizes",
-        "reach: three quarters of a cell",
-        f"{'flattened' if flattened else 'not flattened'}: a plane explains {slope:.2f} of the "
-        f"local mean's variance, whose deviation is {uneven:.2f} of the contrast within a cell",
-        f"mask: {100 * masked:.2g} % of the pixels are no specimen" if masked else "mask: none",
-    )
+        "size": given or f"{cells:.2g} unit cells of {extent[0]:.1f} x {extent[1]:.1f} px{most}",
+        "step": ("given; its" if step is not None else "about a third of the patch, whose")
+        + f" moiré with the lattice has {moire:.2f} cycles per cell of the map",
+        "dx_prior": "0.29 unit cells, in half patch sizes",
+        "reach": "three quarters of a unit cell",
+        "flatten": (
+            f"a plane explains {slope:.2f} of the local mean's variance, whose deviation is "
+            f"{uneven:.2f} of the contrast within a cell"
+            if flatten is None
+            else "given"
+        ),
+        "mask": f"{100 * masked:.2g} % of the pixels are no specimen" if masked else "none",
+    }
     return Suggestion(
-        (int(size[0]), int(size[1])),
-        step,
+        (int(patch[0]), int(patch[1])),
+        chosen,
         (float(prior[0]), float(prior[1])),
         (int(reach[0]), int(reach[1])),
         levelled,
         found.mask if masked else None,
-        flattened,
+        bool(flattened),
         cell,
         reasons,
     )
+
+
+def _surveyed(image: Any, exclude: Any) -> Survey:
+    """Survey an image; what is excluded, or NaN, is no specimen."""
+    values = image_of(image)
+    gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if exclude is not None:
+        gaps = gaps | as_mask(exclude, values.shape, "True where a pixel shows no specimen")
+    if not gaps.any() or gaps.all():
+        return survey(image)
+    found = survey(np.where(gaps, np.nanmedian(values[~gaps]), values))
+    return replace(found, mask=found.mask & ~gaps)
 
 
 def _extent(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2"]:
@@ -167,7 +205,9 @@ def _extent(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2"]:
     return extent
 
 
-def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[int, int], float]:
+def _step(
+    size: np.ndarray, vectors: Float[np.ndarray, "2 2"], given: int | tuple[int, int] | None
+) -> tuple[tuple[int, int], float]:
     """Return the step nearest to a third of the size without moiré to be seen, and its frequency.
 
     A slow moiré looks like domains; one that alternates from cell to cell is not seen by losses of
@@ -175,6 +215,8 @@ def _step(size: np.ndarray, vectors: Float[np.ndarray, "2 2"]) -> tuple[tuple[in
     """
     planes = np.array([(1, 0), (0, 1), (1, 1), (1, -1)]) @ np.linalg.inv(vectors).T
     ranges = [range(max(1, int(0.25 * n)), int(np.ceil(0.42 * n)) + 1) for n in size]
+    if given is not None:
+        ranges = [range(n, n + 1) for n in as_pair(given, "step")]
     ranked = []
     for step in itertools.product(*ranges):
         folded = np.abs(aliases_of(planes, np.array(step)))

@@ -8,7 +8,7 @@ from .._checks import as_number
 from .field import Array, rotated
 from .flaws import Flaws
 from .phantom import Phantom
-from .scan import Scan
+from .simulated import SimulatedScan
 
 __all__ = ["bfo", "nio_lsmo", "perovskite"]
 
@@ -105,7 +105,9 @@ def bfo(
             "leaves the image."
         )
     _check_columns(exponent, column)
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws)
+    scan = SimulatedScan(
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws
+    )
     start = scan.rng.uniform(0, 2 * np.pi)
     height, width = scan.extent
     bend = scan.rng.uniform(0.1, 0.15) * height
@@ -181,7 +183,7 @@ def nio_lsmo(
     ('NiO', 'LSMO')
     """
     _check_columns(exponent, column)
-    scan = Scan(
+    scan = SimulatedScan(
         shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws, finest=8
     )
     depth = _beyond_a_line(scan, 15.0)  # into the perovskite
@@ -254,7 +256,9 @@ def perovskite(
             f"misorientation={misorientation} degrees must lie in [0, 45], as a square net "
             "repeats every 90 degrees and is symmetric; 0 is a single crystal."
         )
-    scan = Scan(shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws)
+    scan = SimulatedScan(
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws
+    )
     titanium = _z(exponent, 22, 8) / _z(exponent, 38)
 
     def crystal(turn: float) -> tuple[Array, Array]:
@@ -285,7 +289,7 @@ def perovskite(
     )
 
 
-def _beyond_a_line(scan: Scan, most: float) -> Callable[[Array, Array], Array]:
+def _beyond_a_line(scan: SimulatedScan, most: float) -> Callable[[Array, Array], Array]:
     """Return the distance, px, beyond a line near the centre, tilted by up to `most` degrees."""
     tilt = np.deg2rad(scan.rng.uniform(-most, most))
     height, width = scan.extent

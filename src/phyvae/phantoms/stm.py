@@ -5,7 +5,7 @@ import numpy as np
 from .field import Array
 from .flaws import Flaws
 from .phantom import Phantom
-from .scan import Scan
+from .simulated import SimulatedScan
 
 __all__ = ["graphene"]
 
@@ -65,7 +65,7 @@ def graphene(
             f"flaws={flaws} must have vacuum=0 and thickness=0: a scan over a surface shows "
             "neither."
         )
-    scan = Scan(
+    scan = SimulatedScan(
         shape, lattice, distortion, background, None, noise, seed, noise_seed, flaws, fewest=24
     )
     extent = np.array(scan.extent)

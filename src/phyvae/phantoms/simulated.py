@@ -15,7 +15,7 @@ from .flaws import Flaws
 from .phantom import Phantom
 from .specimen import depth_from_edge, residue, thickness, thinned
 
-__all__ = ["Domain", "Scan"]
+__all__ = ["Domain", "SimulatedScan"]
 
 Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, px -> label
 
@@ -27,7 +27,7 @@ _HEADROOM = 0.3  # of the same: range above the specimen at which the detector s
 _MOST = 1e9  # electrons; NumPy samples no larger Poisson numbers
 
 
-class Scan:
+class SimulatedScan:
     """One scan of a specimen: its sampled positions, its noise, and the random generators."""
 
     def __init__(

@@ -1,0 +1,115 @@
+"""What of a result is not to be trusted, in sentences."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..alignment.result import Alignment, AlignmentWarning
+from ..domains.evidence import DomainEvidence
+from ..patches.grid import PatchGrid
+from ..patches.moire import Moire
+from ..scans.cell import UnitCell
+from ..scans.scan import Scan
+from ..training.best_state import LostMapsWarning
+from ..training.collapse import CollapsedMapsWarning
+from .opinion import second_opinion
+
+__all__ = ["doubts_on", "heard"]
+
+_CLOSE = 0.7  # of the best score: numbers of domains between which the evidence hardly decides
+_UNLIKE = 0.5  # agreement, below which descriptors without training divide an image otherwise
+_TOLD: dict[type[Warning], str] = {
+    AlignmentWarning: "",  # in the alignment's own numbers
+    LostMapsWarning: "training made the maps worse, so those of its best state before are shown, "
+    "perhaps those of the start",
+    CollapsedMapsWarning: "training left no map that stands out of its own uncertainty",
+}
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect the warnings of alignment and training as doubts; others go their way."""
+    doubts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield doubts
+    for one in caught:
+        doubt = _TOLD.get(one.category)
+        if doubt is None:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif doubt and doubt not in doubts:
+            doubts.append(doubt)
+
+
+def doubts_on(
+    scan: Scan,
+    grid: PatchGrid,
+    cell: UnitCell | None,
+    start: Alignment | None,
+    evidence: DomainEvidence | None,
+    moire: Moire | None,
+    labels: np.ndarray,
+    asked: int | None,
+) -> list[str]:
+    """Return what to doubt of the domains of one scan."""
+    classes = len(np.unique(labels[labels >= 0]))
+    found = [*scan.notes]
+    if scan.pixel_size is None:
+        found.append("no calibration: lengths are in px")
+    if cell is not None and cell.doubt:
+        found.append(f"the unit cell is doubtful: {cell.doubt}")
+    if start is not None and not start.latents:
+        found.append("nothing stands out of noise: the image may be one domain")
+    if moire is not None:
+        found += _on_moire(moire)
+    if evidence is not None:
+        found += _on_number(evidence, classes, asked)
+    if classes > 1:
+        found += _on_opinion(second_opinion(labels, grid))
+    return found
+
+
+def _on_moire(moire: Moire) -> list[str]:
+    at = [k for k, share in enumerate(moire.share) if share > 0]
+    if not at:
+        return []
+    names = ", ".join(f"z{k + 1}" for k in at)
+    return [
+        f"{names}: moiré of the step with the lattice, waves of {moire.period[at[0]]:.1f} cells, "
+        f"left out of the domains; step={moire.step} avoids it"
+    ]
+
+
+def _on_number(evidence: DomainEvidence, classes: int, asked: int | None) -> list[str]:
+    found = []
+    if asked is not None and asked != evidence.number:
+        found.append(
+            f"{asked} domains were asked for, but {evidence.number} counted: {evidence.reason}"
+        )
+    best = max((one.score for one in evidence.ranking[1:] if one.holds), default=0.0)
+    close = [
+        str(one.number)
+        for one in evidence.ranking[1:]
+        if one.holds and one.number != evidence.number and one.score >= _CLOSE * best
+    ]
+    if close and asked is None:
+        found.append(
+            f"the number of domains is close: {' or '.join(close)} would do nearly as well as "
+            f"{evidence.number}"
+        )
+    wanted = evidence.number if asked is None else asked
+    if classes < wanted:
+        found.append(f"{wanted} domains were looked for, but only {classes} are worth their walls")
+    return found
+
+
+def _on_opinion(agreement: dict[str, float]) -> list[str]:
+    best = max(agreement, key=lambda kind: np.nan_to_num(agreement[kind], nan=-1.0))
+    if not agreement[best] < _UNLIKE:
+        return []
+    return [
+        "second opinion: maps without training divide the image otherwise; the best agreement is "
+        f"{agreement[best]:.2f} ({best})"
+    ]

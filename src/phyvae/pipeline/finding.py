@@ -1,0 +1,280 @@
+"""From a scan to its domains in one call, with nothing but the public parts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .._checks import as_flag, as_integer
+from ..alignment.result import Alignment
+from ..alignment.start import align
+from ..domains.evidence import DomainEvidence, domain_evidence
+from ..domains.segmentation import segment
+from ..models import ShiftVAE
+from ..models.untrained import quick_maps
+from ..patches.grid import PatchGrid
+from ..patches.moire import Moire, find_moire
+from ..physics import EdgeLoss, PhysicsLoss
+from ..refinement.refining import refine
+from ..scans.objects import scans_of
+from ..scans.scan import Scan
+from ..training.objective import PhysicsObjective
+from ..training.schedules import LinearBeta
+from ..training.trainer import PhysicsTrainer
+from .choices import GIVEN, Choice, chosen
+from .doubting import doubts_on, heard
+from .preparing import Prepared, Request, prepared
+from .result import Domains
+
+__all__ = ["find_domains"]
+
+_STEPS = 600  # of training that begins with the lattice
+_STEPS_ALONE = 1500  # of training from random weights
+_BETA = LinearBeta(0.1, 0.3, epochs=10)
+_LATENTS = 2
+_MOST = 6  # domains that are looked for
+_EDGES = EdgeLoss()
+
+
+def find_domains(
+    scan: Any,
+    *,
+    classes: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    step: int | tuple[int, int] | None = None,
+    physics: PhysicsLoss | None = _EDGES,
+    w: float = 0.1,
+    strength: float = 1.0,
+    exclude: Any = None,
+    flatten: bool | None = None,
+    sites: Any = None,
+    train: bool = True,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> Any:
+    """Find the domains of a scan: survey, patches, start, training, refinement, count, labels.
+
+    Parameters
+    ----------
+    scan
+        An image, shape (height, width), or a spectrum image, as a `Scan` of `phyvae.read`, an
+        array, or the path of a file. Of a list of images, such as the frames of a time series,
+        one model is trained, and a label is the same domain in all of them.
+    classes
+        Number of domains; ``None`` counts them.
+    size, step
+        Patch height and width, and the distance of patches, px; one number for both axes.
+        ``None`` chooses them by the unit cell.
+    physics
+        What walls cost, a `PhysicsLoss`; ``None`` is the plain shift-invariant VAE.
+    w, strength
+        Slack and weight of the physics, as for `PhysicsObjective`.
+    exclude
+        True where a pixel shows no specimen, bool, shape (height, width), beyond dead pixels,
+        residue and vacuum, which are found.
+    flatten
+        Whether to subtract a plane from the image; ``None`` decides by the image.
+    sites
+        Centres (y, x) of the patches, px, shape (n, 2), such as those of `find_sites`, in place
+        of a raster.
+    train
+        Whether to train after the start. Without, maps are those of `align`: half of the time,
+        and often as good.
+    seed
+        Seed of weights, batches and noise.
+    device
+        Where to train, such as ``"cuda"``; ``None`` is the CPU.
+    progress
+        Whether to show progress bars.
+
+    Returns
+    -------
+    Domains
+        A list of them for a list of scans. ``found.doubts`` has what is not to be trusted.
+
+    Raises
+    ------
+    ValueError
+        If the scan cannot be used as it is (see `PatchGrid`), or settings do not fit it. An image
+        without a lattice is no error: then ``found.answer`` tells what can be given by hand.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.nio_lsmo((240, 240), seed=0)
+    >>> found = phyvae.find_domains(phantom.image, train=False, progress=False)
+    >>> found.classes
+    2
+    """
+    _check(classes, train, progress)
+    scans, several = _scans(scan)
+    patches = prepared(scans, Request(size, step, flatten, exclude, sites))
+    objective = PhysicsObjective(physics, w=w, strength=strength)
+    shape, where = patches.grids[0].patch_shape, "cpu" if device is None else device
+    model = ShiftVAE(shape, _LATENTS, **patches.model, seed=seed, device=where)
+    settings = patches.settings | {
+        "physics": chosen(repr(physics), repr(_EDGES), "domain walls cost energy"),
+        "w": chosen(w, 0.1, "default"),
+        "strength": chosen(strength, 1.0, "default"),
+        "train": chosen(train, True, "default"),
+        "seed": chosen(seed, 0, "default"),
+    }
+    if patches.problem:
+        pairs = zip(scans, patches.grids, strict=True)
+        found = [_unanswered(*pair, model, settings, patches.problem) for pair in pairs]
+    else:
+        with heard() as doubts:
+            start = _learnt(model, objective, patches, seed, train=train, progress=progress)
+        found = _found(scans, patches, model, start, classes, settings, doubts, progress=progress)
+    return found if several else found[0]
+
+
+def _learnt(
+    model: ShiftVAE,
+    objective: PhysicsObjective,
+    patches: Prepared,
+    seed: int,
+    *,
+    train: bool,
+    progress: bool,
+) -> Alignment | None:
+    """Train a model, from a start with the lattice where there is one."""
+    start, steps = None, _STEPS_ALONE
+    if patches.reach is not None:
+        grid = patches.grids[0]
+        start = align(model, grid, reach=patches.reach, seed=seed, progress=progress)
+        steps = _STEPS
+    if train or start is None:
+        trainer = PhysicsTrainer(model, objective, seed=seed)
+        trainer.fit(patches.grids, steps=steps, beta=_BETA, progress=progress)
+    return start
+
+
+def _found(
+    scans: Sequence[Scan],
+    patches: Prepared,
+    model: ShiftVAE,
+    start: Alignment | None,
+    classes: int | None,
+    settings: dict[str, Choice],
+    doubts: Sequence[str],
+    *,
+    progress: bool,
+) -> list[Domains]:
+    """Refine the maps of a trained model, count the domains, and label them."""
+    grids = patches.grids
+    # Further latents than stand out are noise, moiré or slow changes.
+    count = _LATENTS if start is None else max(1, min(_LATENTS, start.latents))
+    maps = [model.latent_maps(grid, progress=progress)[:count] for grid in grids]
+    evidence = [_evidence(one, grid) for one, grid in zip(maps, grids, strict=True)]
+    moire = [_moire(one, grid, patches) for one, grid in zip(maps, grids, strict=True)]
+    refined = [refine(model, grid, samples=4, progress=progress) for grid in grids]
+    shares = [one.signal[:count].numpy() for one in refined]
+    shares = [one if m is None else m.signal(one) for one, m in zip(shares, moire, strict=True)]
+    signal = np.mean(shares, axis=0)
+    number = Choice(classes, GIVEN) if classes is not None else _number(evidence)
+    labels = segment(
+        [one.maps[:count] for one in refined],
+        number.value,
+        mask=[grid.mask for grid in grids],
+        graph=[grid.graph for grid in grids],
+        signal=signal,
+    )
+    settings = settings | {
+        "latents": Choice(count, "that stand out of noise" if start else "those of the model"),
+        "classes": number,
+    }
+    return [
+        Domains(
+            scan,
+            grid,
+            model,
+            labels[k],
+            refined[k].maps[:count].numpy(),
+            refined[k].stds[:count].numpy(),
+            refined[k].shifts.numpy(),
+            signal,
+            evidence[k],
+            patches.cell,
+            settings,
+            (
+                *doubts,
+                *doubts_on(
+                    scan, grid, patches.cell, start, evidence[k], moire[k], labels[k], classes
+                ),
+            ),
+        )
+        for k, (scan, grid) in enumerate(zip(scans, grids, strict=True))
+    ]
+
+
+def _evidence(maps: Tensor, grid: PatchGrid) -> DomainEvidence | None:
+    """Return the evidence for each number of domains; a list of sites has none."""
+    if grid.graph is not None or 1 in grid.shape:
+        return None
+    most = max(1, min(_MOST, grid.count // 4))
+    return domain_evidence(maps, most, grid=grid)
+
+
+def _moire(maps: Tensor, grid: PatchGrid, patches: Prepared) -> Moire | None:
+    """Return the moiré of maps of a raster with the lattice."""
+    if patches.cell is None or not grid.is_raster:
+        return None
+    return find_moire(maps, patches.cell.vectors, grid.step)
+
+
+def _number(evidence: Sequence[DomainEvidence | None]) -> Choice:
+    """Return the largest number of domains that any of the scans has evidence for."""
+    counted = [one for one in evidence if one is not None]
+    if not counted:
+        raise ValueError(
+            "classes cannot be counted at sites without a lattice, which have no regions; pass "
+            "classes=..., the number of kinds."
+        )
+    most = max(counted, key=lambda one: one.number)
+    return Choice(most.number, most.reason)
+
+
+def _unanswered(
+    scan: Scan, grid: PatchGrid, model: ShiftVAE, settings: dict[str, Choice], problem: str
+) -> Domains:
+    """Return maps for a first look, and why there are no domains."""
+    maps = quick_maps(grid, channels=_LATENTS).numpy()
+    return Domains(
+        scan,
+        grid,
+        model,
+        np.full(grid.shape, -1),
+        maps,
+        np.full_like(maps, np.nan),
+        np.full_like(maps, np.nan),
+        np.zeros(len(maps)),
+        None,
+        None,
+        settings | {"classes": Choice(0, problem)},
+        ("the maps are principal components of autocorrelations, not those of a model",),
+        problem,
+    )
+
+
+def _scans(scan: Any) -> tuple[list[Scan], bool]:
+    """Return the scans, and whether they are several."""
+    if isinstance(scan, np.ndarray | Tensor) and scan.ndim == 3:
+        raise ValueError(
+            f"scan is an array of shape {tuple(scan.shape)}, a stack or a spectrum image: pass "
+            "list(scan) for images (n, height, width), or phyvae.Scan(scan.mean(-1), cube=scan) "
+            "for spectra (rows, cols, length)."
+        )
+    found = scans_of(scan, "scan")
+    return ([found], False) if isinstance(found, Scan) else (found, True)
+
+
+def _check(classes: object, train: object, progress: object) -> None:
+    """Check what no other part checks before the first of the work is done."""
+    if classes is not None:
+        as_integer(classes, "classes", 1, ", the number of domains")
+    as_flag(train, "train")
+    as_flag(progress, "progress")
