@@ -206,12 +206,8 @@ def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]
     best = max(
         product(*ranges),
         key=lambda pair: (
-            round(_slowest(first, np.array(pair)), 3),
+            np.linalg.norm(aliases_of(first, np.array(pair)), axis=1).min().round(3),
             -float(np.abs(np.array(pair) - step).sum()),
         ),
     )
     return int(best[0]), int(best[1])
-
-
-def _slowest(vectors: Waves, step: Real[np.ndarray, " 2"]) -> float:
-    return float(np.linalg.norm(aliases_of(vectors, step), axis=1).min())

@@ -62,12 +62,14 @@ def registered_patches(
     image: Float[np.ndarray, "height width"],
     centres: Float[np.ndarray, "n 2"],
     shape: tuple[int, ...],
-    waves: Waves,
+    waves: Waves | None = None,
 ) -> Float[np.ndarray, "n down across"]:
     """Return patches cut anew, each at the lattice site nearest to its centre, interpolated.
 
-    Sites are where both waves have a crest. Beyond its border the image is mirrored.
+    Sites are where both waves, by default `lattice_waves`, have a crest. Beyond its border the
+    image is mirrored.
     """
+    waves = lattice_waves(image) if waves is None else waves
     sites = sites_near(image, centres, waves, tuple(side / 3 for side in shape))
     down, right = (np.arange(side) - (side - 1) / 2 for side in shape)
     y = sites[:, 0, None, None] + down[:, None]
