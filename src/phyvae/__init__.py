@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .physics import standardise as standardise
     from .pipeline.comparison import Sweep as Sweep
     from .pipeline.finding import find_domains as find_domains
+    from .pipeline.loading import load_domains as load_domains
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
     from .pipeline.settings import Setting as Setting
@@ -157,6 +158,7 @@ _HOME = {
     "patches.finding": ["find_sites"],
     "pipeline.comparison": ["Sweep"],
     "pipeline.finding": ["find_domains"],
+    "pipeline.loading": ["load_domains"],
     "pipeline.opinion": ["second_opinion"],
     "pipeline.result": ["Domains"],
     "pipeline.settings": ["Setting"],

@@ -318,10 +318,8 @@ class PatchGrid(CroppedImage):
         specimen: Mask | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
-        grid = cls.__new__(cls)
         image = scaled(array, percentiles, limits)
-        CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
-        return grid
+        return cls.of_crops(image, limits, crops, placed, specimen)
 
 
 def check_grid(grid: object) -> None:
