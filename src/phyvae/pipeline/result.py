@@ -13,12 +13,13 @@ from ..patches.grid import PatchGrid
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from .choices import Choice
+from .showing import Shown
 
 __all__ = ["Domains"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Domains:
+class Domains(Shown):
     """The domains of a scan; see `phyvae.find_domains`.
 
     Attributes
