@@ -145,13 +145,16 @@ def as_maps(
 
 
 def as_mask(
-    mask: Any, shape: tuple[int, ...], what: str = "True where a cell holds a patch: grid.mask"
+    mask: Any,
+    shape: tuple[int, ...],
+    what: str = "True where a cell holds a patch: grid.mask",
+    name: str = "mask",
 ) -> Bool[np.ndarray, "rows cols"]:
     """Check that a mask has a bool for each cell, or for each pixel."""
-    array = as_array(mask, "mask")
+    array = as_array(mask, name)
     if array.dtype != bool or array.shape != tuple(shape):
         raise ValueError(
-            f"mask of shape {array.shape} and dtype {array.dtype} must be bools of shape "
+            f"{name} of shape {array.shape} and dtype {array.dtype} must be bools of shape "
             f"{tuple(shape)}, {what}."
         )
     return array

@@ -90,7 +90,7 @@ class TestProgress:
 
 class TestCheckPatches:
     def test_an_image_in_place_of_a_grid_is_refused(self, unchecked):
-        with pytest.raises(TypeError, match=r"grid is of type ndarray.*PatchGrid\(image"):
+        with pytest.raises(TypeError, match=r"grid=<ndarray.*PatchGrid\(image"):
             unchecked(check_patches, model_of(), np.ones((20, 20)))
 
     def test_so_are_several_grids(self, unchecked):

@@ -86,6 +86,57 @@ class TestMaskedGrid:
         with pytest.raises(ValueError, match=message):
             PatchGrid(IMAGE, 12, 6, mask=mask)
 
+    def test_images_of_a_series_have_their_own(self):
+        other = IMAGE[:50, :60] + 1
+        mask = np.ones(other.shape, bool)
+        mask[:20] = False
+        bright = np.where(mask, other, 1e6)
+        first, second, third = PatchGrid.series(
+            [IMAGE, bright, IMAGE], 12, 6, mask=[MASK, mask, None]
+        )
+        assert first.limits == second.limits == third.limits
+        assert first.limits[1] < 3
+        assert torch.equal(first.mask, PatchGrid(IMAGE, 12, 6, mask=MASK).mask)
+        assert torch.equal(second.mask, PatchGrid(other, 12, 6, mask=mask).mask)
+        assert torch.equal(second.specimen, torch.from_numpy(mask))
+        assert third.mask is None
+        whole = PatchGrid.series(IMAGE[None], 12, 6, mask=MASK[None])[0]
+        assert torch.equal(whole.image, PatchGrid(IMAGE, 12, 6, mask=MASK).image)
+
+    @pytest.mark.parametrize(
+        ("mask", "message"),
+        [
+            (MASK, "mask=<ndarray of shape .* must be a list of 1, for each image a mask or None"),
+            (3, "mask=3 must be a list of 1"),
+            ([MASK[1:]], r"mask\[0\] of shape"),
+            ([~np.ones_like(MASK)], r"mask\[0\] is False at every pixel"),
+        ],
+    )
+    def test_other_masks_of_a_series_are_refused(self, mask, message):
+        with pytest.raises(ValueError, match=message):
+            PatchGrid.series([IMAGE], 12, 6, mask=mask)
+
+    @pytest.mark.parametrize("subpixel", [False, True])
+    def test_sites_whose_patch_shows_less_than_half_are_left_out(self, subpixel):
+        sites = np.stack(np.meshgrid(np.arange(8, 54, 6), np.arange(8, 66, 6), indexing="ij"), -1)
+        sites = sites.reshape(-1, 2) + 0.0
+        bright = np.where(MASK, IMAGE, 1e6)
+        whole = PatchGrid.at(IMAGE, sites, 13, subpixel=subpixel)
+        for lattice in (True, False):
+            grid = PatchGrid.at(bright, sites, 13, mask=MASK, subpixel=subpixel, lattice=lattice)
+            left_out = ~mostly(MASK, (13, 13)).numpy()[tuple((sites.T - 6).astype(int))]
+            there = grid.cells >= 0
+            np.testing.assert_array_equal(there, (whole.cells >= 0) & ~left_out)
+            assert grid.near_border == whole.near_border
+            assert grid.limits[1] < 2
+            assert grid.count == there.sum() < whole.count
+            assert torch.equal(grid.specimen, torch.from_numpy(MASK))
+
+    def test_sites_all_of_which_the_mask_leaves_out_are_refused(self):
+        sites = np.array([[10.0, 60.0], [20, 60], [10, 65], [20, 65], [30, 65]])
+        with pytest.raises(ValueError, match=r"only 0 of them .* show the specimen by half"):
+            PatchGrid.at(IMAGE, sites, 8, mask=MASK)
+
 
 class TestAModelOfIt:
     def grid(self, step=4, filler=0.0):

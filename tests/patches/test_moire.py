@@ -69,3 +69,7 @@ class TestFindMoire:
     def test_refuses_a_cell_that_spans_no_plane(self, cell):
         with pytest.raises(ValueError, match="cell"):
             find_moire(HALVES, cell, 11)
+
+    def test_refuses_a_list_of_sites(self):
+        with pytest.raises(ValueError, match=r"maps of shape \(1, 1, 40\) have one row"):
+            find_moire(np.ones((1, 1, 40)), SQUARE, 11)

@@ -48,6 +48,11 @@ def test_arrays_keep_their_values():
         (lambda: as_channels(np.zeros((3, 4))), r"maps has shape \(3, 4\)"),
         (lambda: as_channels(np.full((1, 3, 4), np.nan)), "no finite value in channel 0"),
         (lambda: as_domains(np.zeros((3, 4)), (3, 4)), "must be integers of shape"),
+        (lambda: as_domains(np.full((3, 4), -1), (3, 4)), "labels are negative in every cell"),
+        (
+            lambda: as_domains(np.full((3, 4), 2**63, np.uint64), (3, 4)),
+            "labels go up to 9223372036854775808, .* renumber them",
+        ),
         (lambda: as_image(np.zeros(4)), r"image has shape \(4,\)"),
         (lambda: as_latents((0, 0), 2), r"channels=\(0, 0\)"),
         (lambda: as_width(101), "width=101 inches"),

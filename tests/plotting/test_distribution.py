@@ -83,5 +83,6 @@ class TestDistribution:
         assert len(ax.collections[0].get_offsets()) == MAPS[0].size - 2
 
     def test_refuses_to_show_nothing(self):
+        maps = np.where(LABELS == 0, np.nan, MAPS)
         with pytest.raises(ValueError, match="leave no patch"):
-            plotting.plot_distribution(MAPS, LABELS * 0 - 1)
+            plotting.plot_distribution(maps, np.where(LABELS == 0, 0, -1))

@@ -21,7 +21,7 @@ class TestLevelled:
 
     def test_outliers_are_clipped(self):
         hot = IMAGE.copy()
-        hot[50], hot[80, 80:86] = 1e4, 30
+        hot[80, 80:86] = 1e4
         reference = levelled(IMAGE)
         ratio = levelled(hot).std() / reference.std() * 1e4 / np.abs(IMAGE).max()
         assert ratio == pytest.approx(1, rel=0.05)

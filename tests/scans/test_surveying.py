@@ -40,6 +40,14 @@ class TestSurvey:
         image[:60] = atoms((60, 260), turned(VECTORS, 31), sigma=2.5, noise=0.03)
         assert not survey(image).vacuum.any()
 
+    def test_a_weak_layer_next_to_vacuum_is_none(self):
+        image = atoms(SHAPE, VECTORS, sigma=2.5)
+        image[:, :130] *= 0.35
+        image[X + 2 * Y > 460] = 0
+        found = survey(image + 0.05 * np.random.default_rng(1).normal(size=SHAPE))
+        assert found.vacuum[X + 2 * Y > 490].mean() > 0.99
+        assert found.vacuum[X + 2 * Y < 430].mean() < 0.01
+
     def test_residue_is_a_bright_place(self):
         image = atoms(SHAPE, VECTORS, sigma=2.5, noise=0.1)
         residue = np.hypot(Y - 70, X - 180) < 25

@@ -214,7 +214,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "named"),
         [
-            ({"grid": 3, "epochs": None}, "grid is of type int, but must be a PatchGrid"),
+            ({"grid": 3, "epochs": None}, "grid=3 must be a PatchGrid"),
             ({"epochs": 2.5}, "epochs=2.5 must be an integer >= 1"),
             ({"epochs": "2"}, "epochs='2' must be an integer"),
             ({"beta": "1"}, "beta='1' must be a number, a LinearBeta, or a function"),

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from .._checks import as_integer, as_maps, as_positive, as_seed, brief
-from ..patches.grid import PatchGrid
+from .._checks import as_integer, as_maps, as_positive, as_seed
+from ..patches.grid import PatchGrid, check_grid
 from .dividing import CONTRAST, RAMP, Division, divide
 from .ordering import ordered
 from .outlying import filled, noise_of, outlying
@@ -170,8 +170,7 @@ def _wall(grid: PatchGrid | None, wall: float | None) -> float:
     """Return the size of a patch in cells, 1 at least; a spectrum is one cell."""
     if grid is None:
         return max(1.0, as_positive(2.0 if wall is None else wall, "wall", ", in cells"))
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(f"grid={brief(grid)} must be the PatchGrid of the maps, or None.")
+    check_grid(grid)
     if wall is not None:
         raise ValueError(f"wall={wall:g} goes without a grid, which has the size of its patches.")
     if len(grid.patch_shape) == 1:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .._checks import as_integer
-from ..patches.grid import PatchGrid
+from ..patches.grid import PatchGrid, check_grid
 from ..patches.known import Patches
 from ..saving.contents import AnyPath
 from .description import save_model
@@ -18,7 +18,7 @@ from .modes import at_rest
 from .options import Decoding
 from .posterior import Posterior
 
-__all__ = ["PatchModel", "check_grid", "check_patches"]
+__all__ = ["PatchModel", "check_patches"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -199,17 +199,3 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             "size=model.patch_shape."
         )
     model.check(grid)
-
-
-def check_grid(grid: Any) -> None:
-    """Raise an error unless `grid` is one patch grid."""
-    if isinstance(grid, list | tuple):
-        raise TypeError(
-            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
-            "pass one after the other: [... for grid in grids]."
-        )
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(
-            f"grid is of type {type(grid).__name__}, but must be a PatchGrid: "
-            "PatchGrid(image, size=..., step=...)."
-        )

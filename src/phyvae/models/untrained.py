@@ -10,10 +10,9 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from .._checks import as_choice, as_integer
-from ..patches.grid import PatchGrid
+from ..patches.grid import PatchGrid, check_grid
 from ..patches.layout import Layout
 from ..patches.registration import lattice_waves, registered_patches
-from .interface import check_grid
 
 __all__ = ["KINDS", "quick_maps"]
 

@@ -14,7 +14,7 @@ from .._checks import as_array, as_device
 from .crops import RasterCrops, SiteCrops
 from .graph import SiteGraph
 from .known import Patches, as_known
-from .masking import mostly
+from .masking import Mask, mostly
 from .sites import PlacedSites
 from .windows import Windows, windows_of
 
@@ -36,6 +36,8 @@ class CroppedImage:
         Where the patches are.
     placed
         The sites that they are centred on; ``None`` for a raster.
+    specimen
+        True where a pixel shows the specimen; ``None`` without a mask of pixels.
     """
 
     image: Float[Tensor, "..."]
@@ -59,10 +61,12 @@ class CroppedImage:
         limits: tuple[float, float],
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
     ) -> None:
         self.image, self.limits, self._crops = image, limits, crops
         self.shape, self.patch_shape, self.step = crops.shape, crops.patch_shape, crops.step
-        self.mask = self.graph = self.known = self.specimen = None
+        self.mask = self.graph = self.known = None
+        self.specimen = None if specimen is None else torch.from_numpy(specimen)
         self.is_raster = placed is None
         if isinstance(crops, RasterCrops):
             self.mask = crops.filled

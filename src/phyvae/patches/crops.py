@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from .._checks import as_pair
-from .masking import mostly
+from .masking import Mask, mostly
 from .windows import windows_of
 
 __all__ = ["RasterCrops", "SiteCrops", "patch_shape_of"]
@@ -54,7 +54,7 @@ class RasterCrops:
         steps = as_pair(step, "step")
         return cls(((rows - 1) // steps[0] + 1, (cols - 1) // steps[1] + 1), (length,), steps)
 
-    def showing(self, specimen: Bool[np.ndarray, "height width"]) -> "RasterCrops":
+    def showing(self, specimen: Mask | None) -> "RasterCrops":
         """Return the same patches, less those that show a specimen by less than a half.
 
         Raises
@@ -62,6 +62,8 @@ class RasterCrops:
         ValueError
             If no patch is left.
         """
+        if specimen is None:
+            return self
         windows = mostly(specimen, self.area)
         filled = windows[:: self.step[0], :: self.step[1]]
         if not filled.any():

@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
-from ..scans.flaws import flaws_of
-from ..scans.intensities import as_scan
-from ..scans.spacing import lattice_spacing
+from ..scans.faults import faults_of
+from ..scans.spacing import spacing_of
 
 __all__ = ["find_sites"]
 
@@ -78,7 +77,7 @@ def find_sites(
     from scipy.ndimage import gaussian_laplace
     from skimage.feature import blob_dog, blob_log
 
-    values = flaws_of(as_scan(image).astype(np.float64)).repaired
+    values = faults_of(image).repaired
     as_choice(method, "method", ("log", "dog"))
     sign = -1 if as_flag(dark, "dark") else 1
     side = min(values.shape)
@@ -148,7 +147,7 @@ def _apart(sites: np.ndarray, strength: np.ndarray, nearest: float) -> np.ndarra
 
 def _spacing_of(image: np.ndarray) -> float:
     try:
-        return lattice_spacing(image)
+        return spacing_of(image)
     except ValueError as error:
         raise ValueError(
             "spacing=None: the image shows no period that blobs could have; give their distance "

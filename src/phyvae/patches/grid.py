@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..scans.intensities import Percentiles, as_intensities, as_scan, limits_of, scaled
+from .._checks import brief
+from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
-from .masking import masked, without_rest
+from .masking import Mask, masked, scan_of
 from .sites import PlacedSites, place_sites
 
-__all__ = ["PatchGrid"]
+__all__ = ["PatchGrid", "check_grid"]
 
 
 class PatchGrid(CroppedImage):
@@ -103,14 +103,10 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
-        image, specimen = masked(image, mask, "image")
-        array = as_scan(image)
-        crops = RasterCrops.over(array.shape, size, step)
-        if specimen is not None:
-            crops, array = crops.showing(specimen), without_rest(array, specimen)
-        limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        super().__init__(scaled(array, percentiles, limits), limits, crops)
-        self.specimen = None if specimen is None else torch.from_numpy(specimen)
+        array, specimen, shown = scan_of(image, mask)
+        crops = RasterCrops.over(array.shape, size, step).showing(specimen)
+        limits = limits_of(shown, percentiles)
+        super().__init__(scaled(array, percentiles, limits), limits, crops, None, specimen)
 
     @classmethod
     def from_spectra(
@@ -167,10 +163,9 @@ class PatchGrid(CroppedImage):
                 "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
                 "np.moveaxis(cube, axis, -1)."
             )
-        crops, measured = RasterCrops.of_spectra(array.shape, step), array
-        if specimen is not None:
-            crops, measured = crops.showing(specimen), array[specimen]
-        return cls._cropped(array, percentiles, limits_of(measured, percentiles), crops)
+        crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
+        limits = limits_of(array if specimen is None else array[specimen], percentiles)
+        return cls._cropped(array, percentiles, limits, crops)
 
     @classmethod
     def at(
@@ -183,6 +178,7 @@ class PatchGrid(CroppedImage):
         lattice: bool = True,
         vectors: Any = None,
         percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> "PatchGrid":
         """Return the grid of patches centred on sites: atoms, unit cells.
 
@@ -192,8 +188,8 @@ class PatchGrid(CroppedImage):
 
         Parameters
         ----------
-        image, size, percentiles
-            As for a raster.
+        image, size, percentiles, mask
+            As for a raster: sites whose patch shows the specimen by less than half are left out.
         sites
             Centres (y, x), px, shape (n, 2), n >= 4, such as `find_sites` returns. Swapped
             coordinates are noticed only if one falls out of the image: look at `plot_patches`.
@@ -238,13 +234,12 @@ class PatchGrid(CroppedImage):
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
-        array = as_scan(image)
+        array, specimen, shown = scan_of(image, mask)
         placed = place_sites(
-            sites, array.shape, size, subpixel=subpixel, lattice=lattice, vectors=vectors
+            sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
-        return cls._cropped(
-            array, percentiles, limits_of(array, percentiles), placed.crops, placed
-        )
+        limits = limits_of(shown, percentiles)
+        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen)
 
     @classmethod
     def series(
@@ -254,6 +249,7 @@ class PatchGrid(CroppedImage):
         step: int | tuple[int, int] | None = None,
         *,
         percentiles: Percentiles = "robust",
+        mask: Any = None,
     ) -> "list[PatchGrid]":
         """Return a grid for each of several images, with one common intensity scale.
 
@@ -268,6 +264,8 @@ class PatchGrid(CroppedImage):
             As for one image.
         percentiles
             As for one image, over the pixels of all images together.
+        mask
+            For each image a mask of its pixels, as for one image, or ``None``.
 
         Examples
         --------
@@ -289,12 +287,24 @@ class PatchGrid(CroppedImage):
                 f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
                 "image[None]."
             )
-        arrays = [as_scan(image, f"images[{k}]") for k, image in enumerate(images)]
-        crops = [RasterCrops.over(array.shape, size, step) for array in arrays]
-        limits = limits_of(np.concatenate([array.ravel() for array in arrays]), percentiles)
+        masks = [None] * len(images) if mask is None else mask
+        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(images):
+            raise ValueError(
+                f"mask={brief(mask)} must be a list of {len(images)}, for each image a mask or "
+                "None."
+            )
+        scans = [
+            scan_of(image, one, f"images[{k}]", f"mask[{k}]")
+            for k, (image, one) in enumerate(zip(images, masks, strict=True))
+        ]
+        crops = [
+            RasterCrops.over(array.shape, size, step).showing(specimen)
+            for array, specimen, _ in scans
+        ]
+        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls._cropped(array, percentiles, limits, one)
-            for array, one in zip(arrays, crops, strict=True)
+            cls._cropped(array, percentiles, limits, one, specimen=specimen)
+            for (array, specimen, _), one in zip(scans, crops, strict=True)
         ]
 
     @classmethod
@@ -305,8 +315,23 @@ class PatchGrid(CroppedImage):
         limits: tuple[float, float],
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
         grid = cls.__new__(cls)
-        CroppedImage.__init__(grid, scaled(array, percentiles, limits), limits, crops, placed)
+        image = scaled(array, percentiles, limits)
+        CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
         return grid
+
+
+def check_grid(grid: object) -> None:
+    """Raise an error unless `grid` is one patch grid."""
+    if isinstance(grid, list | tuple):
+        raise TypeError(
+            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
+            "pass one after the other: [... for grid in grids]."
+        )
+    if not isinstance(grid, PatchGrid):
+        raise TypeError(
+            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+        )

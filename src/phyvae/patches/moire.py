@@ -98,7 +98,7 @@ def find_moire(
     Raises
     ------
     ValueError
-        If `cell` does not hold two vectors that span the plane.
+        If `cell` does not hold two vectors that span the plane, or maps are a list of sites.
 
     Notes
     -----
@@ -129,6 +129,11 @@ def find_moire(
     (True, 2)
     """
     channels, patches = as_maps(maps, mask)
+    if len(patches) == 1:
+        raise ValueError(
+            f"maps of shape {channels.shape} have one row, as those of sites without a lattice: "
+            "patches on sites have no step, and make no moiré."
+        )
     steps = np.array(as_pair(step, "step"))
     vectors = _reciprocal(cell)
     aliases = aliases_of(vectors, steps)

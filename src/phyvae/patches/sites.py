@@ -12,6 +12,7 @@ from .._checks import as_flag, as_points, as_real, brief
 from .crops import SiteCrops, patch_shape_of
 from .graph import SiteGraph
 from .indexing import index_sites, lattice_vectors, straightened
+from .masking import Mask, mostly
 
 __all__ = ["PlacedSites", "place_sites"]
 
@@ -56,6 +57,7 @@ def place_sites(
     sites: Any,
     image_shape: tuple[int, ...],
     size: Any,
+    specimen: Mask | None = None,
     *,
     subpixel: Any,
     lattice: Any,
@@ -68,11 +70,16 @@ def place_sites(
     corners = given - (np.array(patch_shape) - 1) / 2
     corners = corners if between else np.floor(corners + 0.5)
     room = np.array(image_shape) - patch_shape
-    whole: np.ndarray = np.all((corners >= 0) & (corners <= room), axis=1)
+    inside: np.ndarray = np.all((corners >= 0) & (corners <= room), axis=1)
+    whole = inside.copy()
+    if specimen is not None:
+        pixels = np.floor(corners[inside] + 0.5).astype(int)
+        whole[inside] = mostly(specimen, patch_shape).numpy()[tuple(pixels.T)]
     if int(whole.sum()) < 4:
+        shown = "" if specimen is None else " that show the specimen by half"
         raise ValueError(
             f"sites has {len(given)} sites, and only {whole.sum()} of them lie far enough "
-            f"from the border for whole patches of {patch_shape} px; at least 4 must. "
+            f"from the border for whole patches of {patch_shape} px{shown}; at least 4 must. "
             "Choose smaller patches."
         )
     cells = _on_lattice(given, whole, vectors) if indexed else _in_a_row(given, whole, vectors)
@@ -90,7 +97,7 @@ def place_sites(
         cells.numbers,
         cells.vectors,
         None if indexed else SiteGraph.delaunay(given[kept]),
-        near_border=int((cells.fits & ~whole).sum()),
+        near_border=int((cells.fits & ~inside).sum()),
         off_lattice=int((~cells.fits).sum()),
     )
 

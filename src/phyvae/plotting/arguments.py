@@ -15,7 +15,7 @@ from .._checks import (
     brief,
     refuse_channels_last,
 )
-from ..patches.grid import PatchGrid
+from ..patches.grid import PatchGrid, check_grid
 
 __all__ = [
     "Array",
@@ -25,7 +25,7 @@ __all__ = [
     "as_image",
     "as_latents",
     "as_width",
-    "check_grid",
+    "check_labels",
     "check_names",
     "extent_of",
     "frame_of",
@@ -34,6 +34,7 @@ __all__ = [
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
 Extent: TypeAlias = tuple[float, float, float, float]  # left, right, bottom, top
+_COLOURED = 10_000  # labels: a colour bar of more takes seconds
 
 
 def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
@@ -67,6 +68,7 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
             f"labels has shape {domains.shape} and dtype {domains.dtype}, but must be integers of "
             f"shape {tuple(shape)}; grid.sample takes an image of labels to its patch grid."
         )
+    check_labels(domains, "labels")
     return domains.astype(int)
 
 
@@ -105,11 +107,15 @@ def as_width(width: Any) -> float:
     return inches
 
 
-def check_grid(grid: object) -> None:
-    """Raise a TypeError if an argument is no grid."""
-    if not isinstance(grid, PatchGrid):
-        raise TypeError(
-            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+def check_labels(labels: npt.NDArray[Any], name: str) -> None:
+    """Raise an error if no label is >= 0, or one is too large for a colour of its own."""
+    largest = labels.max()
+    if largest < 0:
+        raise ValueError(f"{name} are negative in every cell, so there is no domain to plot.")
+    if largest >= _COLOURED:
+        raise ValueError(
+            f"{name} go up to {largest}, but each number below has a colour, at most {_COLOURED}; "
+            f"renumber them: np.unique({name}, return_inverse=True)."
         )
 
 

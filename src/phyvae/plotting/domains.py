@@ -1,8 +1,8 @@
 """Domains over the image in which they were found."""
 
 from .._checks import as_number
-from ..patches.grid import PatchGrid
-from .arguments import Array, as_domains, as_image, check_grid, extent_of, in_unit
+from ..patches.grid import PatchGrid, check_grid
+from .arguments import Array, as_domains, as_image, extent_of, in_unit
 from .panels import Panels, finished, label_outer, new_panels, show_image, show_labels
 
 __all__ = ["plot_segmentation"]

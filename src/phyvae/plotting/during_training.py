@@ -8,8 +8,7 @@ import numpy as np
 
 from .._checks import as_integer, brief
 from ..compute.processes import rank
-from ..patches.grid import PatchGrid
-from .arguments import check_grid
+from ..patches.grid import PatchGrid, check_grid
 from .maps import plot_latent_maps
 
 if TYPE_CHECKING:  # it brings pyro along

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from .._checks import as_array, as_integer, as_seed
-from ..patches.grid import PatchGrid
-from .arguments import as_image, as_width, check_grid
+from ..patches.grid import PatchGrid, check_grid
+from .arguments import as_image, as_width
 from .panels import COLOURS, Panels, finished, show_image
 
 __all__ = ["plot_patches"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import as_array, brief
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_image, extent_of, in_unit
+from .arguments import Array, as_image, check_labels, extent_of, in_unit
 from .panels import (
     COLOURS,
     Panels,
@@ -68,6 +68,8 @@ def plot_sites(
     kept = np.isfinite(centers).all(-1) & (given >= 0 if labelled else np.isfinite(given))
     if not kept.any():
         raise ValueError("values leave no site to plot: all are NaN, negative or empty cells.")
+    if labelled:
+        check_labels(given, "values")
     extent = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
     ax = axes[0, 0]

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..patches.grid import PatchGrid
 from .encoded_grid import EncodedGrid
 
 __all__ = ["patch_signs", "random_signs", "resampled_images"]
@@ -44,19 +45,43 @@ def resampled_images(
 ) -> Iterator[Float[Tensor, "height width"]]:
     """Yield the image with resampled noise: reconstruction plus residual of random sign.
 
-    The reconstruction of a pixel is the mean over the decoded patches that share it. Pixels
-    outside all patches keep their value.
+    The reconstruction of a pixel is the mean over decoded patches that share it: over as few as
+    cover the image. Pixels outside all patches keep their value.
     """
     grid, image = data.grid, data.grid.image
     number = torch.arange(image.numel(), device=image.device, dtype=torch.float64)
     numbered = grid.of(number.reshape(image.shape))
     total, count = torch.zeros_like(image.flatten()), torch.zeros_like(image.flatten())
-    for rows, patches in data.batches():
-        pixels = numbered.gather(grid.indices[rows]).flatten().long()
-        means = data.model.pixel_means(latents[rows], patches).flatten().to(total)
-        total.index_add_(0, pixels, means)
-        count.index_add_(0, pixels, torch.ones_like(means))
+    for apart in (True, False):
+        chosen = _apart(grid) if apart else _uncovered(grid, count.reshape(image.shape))
+        for rows in torch.nonzero(chosen).flatten().split(data.batch_size):
+            index = grid.indices[rows]
+            pixels = numbered.gather(index).flatten().long()
+            patches = grid.data(index, data.model.like)
+            means = data.model.pixel_means(latents[rows], patches).flatten().to(total)
+            total.index_add_(0, pixels, means)
+            count.index_add_(0, pixels, torch.ones_like(means))
     clean = (total / count.clamp(min=1)).reshape(image.shape)
     clean = torch.where(count.reshape(image.shape) > 0, clean, image)
     for _ in range(samples):
         yield clean + random_signs(image.shape, generator).to(image) * (image - clean)
+
+
+def _apart(grid: PatchGrid) -> Bool[Tensor, " n"]:
+    """Return which patches of a raster lie side by side, hardly overlapping; of sites, all."""
+    if not grid.is_raster or len(grid.patch_shape) == 1:
+        return torch.ones(grid.count, dtype=torch.bool)
+    rows, cols = (
+        torch.arange(n) % max(1, size // step) == 0
+        for n, size, step in zip(grid.shape, grid.patch_shape, grid.step, strict=True)
+    )
+    return (rows[:, None] & cols).flatten()[grid.indices.cpu()]
+
+
+def _uncovered(grid: PatchGrid, count: Float[Tensor, "height width"]) -> Bool[Tensor, " n"]:
+    """Return which patches of a raster have pixels that are in none of those decoded so far."""
+    if not grid.is_raster or len(grid.patch_shape) == 1:
+        return torch.zeros(grid.count, dtype=torch.bool)
+    missing = (count == 0).float()[None, None]
+    found = torch.nn.functional.max_pool2d(missing, grid.patch_shape, grid.step)[0, 0] > 0
+    return found.flatten().cpu()[grid.indices.cpu()]

@@ -75,7 +75,7 @@ def refine(
         trained without `align` for example, and follows their noise. The default is the encoder;
         for classes and properties, whose encoder gives no uncertainty, the decoder.
     around
-        With ``"encoder"``: content is averaged over 25 windows, up to so many px away from the
+        With ``"encoder"``: content is averaged over 9 windows, up to so many px away from the
         patch along either axis, >= 0. They show nearly the same of the specimen, and other places
         of the lattice in the window. The default is a sixth of the patch, for a model with shifts
         on a raster of an image. It is 0, the patch alone, for other models, for spectra, and for

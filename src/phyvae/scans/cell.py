@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from .autocorrelation import Autocorrelation
+from .faults import faults_of
 from .levelling import levelled
 from .planes import repeats
 
-__all__ = ["UnitCell", "unit_cell"]
+__all__ = ["UnitCell", "cell_of", "unit_cell"]
 
 _HIGH = 0.8  # of the highest peak: as high are those of lattice vectors, at least
 _HIGHER = 0.02  # by which the peak of a multiple is higher, where a vector is none of the lattice
@@ -101,9 +102,13 @@ def unit_cell(image: Any) -> UnitCell:
     array([[12.,  0.],
            [ 0., 12.]])
     """
-    values = levelled(image)
-    parts = {name: cell for name, part in _halves(values) if (cell := _cell_of(part))}
-    whole = _cell_of(values)
+    return cell_of(levelled(faults_of(image).repaired))
+
+
+def cell_of(values: Float[np.ndarray, "height width"]) -> UnitCell:
+    """Return the unit cell of a levelled image."""
+    parts = {name: cell for name, part in _halves(values) if (cell := _cell_in(part))}
+    whole = _cell_in(values)
     apart = _different(parts)
     if apart is not None:
         best = parts[min(apart, key=lambda name: parts[name].area)]
@@ -132,7 +137,7 @@ def _halves(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield from (("left", values[:, : width // 2]), ("right", values[:, width // 2 :]))
 
 
-def _cell_of(values: np.ndarray) -> UnitCell | None:
+def _cell_in(values: np.ndarray) -> UnitCell | None:
     """Return the cell of an image, if it has one: that of its lines only if they agree with it."""
     values = values - values.mean()
     centred = values - values.mean(1, keepdims=True) - values.mean(0)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from .cell import unit_cell
+import numpy as np
+from jaxtyping import Float
+
+from .cell import cell_of
+from .faults import faults_of
 from .levelling import levelled
 from .planes import strongest_planes
 
-__all__ = ["lattice_spacing"]
+__all__ = ["lattice_spacing", "spacing_of"]
 
 
 def lattice_spacing(image: Any) -> float:
@@ -34,4 +38,10 @@ def lattice_spacing(image: Any) -> float:
     >>> round(phyvae.lattice_spacing(phantom.image) * 2**0.5, 1)
     12.0
     """
-    return strongest_planes(levelled(image), unit_cell(image).vectors)
+    return spacing_of(faults_of(image).repaired)
+
+
+def spacing_of(repaired: Float[np.ndarray, "height width"]) -> float:
+    """Return the `lattice_spacing` of an image without faults."""
+    values = levelled(repaired)
+    return strongest_planes(values, cell_of(values).vectors)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from .cell import UnitCell, unit_cell
-from .flaws import filled, flaws_of
-from .intensities import as_scan
+from .cell import UnitCell, cell_of
+from .faults import faults_of, filled
+from .levelling import levelled
 
 __all__ = ["Survey", "survey"]
 
@@ -67,12 +67,13 @@ def survey(image: Any) -> Survey:
     **Rows and columns** are dead where they are nearly constant, hot where their median is off
     those around by more than the image's contrast and than five times what 95 % of them are.
     **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
-    are. **Residue** is where the mean over a cell is brighter than the median of these means by
-    six robust standard deviations, and somewhere by 1.2 times the contrast within a cell: a
-    slope widens the first and is not found, and where this is more than a tenth of the image, it
-    is a second layer. **Vacuum** is where the
-    variance within a cell, less that of noise, is below a quarter of its median, and somewhere,
-    over four cells, so is the correlation at the lattice vectors.
+    are, or share the lowest value and stand out from those around. **Residue** is where the mean
+    over a cell is brighter than the median of these means by six robust standard deviations, and
+    somewhere by 1.2 times the contrast within a cell: a slope widens the first and is not found,
+    and where the latter is a tenth of the image, it is a second layer. **Vacuum** is where
+    the variance within a cell, less that of noise, is below a quarter of its median, and
+    somewhere, over four cells, so is the correlation at the lattice vectors; and around this,
+    where the variance is below half of that a cell away.
 
     Parameters
     ----------
@@ -92,30 +93,29 @@ def survey(image: Any) -> Survey:
     >>> phyvae.survey(image)
     Survey(noise=0.0284, 1 rows, 1 pixels)
     """
-    values = as_scan(image).astype(np.float64)
+    faults = faults_of(image)
+    values = faults.repaired
     if min(values.shape) < 9:
         raise ValueError(f"image has shape {values.shape}, but must be at least 9 x 9 px.")
-    flaws = flaws_of(values)
-    noise = _noise(flaws.repaired)
-    cell = _cell_of(flaws.repaired)
+    noise = _noise(values)
+    cell = _cell_of(values)
     width = min(values.shape) / 16 if cell is None else cell.area**0.5
-    smooth = _mean(flaws.repaired, 1.0)
+    smooth = _mean(values, 1.0)
     smooth = smooth - _mean(smooth, width)
     vacuum = _vacuum(smooth, cell, noise)
-    residue = _residue(flaws.repaired, smooth, width, vacuum)
-    specimen = ~(vacuum | residue)
-    low, high = np.percentile(flaws.repaired[specimen], [1, 99])
-    mask = specimen.copy()
-    mask[flaws.rows] = mask[:, flaws.columns] = False
-    mask[tuple(flaws.pixels.T)] = False
+    residue = _residue(values, smooth, width, vacuum)
+    mask = ~(vacuum | residue)
+    low, high = np.percentile(values[mask], [1, 99])
+    mask[faults.rows] = mask[:, faults.columns] = False
+    mask[tuple(faults.pixels.T)] = False
     return Survey(
         mask,
-        flaws.repaired,
+        values,
         noise,
         (float(low), float(high)),
-        flaws.rows,
-        flaws.columns,
-        flaws.pixels,
+        faults.rows,
+        faults.columns,
+        faults.pixels,
         residue,
         vacuum,
         cell,
@@ -130,7 +130,7 @@ def _noise(values: np.ndarray) -> float:
 
 def _cell_of(values: np.ndarray) -> UnitCell | None:
     try:
-        return unit_cell(values)
+        return cell_of(levelled(values))
     except ValueError:
         return None
 
@@ -145,8 +145,8 @@ def _mean(values: np.ndarray, width: float) -> np.ndarray:
 def _vacuum(
     smooth: np.ndarray, cell: UnitCell | None, noise: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Return where no contrast is left, around a place where nothing repeats either."""
-    from scipy.ndimage import uniform_filter
+    """Return where no contrast is left, within three cells of where nothing repeats either."""
+    from scipy.ndimage import maximum_filter, uniform_filter
 
     if cell is None:
         return np.zeros(smooth.shape, bool)
@@ -163,9 +163,14 @@ def _vacuum(
     coherence = repetition / np.maximum(variance, 0.01 * np.median(variance))
     # White noise that was smoothed by 1 px keeps 1 / 4 pi of its variance.
     contrast = variance - noise**2 / (4 * np.pi)
-    quiet = contrast < _QUIET * np.median(contrast)
+    usual = np.median(contrast)
+    quiet = contrast < _QUIET * usual
     alone = coherence < _QUIET * np.median(coherence)
-    return _around(quiet, quiet & alone, 4 * cell.area)
+    core = quiet & alone
+    # On the edge, half of a square is specimen.
+    half = maximum_filter(contrast, width + 1) / 2
+    outside = contrast < np.maximum(half, _QUIET**2 * usual)
+    return _around(core | (outside & maximum_filter(core, 3 * width)), core, 4 * cell.area)
 
 
 def _residue(
@@ -173,13 +178,14 @@ def _residue(
 ) -> Bool[np.ndarray, "height width"]:
     """Return where the local mean is far above its usual values, around a very bright place."""
     level = _mean(filled(values, vacuum), width / 2)
-    low, middle = np.percentile(level[~vacuum], [16, 50])
+    low, middle, high = np.percentile(level[~vacuum], [16, 50, 84])
+    usual = min(middle - low, high - middle)  # one of the two may be that of a second layer
     contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
-    bright = level > middle + max(_UNUSUAL * (middle - low), _BRIGHT / 2 * contrast)
+    bright = level > middle + max(_UNUSUAL * usual, _BRIGHT / 2 * contrast)
     core = bright & (level > middle + _BRIGHT * contrast)
-    residue = _around(bright, core, width**2 / 4)
-    small = bool(residue.mean() < _LARGE)  # more is a second layer
-    return residue if small else np.zeros_like(residue)
+    if core.mean() >= _LARGE:  # a second layer
+        core[:] = False
+    return _around(bright, core, width**2 / 4)
 
 
 def _around(

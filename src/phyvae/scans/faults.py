@@ -1,19 +1,24 @@
 """Rows, columns and pixels without a measurement: dead, hot, or of another level."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Flaws", "filled", "flaws_of"]
+from .intensities import as_scan
+
+__all__ = ["Faults", "faults_of", "filled"]
 
 _FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
-_AROUND = 0.5  # of the same: range of the lines around a dead one
 _FLAT = 0.02  # of the usual range within a line: less is dead
+_EQUAL = 0.25  # of the pixels equal the next one: more have images of few levels
+_BELOW = 1.5  # times what 99 % of the pixels keep to
+_SEVERAL = 5  # pixels of the lowest value
 
 
 @dataclass(frozen=True, eq=False)
-class Flaws:
+class Faults:
     """Lines and pixels of an image that hold no measurement, and the image without them.
 
     Attributes
@@ -32,27 +37,32 @@ class Flaws:
     repaired: Float[np.ndarray, "height width"]
 
 
-def flaws_of(values: Float[np.ndarray, "height width"]) -> Flaws:
-    """Find dead and hot rows, columns and pixels.
+def faults_of(image: Any) -> Faults:
+    """Check one scan, and find its dead and hot rows, columns and pixels.
 
     A line is one whose median is off those of the lines around by more than five times as much as
-    95 % of the lines, and by more than the contrast of the image; or one that is nearly constant,
-    where few are: the gaps between atoms are constant lines, too, in an image of few levels.
+    95 % of the lines, and by more than the contrast of the image; or one that is nearly constant.
     A pixel is one that is off the median of its 3 x 3 neighbourhood by more than five times as
-    much as 99 % of the pixels.
+    much as 99 % of the pixels; or one of at least five that share the lowest value of the image,
+    if most of these are below those around by 1.5 times as much as 99 %. In an image of few
+    levels constant lines and equal values are no faults.
     """
     from scipy.ndimage import median_filter
 
+    values = as_scan(image).astype(np.float64)
     low, high = np.percentile(values, [16, 84])
-    contrast = float(high - low)
-    rows, columns = (_lines(one, contrast) for one in (values, values.T))
+    contrast = float(high - low) or float(np.ptp(values))  # most of some images is empty
+    fine = bool((np.diff(values) == 0).mean() < _EQUAL)
+    rows, columns = (_lines(one, contrast, fine) for one in (values, values.T))
     bad = np.zeros(values.shape, bool)
     bad[rows] = bad[:, columns] = True
     repaired = filled(values, bad)
     residual = np.abs(repaired - median_filter(repaired, 3, mode="reflect"))
     usual = np.percentile(residual, 99)
-    hot = (residual > _FAR * usual) & ~bad & (usual > 0)
-    return Flaws(rows, columns, np.argwhere(hot), filled(repaired, hot))
+    pixels = (residual > _FAR * usual) & ~bad & (usual > 0)
+    if fine:
+        pixels |= _dead(repaired) & ~bad
+    return Faults(rows, columns, np.argwhere(pixels), filled(repaired, pixels))
 
 
 def filled(
@@ -75,7 +85,7 @@ def filled(
     return values
 
 
-def _lines(values: np.ndarray, contrast: float) -> Int[np.ndarray, " n"]:
+def _lines(values: np.ndarray, contrast: float, fine: bool) -> Int[np.ndarray, " n"]:
     """Return the rows that are constant, or of another level than the rows around."""
     from scipy.ndimage import median_filter
 
@@ -84,7 +94,16 @@ def _lines(values: np.ndarray, contrast: float) -> Int[np.ndarray, " n"]:
     off = np.abs(levels - median_filter(levels, 9, mode="reflect"))
     far = off > np.maximum(_FAR * np.percentile(off, 95), contrast)
     flat = spread <= _FLAT * np.median(spread)
-    # Next to a gap between atoms, lines are nearly flat, too; next to a dead line they are not.
-    near = median_filter(spread, 5, mode="reflect")
-    rows: np.ndarray = np.flatnonzero(far | (flat & (near > _AROUND * np.median(spread))))
+    rows: np.ndarray = np.flatnonzero(far | (flat & fine))
     return rows
+
+
+def _dead(values: np.ndarray) -> Bool[np.ndarray, "height width"]:
+    """Return which pixels have the lowest value, if several have, most far below those around."""
+    from scipy.ndimage import rank_filter
+
+    lowest = values == values.min()
+    below = rank_filter(values, 2, 3) - values  # a second dead pixel may be next to it
+    low = below[lowest] > _BELOW * np.percentile(below, 99)
+    dead: np.ndarray = lowest & bool(len(low) >= _SEVERAL and low.mean() > 0.5)
+    return dead

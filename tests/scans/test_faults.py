@@ -5,16 +5,16 @@ import pytest
 
 from lattices_of_atoms import atoms
 from phyvae import phantoms
-from phyvae.scans.flaws import filled, flaws_of
+from phyvae.scans.faults import faults_of, filled
 
 IMAGE = atoms((160, 200), [(14.0, 0.0), (0.0, 18.0)], noise=0.1)
 
 
-class TestFlaws:
+class TestFaults:
     @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
     def test_a_clean_image_has_none_and_stays_as_it_is(self, model):
         image = getattr(phantoms, model)(shape=(310, 310), seed=0).image.astype(float)
-        found = flaws_of(image)
+        found = faults_of(image)
         assert len(found.rows) == len(found.columns) == len(found.pixels) == 0
         np.testing.assert_array_equal(found.repaired, image)
 
@@ -22,7 +22,7 @@ class TestFlaws:
     def test_rows_and_columns(self, level):
         image = IMAGE.copy()
         image[40:42] = image[:, 77] = level
-        found = flaws_of(image)
+        found = faults_of(image)
         np.testing.assert_array_equal(found.rows, [40, 41])
         np.testing.assert_array_equal(found.columns, [77])
         assert len(found.pixels) == 0
@@ -30,24 +30,47 @@ class TestFlaws:
 
     def test_gaps_between_atoms_at_the_black_level_are_none(self):
         image = phantoms.bfo(shape=(200, 200), seed=0).image.astype(float)
-        found = flaws_of(np.clip(image, np.median(image), None))
+        found = faults_of(np.clip(image, np.median(image), None))
         assert len(found.rows) == len(found.columns) == 0
 
     def test_a_noisy_row_of_another_level(self):
         image = IMAGE.copy()
         image[90] += 5
-        np.testing.assert_array_equal(flaws_of(image).rows, [90])
+        np.testing.assert_array_equal(faults_of(image).rows, [90])
 
     @pytest.mark.parametrize("value", [50.0, -50.0])
     def test_pixels_alone_and_in_pairs(self, value):
         image = IMAGE.copy()
         places = [(0, 0), (30, 40), (30, 41), (159, 100)]
         image[tuple(np.transpose(places))] = value
-        np.testing.assert_array_equal(flaws_of(image).pixels, places)
+        np.testing.assert_array_equal(faults_of(image).pixels, places)
 
     def test_bright_atoms_of_a_pixel_or_two_are_none(self):
         image = atoms((160, 200), [(9.0, 0.0), (0.0, 9.0)], sigma=0.8, noise=0.02)
-        assert len(flaws_of(image).pixels) == 0
+        assert len(faults_of(image).pixels) == 0
+
+    @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
+    @pytest.mark.parametrize("levels", [None, 255])
+    def test_dead_pixels_that_are_as_dark_as_gaps(self, model, levels):
+        dead = phantoms.Flaws(dead_pixels=200)
+        phantom = getattr(phantoms, model)(shape=(310, 310), seed=3, flaws=dead)
+        image = phantom.image.astype(float)
+        found = np.zeros(image.shape, bool)
+        found[tuple(faults_of(np.round(levels * image) if levels else image).pixels.T)] = True
+        assert (found & phantom.faulty).sum() == 200
+        assert (found & ~phantom.faulty).sum() <= 3
+
+    @pytest.mark.parametrize("model", ["bfo", "graphene", "nio_lsmo", "perovskite"])
+    @pytest.mark.parametrize("share", [5, 20, 50, 80, 95])
+    def test_binary_images_have_none(self, model, share):
+        image = getattr(phantoms, model)(shape=(310, 310), seed=0).image
+        found = faults_of((image > np.percentile(image, share)).astype(float))
+        assert len(found.rows) == len(found.columns) == len(found.pixels) == 0
+
+    def test_lines_of_an_image_that_is_empty_but_for_them_are_none(self):
+        image = np.zeros((90, 90))
+        image[::30] = 1
+        assert len(faults_of(image).rows) == 0
 
 
 class TestFilled:

@@ -1,0 +1,91 @@
+"""What is not to be trusted, in sentences."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import phyvae
+from phyvae.domains.evidence import NumberEvidence
+from phyvae.pipeline.doubting import doubts_on, heard
+
+GRID = phyvae.PatchGrid(np.random.default_rng(0).random((60, 60)), 12, 6)
+ONE = np.zeros(GRID.shape, int)
+SCAN = phyvae.Scan(np.zeros((60, 60)), (0.1, 0.1))
+
+
+def evidence(number, scores):
+    ranking = (
+        NumberEvidence(1, np.nan, np.nan, np.nan, True, "one"),
+        *(
+            NumberEvidence(k, score, 5.0, 0.1, score > 3, "a step")
+            for k, score in enumerate(scores, start=2)
+        ),
+    )
+    empty = np.zeros(GRID.shape, bool)
+    return phyvae.DomainEvidence(number, "a step", ONE, ranking, (), (), empty)
+
+
+def doubts(scan=SCAN, start=None, counted=None, moire=None, labels=ONE, asked=None):
+    return doubts_on(scan, GRID, None, start, counted, moire, labels, asked)
+
+
+def test_a_calibrated_scan_of_one_domain_leaves_none():
+    assert doubts(counted=evidence(1, [1.0, 0.5])) == []
+
+
+def test_no_calibration_and_notes_of_the_file():
+    scan = phyvae.Scan(np.zeros((60, 60)), notes=("colours became luminance",))
+    assert doubts(scan) == ["colours became luminance", "no calibration: lengths are in px"]
+
+
+def test_noise():
+    start = phyvae.Alignment(0.3, 0.1, np.array([0.1, 0.09]), 0.1, np.zeros((2, 9, 9), "f"))
+    (doubt,) = doubts(start=start)
+    assert "noise" in doubt
+
+
+def test_moire_has_the_step_that_avoids_it():
+    moire = phyvae.Moire(np.array([0.0, 0.5]), np.array([np.inf, 7.9]), (5, 6))
+    (doubt,) = doubts(moire=moire)
+    assert "z2" in doubt
+    assert "step=(5, 6)" in doubt
+
+
+def test_a_close_number():
+    labels = np.zeros(GRID.shape, int)
+    assert "3 would do nearly as well as 2" in " ".join(
+        doubts(counted=evidence(2, [10.0, 9.0, 2.0]), labels=labels)
+    )
+    assert "nearly as well" not in " ".join(
+        doubts(counted=evidence(2, [10.0, 4.0, 2.0]), labels=labels)
+    )
+
+
+def test_another_number_than_counted():
+    (doubt,) = doubts(counted=evidence(1, [1.0]), asked=1) or [""]
+    assert doubt == ""
+    found = " ".join(doubts(counted=evidence(1, [1.0]), asked=2))
+    assert "2 domains were asked for, but 1 counted" in found
+    assert "only 1 are worth their walls" in found
+
+
+def test_a_second_opinion_that_disagrees():
+    labels = np.zeros(GRID.shape, int)
+    labels[:, ::2] = 1
+    assert "second opinion" in doubts(labels=labels)[-1]
+
+
+class TestHeard:
+    def test_warnings_of_training_become_doubts(self):
+        with heard() as found:
+            for _ in range(2):
+                warnings.warn("lost", phyvae.LostMapsWarning, stacklevel=1)
+            warnings.warn("noise", phyvae.AlignmentWarning, stacklevel=1)
+        assert len(found) == 1
+        assert "training made the maps worse" in found[0]
+
+    def test_others_go_their_way(self):
+        with pytest.warns(RuntimeWarning, match="other"), heard() as found:
+            warnings.warn("other", RuntimeWarning, stacklevel=1)
+        assert found == []
