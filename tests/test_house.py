@@ -16,16 +16,8 @@ ROOT = Path(__file__).parents[1] / "src" / "phyvae"
 TESTS = Path(__file__).parent
 LAYERS = (
     *("_checks", "saving", "compute", "scans", "patches", "phantoms", "physics", "models"),
-    *(
-        "alignment",
-        "training",
-        "refinement",
-        "domains",
-        "plotting",
-        "report",
-        "pipeline",
-        "testing",
-    ),
+    *("alignment", "training", "refinement", "domains", "plotting", "report", "pipeline"),
+    "testing",
 )
 MOST_LINES = 350
 MOST_ENTRIES = 19

@@ -2,29 +2,35 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from html import escape
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
+from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
-from ..plotting.arguments import extent_of
-from ..plotting.cells import corners_of, on_sites
+from ..plotting.arguments import extent_of, sides_of
+from ..plotting.cells import on_sites, outlines_of
+from ..plotting.mean_cells import show_cells
+from ..plotting.overview import plot_overview
+from ..plotting.panels import Panels, finished, new_panels
 from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
-from ..report.page import write_page
+from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath
 from ..scans.scan import Scan
 from .choices import Choice
+from .thinning import eight_bits, picture_of, smaller, thinned
 
 __all__ = ["Shown"]
 
 _MOST = 6  # domains on offer
-_PIXELS = 2_000_000  # of the image on a page
-_CELLS = 20_000
+_CELLS = 20_000  # on a page
 _KEPT = 2_500_000  # pixels of the patches kept for a page
 
 
@@ -39,6 +45,7 @@ class Shown:
     stds: Float[np.ndarray, "channels rows cols"]
     shifts: Float[np.ndarray, "axes rows cols"]
     signal: Float[np.ndarray, " channels"]
+    evidence: DomainEvidence | None
     settings: Mapping[str, Choice]
     doubts: tuple[str, ...]
     problem: str
@@ -52,6 +59,29 @@ class Shown:
     @abstractmethod
     def answer(self) -> str:
         """The answer in a sentence."""
+
+    def plot(self, *, width: float = 7.0) -> Panels:
+        """Plot the image with its walls and a scale bar, the domains, the maps and mean cells.
+
+        Parameters
+        ----------
+        width
+            Figure width, inches: 7 fills two columns of a journal, 3.4 one.
+
+        Returns
+        -------
+        fig, axes
+            A matplotlib figure and an array of its panels.
+        """
+        return plot_overview(
+            self.grid,
+            self.labels,
+            self.maps,
+            _mean_cells(self),
+            pixel_size=self.scan.pixel_size,
+            unit=self.scan.unit,
+            width=width,
+        )
 
     def report(self, path: AnyPath) -> None:
         """Write an interactive page of the result, which needs no network.
@@ -71,13 +101,58 @@ class Shown:
         """
         write_page(path, _contents(self))
 
+    def _repr_html_(self) -> str:
+        """Return the figure, the answer, doubts and settings, for a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(str(one.value))}</td>"
+            f"<td>{escape(one.reason)}</td></tr>"
+            for name, one in self.settings.items()
+        )
+        doubts = "".join(f"<li>{escape(doubt)}</li>" for doubt in self.doubts)
+        return (
+            f"<p><b>{escape(self.scan.name)}</b>: {escape(self.answer)}</p>"
+            f'<img src="{png_address(_png(self))}" alt="image, domains and maps">'
+            + (f"<p>Doubts:</p><ul>{doubts}</ul>" if doubts else "")
+            + f"<details><summary>Settings</summary><table>{rows}</table></details>"
+        )
+
+
+def _png(found: Shown) -> bytes:
+    """Return the figure of a result as a PNG file."""
+    return _as_png(found.plot()[0])
+
+
+def _figures(found: Shown) -> dict[str, bytes]:
+    """Return the mean cells as a PNG file, by caption."""
+    cells = _mean_cells(found)
+    if not cells:
+        return {}
+    fig, axes = new_panels(1, len(cells), 1.8 * len(cells))
+    show_cells(axes[0], cells, sides_of(found.scan.pixel_size))
+    return {"Mean patch of each domain, moved onto the lattice.": _as_png(finished(fig))}
+
+
+def _as_png(fig: Any) -> bytes:
+    import matplotlib.pyplot as plt
+
+    data = BytesIO()
+    fig.savefig(data, format="png", dpi=110)
+    plt.close(fig)
+    return data.getvalue()
+
+
+def _mean_cells(found: Shown) -> dict[int, np.ndarray]:
+    """Return the mean patch of each domain that has one."""
+    cells = {one.label: one.mean for one in getattr(found, "cells", ())}
+    return {label: mean for label, mean in cells.items() if np.isfinite(mean).any()}
+
 
 def _contents(found: Shown) -> Contents:
     """Return the contents of a page, thinned out where it would be large."""
-    image, factor = _picture(found.grid)
-    there, stride = _thinned(found.grid, _CELLS)
+    image, factor = picture_of(found.grid)
+    there, stride = thinned(found.grid, _CELLS)
     cells = _cells(found, there, stride, factor)
-    patches, apart = _patches(found, there, factor)
+    patches, apart = _patches(found, there, stride, factor)
     down, right = found.scan.pixel_size or (1.0, 1.0)
     notes = {
         f"The image is shown at 1/{factor} of its resolution.": factor > 1,
@@ -97,28 +172,8 @@ def _contents(found: Shown) -> Contents:
         patches=patches,
         number=found.classes,
         tables=_tables(found),
-        figures={},
+        figures=_figures(found),
     )
-
-
-def _picture(grid: PatchGrid) -> tuple[UInt8[np.ndarray, "height width"], int]:
-    """Return the image in 8 bits, and the factor by which it was made smaller."""
-    image = grid.image.double().cpu().numpy()
-    image = image if image.ndim == 2 else _stretched(image.mean(axis=2))
-    factor = int(np.ceil((image.size / _PIXELS) ** 0.5))
-    return _eight_bits(_smaller(image, factor)), factor
-
-
-def _thinned(grid: PatchGrid, most: int) -> tuple[Int[np.ndarray, " n"], int]:
-    """Return cells with a patch, of every k-th row and column so that they are few, and k."""
-    filled = grid.indices.cpu().numpy()
-    row, column = np.divmod(filled, grid.shape[1])
-    stride = 1
-    while True:
-        kept = filled[(row % stride == 0) & (column % stride == 0)]
-        if len(kept) <= most or len(kept) == 1:
-            return kept, stride
-        stride += 1
 
 
 def _cells(found: Shown, there: np.ndarray, stride: int, factor: int) -> Cells:
@@ -133,7 +188,7 @@ def _cells(found: Shown, there: np.ndarray, stride: int, factor: int) -> Cells:
     centers = grid.centers.reshape(-1, 2)[there]
     outlines = np.multiply(grid.step, stride)
     if on_sites(grid):
-        outlines = _outlines(grid)[there]
+        outlines = outlines_of(grid).reshape(len(grid), -1, 2)[there]
 
     def on_page(places: np.ndarray) -> np.ndarray:
         found: np.ndarray = (places + 0.5) / factor - 0.5
@@ -156,7 +211,7 @@ def _labels(found: Shown) -> dict[int, Int[np.ndarray, "rows cols"]]:
     grid = found.grid
     labels = {
         k: segment(found.maps, k, mask=grid.mask, graph=grid.graph, signal=found.signal)
-        for k in range(1, min(_MOST, grid.count) + 1)
+        for k in range(1, max(found.classes, min(_MOST, grid.count)) + 1)
         if k != found.classes
     }
     return dict(sorted((labels | {found.classes: found.labels}).items()))
@@ -168,36 +223,24 @@ def _joined(lines: list[np.ndarray]) -> Float[np.ndarray, "m 2"]:
     return np.concatenate([part for line in lines for part in (line, gap)] or [gap])
 
 
-def _outlines(grid: PatchGrid) -> Float[np.ndarray, "cells m 2"]:
-    """Return the corners of the cells around sites."""
-    if grid.vectors is None:
-        angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        disc = grid.step[0] / 2 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        return (grid.sites[..., None, :] + disc).reshape(len(grid), -1, 2)
-    corners = corners_of(grid)
-    around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
-    return np.stack(around, axis=2).reshape(len(grid), -1, 2)
-
-
-def _patches(found: Shown, there: np.ndarray, factor: int) -> tuple[Patches, int]:
+def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple[Patches, int]:
     """Return what the page shows of patches, and how far apart the rows of kept ones are."""
     from scipy.spatial import cKDTree
 
     grid, scan = found.grid, found.scan
     spectra = len(grid.patch_shape) == 1
-    few, apart = _thinned(grid, max(1, _KEPT // int(np.prod(grid.patch_shape))))
-    few = few[np.isin(few, there)]
+    few, apart = thinned(grid, max(1, _KEPT // int(np.prod(grid.patch_shape))), stride)
     centers = grid.centers.reshape(-1, 2)
     axis = None
     if spectra:
         axis = np.arange(grid.patch_shape[0]) if scan.axis is None else scan.axis
-    decoded = None if found.problem else _smaller(_decoded(found, few), 1 if spectra else factor)
+    decoded = None if found.problem else smaller(_decoded(found, few), 1 if spectra else factor)
     return Patches(
         shape=grid.patch_shape if spectra else tuple(n // factor for n in grid.patch_shape),
         nearest=cKDTree(centers[few]).query(centers[there])[1],
         kept=np.searchsorted(there, few),
-        decoded=None if decoded is None else _eight_bits(decoded),
-        spectra=_eight_bits(grid.gather(torch.from_numpy(few)).cpu().numpy()) if spectra else None,
+        decoded=None if decoded is None else eight_bits(decoded),
+        spectra=eight_bits(grid.gather(torch.from_numpy(few)).cpu().numpy()) if spectra else None,
         axis=axis,
         axis_name=f"energy ({scan.axis_unit})" if scan.axis_unit else "channel",
     ), apart
@@ -219,6 +262,19 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
     return {
         "Domains": _domain_rows(found),
+        "Walls": [
+            {
+                "between": " and ".join(map(str, wall.domains)),
+                f"length ({wall.unit})": f"{wall.length:.4g}",
+                "kind": wall.kind,
+                "remark": wall.reason,
+            }
+            for wall in getattr(found, "walls", ())
+        ],
+        "Number of domains": [
+            {"number": one.number, "score": f"{one.score:.1f}", "reason": one.reason}
+            for one in (found.evidence.ranking if found.evidence else ())
+        ],
         "Settings": [
             {"setting": name, "value": one.value, "reason": one.reason}
             for name, one in found.settings.items()
@@ -227,8 +283,8 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
 
 
 def _domain_rows(found: Shown) -> list[dict[str, Any]]:
-    number = (found.labels >= 0).sum()
-    rows = []
+    number, rows = (found.labels >= 0).sum(), []
+    areas, unit = getattr(found, "areas", {}), "px" if found.scan.unit == "px" else "nm²"
     for label in np.unique(found.labels[found.labels >= 0]).tolist():
         inside = found.labels == label
         latents = {
@@ -236,28 +292,7 @@ def _domain_rows(found: Shown) -> list[dict[str, Any]]:
             for k, values in enumerate(found.maps, 1)
         }
         share = f"{100 * inside.sum() / number:.1f} %"
-        rows.append({"domain": label, "cells": int(inside.sum()), "share": share, **latents})
+        area = {f"area ({unit})": f"{areas[label]:.4g}"} if label in areas else {}
+        cells = int(inside.sum())
+        rows.append({"domain": label, "cells": cells, "share": share, **area, **latents})
     return rows
-
-
-def _smaller(images: np.ndarray, factor: int) -> Float[np.ndarray, "..."]:
-    """Return means over squares of pixels, along the last two axes."""
-    if factor == 1:
-        return images
-    *others, height, width = images.shape
-    rows, cols = height // factor, width // factor
-    cut = images[..., : rows * factor, : cols * factor]
-    means: np.ndarray = cut.reshape(*others, rows, factor, cols, factor).mean(axis=(-3, -1))
-    return means
-
-
-def _stretched(values: np.ndarray) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
-    found: np.ndarray = (values - low) / ((high - low) or 1.0)
-    return found
-
-
-def _eight_bits(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
-    """Return intensities from 0 to 1 as 0 to 255."""
-    found: np.ndarray = np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
-    return found

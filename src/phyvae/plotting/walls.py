@@ -13,7 +13,7 @@ __all__ = ["add_walls", "wall_lines"]
 
 
 def add_walls(
-    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
+    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: Any
 ) -> None:
     """Add the walls to a panel."""
     from matplotlib.collections import LineCollection
@@ -56,10 +56,10 @@ def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
     return lines
 
 
-def _half_way(grid: Any, labels: Any, pixel_size: float) -> list[npt.NDArray[Any]]:
+def _half_way(grid: Any, labels: Any, pixel_size: Any) -> list[npt.NDArray[Any]]:
     """Return a short line across each edge of the graph whose sites have unequal labels."""
     pairs = neighbours_of(labels.shape, labels >= 0, grid.graph)
     wall = pairs.where(labels[0, pairs.first] != labels[0, pairs.second])
-    first, second = grid.sites[0, wall.first], grid.sites[0, wall.second]
+    first, second = (pixel_size * grid.sites[0, end] for end in (wall.first, wall.second))
     middle, half = (first + second) / 2, 0.3 * (second - first)[:, ::-1] * (-1, 1)
-    return list(pixel_size * np.stack([middle - half, middle + half], axis=1))
+    return list(np.stack([middle - half, middle + half], axis=1))

@@ -45,6 +45,7 @@ def _columns(page: Contents) -> dict[str, Any]:
     columns |= {"row": cells.index[:, 0], "column": cells.index[:, 1]}
     if len(page.patches.shape) == 2:
         corners = np.floor(cells.centers - (np.array(page.patches.shape) - 1) / 2 + 0.5)
+        corners = np.clip(corners, 0, np.subtract(page.image.shape, page.patches.shape))
         columns |= {"top": corners[:, 0], "left": corners[:, 1]}
     for k, (values, stds) in enumerate(zip(cells.maps, cells.stds, strict=True), 1):
         columns |= {f"z{k}": values, f"s{k}": stds}

@@ -13,16 +13,7 @@ from .figures import figures_of
 
 __all__ = ["png_address", "write_page"]
 
-_PACKAGES = (
-    "phyvae",
-    "torch",
-    "pyroved",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "scikit-learn",
-    "bokeh",
-)
+_PACKAGES = ("phyvae", "torch", "pyroved", "numpy", "scipy", "scikit-image", "scikit-learn")
 
 
 def write_page(path: AnyPath, page: Contents) -> None:
