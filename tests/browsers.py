@@ -70,12 +70,24 @@ class Browser:
         return sorted(self.run(MODELS + script))
 
     def count(self, kind):
-        return self.run(MODELS + "return models.filter((m) => m.type == arguments[0]).length", kind)
+        return self.run(
+            MODELS + "return models.filter((m) => m.type == arguments[0]).length", kind
+        )
+
+    def properties(self, path):
+        """Return a property of all models that have one, such as "title.text"."""
+        script = "return models.map((m) => arguments[0].split('.').reduce((a, b) => a?.[b], m))"
+        return [one for one in self.run(MODELS + script, path) if one]
+
+    def wait_for_cell(self, cell):
+        """Wait until a cell is marked."""
+        script = "return models.find((m) => m.name == 'pointed').tags[0] == arguments[0]"
+        self.wait(MODELS + script, cell)
 
     def place(self, figure, x, y):
         """Return where data coordinates of the k-th figure are in the window, px."""
         return self.run(
-            VIEWS + "const view = figures[arguments[0]];"
+            VIEWS + "const view = figures.at(arguments[0]);"
             "view.el.scrollIntoView({block: 'center'});"
             "const box = view.canvas.el.getBoundingClientRect(), frame = view.frame;"
             "return [box.left + frame.x_scale.compute(arguments[1]),"

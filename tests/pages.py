@@ -44,7 +44,9 @@ def contents(**changes):
             decoded=decoded.astype(np.uint8),
         ),
         number=2,
-        tables={"Settings": [{"setting": "size", "value": (10, 12), "reason": "<s>two cells</s>"}]},
+        tables={
+            "Settings": [{"setting": "size", "value": (10, 12), "reason": "<s>two cells</s>"}]
+        },
         figures={},
     )
     return replace(page, **changes)
@@ -66,9 +68,7 @@ def at_sites():
     page = contents()
     angle = np.linspace(0, 2 * np.pi, 6, endpoint=False)
     around = 4 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    return replace(
-        page, cells=replace(page.cells, outlines=page.cells.centers[:, None] + around)
-    )
+    return replace(page, cells=replace(page.cells, outlines=page.cells.centers[:, None] + around))
 
 
 def unanswered():
@@ -80,4 +80,6 @@ def unanswered():
 
 def with_one_latent():
     page = contents(number=1)
-    return replace(page, cells=replace(page.cells, maps=page.cells.maps[:1], stds=page.cells.stds[:1]))
+    return replace(
+        page, cells=replace(page.cells, maps=page.cells.maps[:1], stds=page.cells.stds[:1])
+    )

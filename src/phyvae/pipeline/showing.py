@@ -31,7 +31,7 @@ __all__ = ["Shown"]
 
 _MOST = 6  # domains on offer
 _CELLS = 20_000  # on a page
-_KEPT = 2_500_000  # pixels of the patches kept for a page
+_KEPT = 2_000_000  # pixels of the patches kept for a page
 
 
 class Shown:

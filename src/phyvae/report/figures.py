@@ -50,13 +50,13 @@ def _columns(page: Contents) -> dict[str, Any]:
     for k, (values, stds) in enumerate(zip(cells.maps, cells.stds, strict=True), 1):
         columns |= {f"z{k}": values, f"s{k}": stds}
     columns["across"] = columns["z2"] if len(cells.maps) > 1 else columns["s1"]
-    columns |= {f"domains {k}": labels for k, labels in cells.labels.items()}
-    columns["domain"] = cells.labels.get(page.number, np.full(len(x), -1))
+    labels = {f"domains {k}": one.astype(np.int8) for k, one in cells.labels.items()}
+    labels["domain"] = labels.get(f"domains {page.number}", np.full(len(x), -1, np.int8))
     if cells.outlines.ndim == 3:
         columns["ys"] = list((cells.outlines[..., 0] * down).round(4))
         columns["xs"] = list((cells.outlines[..., 1] * right).round(4))
     narrow = {"i": np.int32, "f": np.float32}
-    return {
+    return labels | {
         name: values if isinstance(values, list) else values.astype(narrow[values.dtype.kind])
         for name, values in columns.items()
     }
