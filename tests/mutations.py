@@ -157,9 +157,21 @@ BREAKS = [
     ),
     Break(
         "training/options.py",
-        'lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)',
-        "lr = _RATE",
+        "_RATE * min(1.0, batch / _BATCH)",
+        "_RATE",
         "training/test_options.py",
+    ),
+    Break(
+        "training/options.py",
+        " * min(1.0, _PIXELS / pixels)",
+        "",
+        "training/test_options.py",
+    ),
+    Break(
+        "training/loop.py",
+        'name, value, done = "steps", steps, steps_done',
+        'name, value, done = "steps", steps, epochs_done * each',
+        "training/test_trainer.py",
     ),
     # -- Objective ----------------------------------------------------------------------------
     Break(
@@ -353,6 +365,42 @@ BREAKS = [
     ),
     # -- Results ------------------------------------------------------------------------------
     Break(
+        "domains/cells.py",
+        "corners: np.ndarray = centres + moves - (np.array(grid.patch_shape) - 1) / 2",
+        "corners: np.ndarray = centres - moves - (np.array(grid.patch_shape) - 1) / 2",
+        "domains/test_cells.py::TestMean",
+    ),
+    Break(
+        "domains/cells.py",
+        "        weights = 1 / places.query_ball_point(places.data, _SAME, return_length=True)",
+        "        weights = 1.0 * weights",
+        "domains/test_cells.py::TestMean",
+    ),
+    Break(
+        "domains/lattices.py",
+        "        t = offsets(amplitudes.conj() * amplitudes.mean(0))",
+        "        t = offsets(amplitudes * amplitudes.mean(0).conj())",
+        "domains/test_lattices.py domains/test_cells.py",
+    ),
+    Break(
+        "domains/lattice_change.py",
+        "cost = np.deg2rad(np.abs(tilt)) + 4 * np.hypot(high, low) / 100",
+        "cost = np.deg2rad(np.abs(tilt)) + 0 * np.hypot(high, low) / 100",
+        "domains/test_lattice_change.py",
+    ),
+    Break(
+        "domains/wall_kinds.py",
+        "turns = 2 * distance * normal[fits] @ np.linalg.inv(vectors) @ WAVES.T",
+        "turns = 0 * distance * normal[fits] @ np.linalg.inv(vectors) @ WAVES.T",
+        "domains/test_wall_kinds.py::TestKind",
+    ),
+    Break(
+        "patches/neighbours.py",
+        "    found: np.ndarray = area * between / (2 * np.hypot(*ways.T))",
+        "    found: np.ndarray = area * (np.pi / len(ways)) / (2 * np.hypot(*ways.T))",
+        "domains/test_walls.py::TestWallLengths",
+    ),
+    Break(
         "domains/ordering.py",
         'rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))',
         'rank: np.ndarray = np.argsort(means, kind="stable")',
@@ -381,12 +429,6 @@ BREAKS = [
         "both = (found != -1) & (true != -1)",
         "both = (found != -1)",
         "test_empty_cells.py::TestMetrics",
-    ),
-    Break(
-        "patches/neighbours.py",
-        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length)",
-        "crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length**2)",
-        "domains/test_walls.py::TestBoundaryLength",
     ),
     Break(
         "domains/walls.py",
@@ -508,6 +550,24 @@ BREAKS = [
         "if not _LINES < centred.var() / values.var() < 1 - _LINES:",
         "if True:",
         "scans/test_cell.py::TestUnitCell",
+    ),
+    Break(
+        "scans/arranging.py",
+        "frames = np.transpose(data, [third, *inner])",
+        "frames = data",
+        "scans/test_arranging.py",
+    ),
+    Break(
+        "scans/arranging.py",
+        "if axes[inner[0]].is_across or axes[inner[1]].is_downwards:",
+        "if False:",
+        "scans/test_arranging.py",
+    ),
+    Break(
+        "scans/tiff.py",
+        "if given and not printed:",
+        "if given:",
+        "scans/test_tiff.py",
     ),
     Break(
         "scans/planes.py",

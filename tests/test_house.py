@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 LAYERS = (
     *("_checks", "saving", "compute", "scans", "patches", "phantoms", "physics", "models"),
     *("alignment", "training", "refinement", "domains", "plotting", "report", "pipeline"),
-    "testing",
+    *("cli", "__main__", "testing"),
 )
 MOST_LINES = 350
 MOST_ENTRIES = 19

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from phyvae import PatchGrid
+from phyvae import PatchGrid, Scan
 from phyvae.plotting.arguments import (
     as_channels,
     as_domains,
@@ -38,6 +38,8 @@ def test_arrays_keep_their_values():
     maps = torch.rand(2, 3, 4)
     np.testing.assert_array_equal(as_channels(maps), maps.numpy())
     np.testing.assert_array_equal(as_image(GRID), GRID.image.double().numpy())
+    scan = Scan(maps[0].numpy())
+    assert as_image(scan) is scan.image
     assert as_domains(np.zeros((3, 4), np.uint8), (3, 4)).dtype.kind == "i"
     assert as_latents((0, 1), 1) == [0]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from .._checks import as_flag, as_integer
 from ..alignment.result import Alignment
 from ..alignment.start import align
-from ..domains.evidence import DomainEvidence, domain_evidence
+from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..models.untrained import quick_maps
@@ -18,19 +18,15 @@ from ..patches.grid import PatchGrid
 from ..patches.moire import Moire, find_moire
 from ..physics import EdgeLoss, PhysicsLoss
 from ..refinement.refining import refine
+from ..scans.objects import scans_of
 from ..scans.scan import Scan
 from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
-from .doubting import doubts_on, heard
+from .doubting import doubts_on, evidence_of, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
-
-
-def as_scan(value: Any) -> Scan:  # until the readers are merged
-    return value if isinstance(value, Scan) else Scan(np.asarray(value))
-
 
 __all__ = ["find_domains"]
 
@@ -38,7 +34,6 @@ _STEPS = 600  # of training that begins with the lattice
 _STEPS_ALONE = 1500  # of training from random weights
 _BETA = LinearBeta(0.1, 0.3, epochs=10)
 _LATENTS = 2
-_MOST = 6  # domains that are looked for
 _EDGES = EdgeLoss()
 
 
@@ -114,8 +109,7 @@ def find_domains(
     2
     """
     _check(classes, train, progress)
-    several = isinstance(scan, list | tuple)
-    scans = [as_scan(one) for one in (scan if several else [scan])]
+    scans, several = _scans(scan)
     patches = prepared(scans, Request(size, step, flatten, exclude, sites))
     objective = PhysicsObjective(physics, w=w, strength=strength)
     shape, where = patches.grids[0].patch_shape, "cpu" if device is None else device
@@ -174,7 +168,7 @@ def _found(
     # Further latents than stand out are noise, moiré or slow changes.
     count = _LATENTS if start is None else max(1, min(_LATENTS, start.latents))
     maps = [model.latent_maps(grid, progress=progress)[:count] for grid in grids]
-    evidence = [_evidence(one, grid) for one, grid in zip(maps, grids, strict=True)]
+    evidence = [evidence_of(one, grid) for one, grid in zip(maps, grids, strict=True)]
     moire = [_moire(one, grid, patches) for one, grid in zip(maps, grids, strict=True)]
     refined = [refine(model, grid, samples=4, progress=progress) for grid in grids]
     shares = [one.signal[:count].numpy() for one in refined]
@@ -216,14 +210,6 @@ def _found(
     ]
 
 
-def _evidence(maps: Tensor, grid: PatchGrid) -> DomainEvidence | None:
-    """Return the evidence for each number of domains; a list of sites has none."""
-    if grid.graph is not None or 1 in grid.shape:
-        return None
-    most = max(1, min(_MOST, grid.count // 4))
-    return domain_evidence(maps, most, grid=grid)
-
-
 def _moire(maps: Tensor, grid: PatchGrid, patches: Prepared) -> Moire | None:
     """Return the moiré of maps of a raster with the lattice."""
     if patches.cell is None or not grid.is_raster:
@@ -263,6 +249,18 @@ def _unanswered(
         ("the maps are principal components of autocorrelations, not those of a model",),
         problem,
     )
+
+
+def _scans(scan: Any) -> tuple[list[Scan], bool]:
+    """Return the scans, and whether they are several."""
+    if isinstance(scan, np.ndarray | Tensor) and scan.ndim == 3:
+        raise ValueError(
+            f"scan is an array of shape {tuple(scan.shape)}, a stack or a spectrum image: pass "
+            "list(scan) for images (n, height, width), or phyvae.Scan(scan.mean(-1), cube=scan) "
+            "for spectra (rows, cols, length)."
+        )
+    found = scans_of(scan, "scan")
+    return ([found], False) if isinstance(found, Scan) else (found, True)
 
 
 def _check(classes: object, train: object, progress: object) -> None:

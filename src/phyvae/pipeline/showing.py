@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
-from ..patches.grid import PatchGrid
 from ..plotting.arguments import extent_of, sides_of
 from ..plotting.cells import on_sites, outlines_of
 from ..plotting.mean_cells import show_cells
@@ -23,8 +22,8 @@ from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath
-from ..scans.scan import Scan
 from .choices import Choice
+from .measuring import Measured
 from .thinning import eight_bits, picture_of, smaller, thinned
 
 __all__ = ["Shown"]
@@ -34,16 +33,11 @@ _CELLS = 20_000  # on a page
 _KEPT = 2_000_000  # pixels of the patches kept for a page
 
 
-class Shown:
-    """What of a result can be looked at; the attributes are those of `Domains`."""
+class Shown(Measured):
+    """Figures of a result: the part of `Domains` that makes it visible."""
 
-    scan: Scan
-    grid: PatchGrid
     model: ShiftVAE
-    labels: Int[np.ndarray, "rows cols"]
-    maps: Float[np.ndarray, "channels rows cols"]
     stds: Float[np.ndarray, "channels rows cols"]
-    shifts: Float[np.ndarray, "axes rows cols"]
     signal: Float[np.ndarray, " channels"]
     evidence: DomainEvidence | None
     settings: Mapping[str, Choice]
@@ -143,7 +137,7 @@ def _as_png(fig: Any) -> bytes:
 
 def _mean_cells(found: Shown) -> dict[int, np.ndarray]:
     """Return the mean patch of each domain that has one."""
-    cells = {one.label: one.mean for one in getattr(found, "cells", ())}
+    cells = {one.label: one.mean for one in found.cells}
     return {label: mean for label, mean in cells.items() if np.isfinite(mean).any()}
 
 
@@ -261,7 +255,10 @@ def _decoded(found: Shown, cells: np.ndarray) -> Float[np.ndarray, "n *patch"]:
 def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
     return {
-        "Domains": _domain_rows(found),
+        "Domains": [
+            {name: f"{one:.4g}" if isinstance(one, float) else one for name, one in row.items()}
+            for row in found.table()
+        ],
         "Walls": [
             {
                 "between": " and ".join(map(str, wall.domains)),
@@ -269,7 +266,7 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
                 "kind": wall.kind,
                 "remark": wall.reason,
             }
-            for wall in getattr(found, "walls", ())
+            for wall in found.walls
         ],
         "Number of domains": [
             {"number": one.number, "score": f"{one.score:.1f}", "reason": one.reason}
@@ -280,19 +277,3 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
             for name, one in found.settings.items()
         ],
     }
-
-
-def _domain_rows(found: Shown) -> list[dict[str, Any]]:
-    number, rows = (found.labels >= 0).sum(), []
-    areas, unit = getattr(found, "areas", {}), "px" if found.scan.unit == "px" else "nm²"
-    for label in np.unique(found.labels[found.labels >= 0]).tolist():
-        inside = found.labels == label
-        latents = {
-            f"z{k}": f"{values[inside].mean():.2f} ± {values[inside].std():.2f}"
-            for k, values in enumerate(found.maps, 1)
-        }
-        share = f"{100 * inside.sum() / number:.1f} %"
-        area = {f"area ({unit})": f"{areas[label]:.4g}"} if label in areas else {}
-        cells = int(inside.sum())
-        rows.append({"domain": label, "cells": cells, "share": share, **area, **latents})
-    return rows

@@ -17,6 +17,7 @@ from .._checks import (
     refuse_channels_last,
 )
 from ..patches.grid import PatchGrid, check_grid
+from ..scans.scan import Scan
 
 __all__ = [
     "Array",
@@ -75,7 +76,8 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 
 def as_image(image: Any) -> npt.NDArray[Any]:
-    """Check an image, or return that of a grid; of a spectrum image, the mean intensity."""
+    """Check an image, or return that of a scan or grid; of spectra, the mean intensity."""
+    image = image.image if isinstance(image, Scan) else image
     values = as_array(image.image.double() if isinstance(image, PatchGrid) else image, "image")
     if values.dtype.kind not in "fiub":
         raise TypeError(
