@@ -18,14 +18,14 @@ from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from .applying import AppliedModel, is_several
 from .choices import Choice
-from .measuring import Measured
+from .showing import Shown
 from .storing import store
 
 __all__ = ["Domains"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Domains(Measured):
+class Domains(Shown):
     """The domains of a scan; see `phyvae.find_domains`.
 
     Attributes

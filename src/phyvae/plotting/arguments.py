@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import (
@@ -31,6 +32,7 @@ __all__ = [
     "extent_of",
     "frame_of",
     "in_unit",
+    "sides_of",
 ]
 
 Array: TypeAlias = Tensor | npt.NDArray[Any]
@@ -149,7 +151,7 @@ def extent_of(shape: tuple[int, ...], grid: Any = None) -> Extent:
 
 def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
     """Return an extent in the unit of the pixel size; in px without."""
-    size = 1.0 if pixel_size is None else as_positive(pixel_size, "pixel_size")
+    down, across = sides_of(pixel_size)
     if not isinstance(unit, str):
         raise TypeError(f"unit={brief(unit)} must be a name, such as 'nm'.")
     if (pixel_size is None) != (unit == "px"):
@@ -157,8 +159,20 @@ def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
             f"pixel_size={pixel_size} and unit={unit!r} go together, as in pixel_size=0.02, "
             "unit='nm'; leave both out for pixels."
         )
-    left, right, bottom, top = (edge * size for edge in extent)
-    return left, right, bottom, top
+    left, right, bottom, top = extent
+    return left * across, right * across, bottom * down, top * down
+
+
+def sides_of(pixel_size: Any) -> Float[np.ndarray, "2"]:
+    """Return height and width of a pixel; 1 px without a pixel size."""
+    if pixel_size is None:
+        return np.ones(2)
+    pair = pixel_size if np.ndim(pixel_size) else (pixel_size, pixel_size)
+    if np.shape(pair) != (2,):
+        raise ValueError(
+            f"pixel_size={brief(pixel_size)} must be one number, or height and width of a pixel."
+        )
+    return np.array([as_positive(side, "pixel_size") for side in pair])
 
 
 def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> tuple[Extent, str]:

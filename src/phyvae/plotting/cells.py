@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ..patches.grid import PatchGrid
 
-__all__ = ["add_cells", "corners_of", "on_sites"]
+__all__ = ["add_cells", "corners_of", "on_sites", "outlines_of"]
 
 
 def on_sites(grid: PatchGrid | None) -> bool:
@@ -15,21 +15,13 @@ def on_sites(grid: PatchGrid | None) -> bool:
     return grid is not None and not grid.is_raster
 
 
-def add_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any) -> Any:
-    """Add the cell around each site that has a value; without lattice, a disc."""
+def add_cells(ax: Any, grid: Any, values: Any, pixel_size: Any, **style: Any) -> Any:
+    """Add the cell around each site that has a value."""
     from matplotlib.collections import PolyCollection
 
     there = np.isfinite(grid.sites).all(-1) & ~np.ma.getmaskarray(values)
-    if grid.vectors is None:
-        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        disc = grid.step[0] / 2 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        polygons = grid.sites[..., None, :] + disc
-    else:
-        corners = corners_of(grid)
-        around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
-        polygons = np.stack(around, axis=2)
     cells = PolyCollection(
-        list(pixel_size * polygons[there][..., ::-1]),
+        list((pixel_size * outlines_of(grid)[there])[..., ::-1]),
         array=np.ma.getdata(values)[there],
         linewidths=0,
         antialiased=False,  # seams would show between cells
@@ -38,6 +30,21 @@ def add_cells(ax: Any, grid: Any, values: Any, pixel_size: float, **style: Any) 
     ax.add_collection(cells, autolim=False)
     ax.set_aspect("equal")
     return cells
+
+
+def outlines_of(grid: Any) -> npt.NDArray[Any]:
+    """Return the corners of the cell around each site, shape (rows, cols, m, 2), px.
+
+    Without a lattice, it is a disc.
+    """
+    if grid.vectors is None:
+        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        disc = grid.step[0] / 2 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+        found: npt.NDArray[Any] = grid.sites[..., None, :] + disc
+        return found
+    corners = corners_of(grid)
+    around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
+    return np.stack(around, axis=2)
 
 
 def corners_of(grid: Any) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from .._checks import as_number
 from ..patches.grid import PatchGrid, check_grid
-from .arguments import Array, as_domains, as_image, extent_of, in_unit
+from .arguments import Array, as_domains, as_image, extent_of, in_unit, sides_of
 from .panels import Panels, finished, label_outer, new_panels, show_image, show_labels
 
 __all__ = ["plot_segmentation"]
@@ -13,7 +13,7 @@ def plot_segmentation(
     labels: Array,
     *,
     grid: PatchGrid | None = None,
-    pixel_size: float | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     alpha: float = 0.4,
     width: float = 3.4,
@@ -55,7 +55,7 @@ def plot_segmentation(
     fig, axes = new_panels(1, 1, width)
     show_image(axes[0, 0], picture, cmap="gray", extent=around)
     extent = in_unit(extent_of(domains.shape, grid), pixel_size, unit)
-    show_labels(axes[0, 0], domains, extent, alpha, grid, pixel_size or 1.0)
+    show_labels(axes[0, 0], domains, extent, alpha, grid, sides_of(pixel_size))
     axes[0, 0].set(xlim=around[:2], ylim=around[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_channels, as_domains, as_width, check_names, frame_of
+from .arguments import Array, as_channels, as_domains, as_width, check_names, frame_of, sides_of
 from .panels import Panels, finished, label_outer, new_panels, show_row
 
 __all__ = ["plot_latent_maps"]
@@ -16,7 +16,7 @@ def plot_latent_maps(
     *,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
-    pixel_size: float | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
 ) -> Panels:
@@ -35,7 +35,8 @@ def plot_latent_maps(
         A title for each map, where it is no content latent: ``model.map_names``, or
         ``["$p_1$", "$p_2$"]``.
     pixel_size, unit
-        Size of an image pixel and its unit: ``pixel_size=0.02, unit="nm"``; needs `grid`.
+        Size of an image pixel, or its height and width, and the unit: ``pixel_size=0.02,
+        unit="nm"``; needs `grid`.
     width
         Figure width, inches.
 
@@ -61,7 +62,7 @@ def plot_latent_maps(
     n = len(z) + (domains is not None)
     rows = math.ceil(n / (4 if as_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
-    show_row(axes.ravel()[:n], z, domains, extent, grid, pixel_size or 1.0, names or ())
+    show_row(axes.ravel()[:n], z, domains, extent, grid, sides_of(pixel_size), names or ())
     for ax in axes.flat[n:]:
         ax.set_visible(False)
     label_outer(axes, unit)

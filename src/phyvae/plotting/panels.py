@@ -52,7 +52,7 @@ def show_row(
     labels: Any,
     extent: Extent,
     grid: Any = None,
-    pixel_size: float = 1.0,
+    pixel_size: Any = 1.0,
     names: Sequence[str] = (),
 ) -> None:
     """Show each channel and, in the last panel, the labels; hide empty panels."""
@@ -76,7 +76,7 @@ def show_labels(
     extent: Extent,
     alpha: float = 1.0,
     grid: Any = None,
-    pixel_size: float = 1.0,
+    pixel_size: Any = 1.0,
 ) -> None:
     """Show labels in their colours, with their walls and a colourbar."""
     domains = np.ma.masked_less(labels, 0)
@@ -98,7 +98,7 @@ def label_colours(labels: Any) -> tuple[Any, float, float, range]:
 
 
 def _show_map(
-    ax: Any, values: Any, extent: Extent, grid: Any, pixel_size: float, **style: Any
+    ax: Any, values: Any, extent: Extent, grid: Any, pixel_size: Any, **style: Any
 ) -> Any:
     """Show a value per cell: as an image, or at the sites."""
     if not on_sites(grid):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import as_array, brief
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_image, check_labels, extent_of, in_unit
+from .arguments import Array, as_image, check_labels, extent_of, in_unit, sides_of
 from .panels import (
     COLOURS,
     Panels,
@@ -26,7 +26,7 @@ def plot_sites(
     values: Array | None = None,
     *,
     sites: Array | None = None,
-    pixel_size: float | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 3.4,
 ) -> Panels:
@@ -74,7 +74,7 @@ def plot_sites(
     fig, axes = new_panels(1, 1, width)
     ax = axes[0, 0]
     show_image(ax, picture, cmap="gray", extent=extent)
-    x, y = (pixel_size or 1) * centers[kept][:, ::-1].T
+    y, x = (centers[kept] * sides_of(pixel_size)).T
     style: dict[str, Any] = {"color": COLOURS[1]} if values is None else {"c": given[kept]}
     ticks = None
     if values is not None and labelled:

@@ -9,27 +9,36 @@ from ..patches.neighbours import neighbours_of
 from .arguments import Extent
 from .cells import corners_of, on_sites
 
-__all__ = ["add_walls"]
+__all__ = ["add_walls", "wall_lines"]
 
 
 def add_walls(
-    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: float
+    ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: Any
 ) -> None:
-    """Add the sides between cells of unequal labels; without lattice, lines half way."""
+    """Add the walls to a panel."""
     from matplotlib.collections import LineCollection
 
+    lines = wall_lines(labels, extent, grid, pixel_size)
+    flipped = [line[:, ::-1] for line in lines]  # matplotlib takes (x, y)
+    walls = LineCollection(flipped, colors=colour, linewidths=0.7, capstyle="projecting")
+    ax.add_collection(walls, autolim=False)
+
+
+def wall_lines(
+    labels: Any, extent: Extent, grid: Any, pixel_size: Any = 1.0
+) -> list[npt.NDArray[Any]]:
+    """Return the sides (y, x) between cells of unequal labels; without lattice, lines half way.
+
+    `pixel_size` is one number, or height and width; `extent` is that of all cells in its unit.
+    """
     if not on_sites(grid):
         left, right, bottom, top = extent
         y = np.linspace(top, bottom, labels.shape[0] + 1)
         x = np.linspace(left, right, labels.shape[1] + 1)
-        lines = _between(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1), labels)
-    elif grid.vectors is None:
-        lines = _half_way(grid, labels, pixel_size)
-    else:
-        lines = _between(pixel_size * corners_of(grid), labels)
-    flipped = [line[:, ::-1] for line in lines]  # matplotlib takes (x, y)
-    walls = LineCollection(flipped, colors=colour, linewidths=0.7, capstyle="projecting")
-    ax.add_collection(walls, autolim=False)
+        return _between(np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1), labels)
+    if grid.vectors is None:
+        return _half_way(grid, labels, pixel_size)
+    return _between(pixel_size * corners_of(grid), labels)
 
 
 def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
@@ -47,10 +56,10 @@ def _between(corners: npt.NDArray[Any], labels: Any) -> list[npt.NDArray[Any]]:
     return lines
 
 
-def _half_way(grid: Any, labels: Any, pixel_size: float) -> list[npt.NDArray[Any]]:
+def _half_way(grid: Any, labels: Any, pixel_size: Any) -> list[npt.NDArray[Any]]:
     """Return a short line across each edge of the graph whose sites have unequal labels."""
     pairs = neighbours_of(labels.shape, labels >= 0, grid.graph)
     wall = pairs.where(labels[0, pairs.first] != labels[0, pairs.second])
-    first, second = grid.sites[0, wall.first], grid.sites[0, wall.second]
+    first, second = (pixel_size * grid.sites[0, end] for end in (wall.first, wall.second))
     middle, half = (first + second) / 2, 0.3 * (second - first)[:, ::-1] * (-1, 1)
-    return list(pixel_size * np.stack([middle - half, middle + half], axis=1))
+    return list(np.stack([middle - half, middle + half], axis=1))

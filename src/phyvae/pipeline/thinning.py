@@ -1,0 +1,56 @@
+"""Images and cells of a page, made so small that the page stays small."""
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from ..patches.grid import PatchGrid
+
+__all__ = ["eight_bits", "picture_of", "smaller", "thinned"]
+
+_PIXELS = 2_000_000  # of an image
+
+
+def picture_of(grid: PatchGrid) -> tuple[UInt8[np.ndarray, "height width"], int]:
+    """Return the image in 8 bits, and the factor by which it was made smaller."""
+    image = grid.image.double().cpu().numpy()
+    image = image if image.ndim == 2 else _stretched(image.mean(axis=2))
+    factor = int(np.ceil((image.size / _PIXELS) ** 0.5))
+    return eight_bits(smaller(image, factor)), factor
+
+
+def thinned(grid: PatchGrid, most: int, least: int = 1) -> tuple[Int[np.ndarray, " n"], int]:
+    """Return cells with a patch, of every k-th row and column so that they are few, and k.
+
+    k is a multiple of `least`.
+    """
+    filled = grid.indices.cpu().numpy()
+    row, column = np.divmod(filled, grid.shape[1])
+    stride = least
+    while True:
+        kept = filled[(row % stride == 0) & (column % stride == 0)]
+        if len(kept) <= most or len(kept) == 1:
+            return kept, stride
+        stride += least
+
+
+def smaller(images: np.ndarray, factor: int) -> Float[np.ndarray, "..."]:
+    """Return means over squares of pixels, along the last two axes."""
+    if factor == 1:
+        return images
+    *others, height, width = images.shape
+    rows, cols = height // factor, width // factor
+    cut = images[..., : rows * factor, : cols * factor]
+    means: np.ndarray = cut.reshape(*others, rows, factor, cols, factor).mean(axis=(-3, -1))
+    return means
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    found: np.ndarray = (values - low) / ((high - low) or 1.0)
+    return found
+
+
+def eight_bits(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
+    """Return intensities from 0 to 1 as 0 to 255."""
+    found: np.ndarray = np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    return found

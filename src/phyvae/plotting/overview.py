@@ -1,0 +1,65 @@
+"""One figure of a result: image, domains, maps and mean cells."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..patches.grid import PatchGrid
+from .arguments import Array, as_channels, as_domains, as_image, extent_of, in_unit, sides_of
+from .mean_cells import show_cells
+from .panels import Panels, finished, new_panels, show_image, show_labels, show_row
+from .scale_bar import add_scale_bar
+from .walls import add_walls
+
+__all__ = ["plot_overview"]
+
+
+def plot_overview(
+    grid: PatchGrid,
+    labels: Array,
+    maps: Array,
+    cells: Mapping[int, np.ndarray],
+    *,
+    pixel_size: float | tuple[float, float] | None = None,
+    unit: str = "px",
+    width: float = 7.0,
+) -> Panels:
+    """Plot the image with walls and a scale bar, the domains over it, the maps and mean cells.
+
+    Parameters
+    ----------
+    grid, labels, maps, pixel_size, unit, width
+        As for `plot_latent_maps`. Without a domain, as where all labels are -1, there is no panel
+        for them.
+    cells
+        Mean patch of each domain, by label.
+    """
+    z, picture = as_channels(maps), as_image(grid)
+    answered = bool((np.asarray(labels) >= 0).any())
+    sides = sides_of(pixel_size)
+    around = in_unit(extent_of(picture.shape), pixel_size, unit)
+    extent = in_unit(extent_of(grid.shape, grid), pixel_size, unit)
+    columns = 4 if width > 5 else 2
+    count = 1 + answered + len(z)
+    rows = math.ceil(count / columns) + math.ceil(len(cells) / columns)
+    fig, axes = new_panels(rows, min(columns, max(count, len(cells))), width)
+    panels = axes.ravel()
+    first, *rest = panels[:count]
+    show_image(first, picture, cmap="gray", extent=around)
+    first.set_title("image")
+    if answered:
+        domains = as_domains(labels, grid.shape)
+        add_walls(first, domains, extent, "white", grid, sides)
+        show_image(rest[0], picture, cmap="gray", extent=around)
+        show_labels(rest[0], domains, extent, 0.5, grid, sides)
+        rest[0].set_title("domains")
+    show_row(panels[count - len(z) : count], z, None, extent, grid, sides)
+    for ax in panels[:count]:
+        ax.set(xlim=around[:2], ylim=around[2:], xticks=[], yticks=[])
+    add_scale_bar(first, unit)
+    last = panels[axes.shape[1] * math.ceil(count / axes.shape[1]) :]
+    show_cells(last, cells, sides)
+    for ax in panels:
+        ax.set_visible(ax.has_data())
+    return finished(fig), panels[[ax.has_data() for ax in panels]]

@@ -1,0 +1,145 @@
+"""A result is shown as a figure, as a page, and in a notebook."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+import phyvae
+from phyvae.pipeline import showing
+
+
+@pytest.fixture(scope="module")
+def unanswered(found):
+    nothing = np.full_like(found.maps, np.nan)
+    labels = np.full_like(found.labels, -1)
+    return replace(
+        found, labels=labels, stds=nothing, shifts=np.full_like(found.shifts, np.nan),
+        evidence=None, problem="it is noise",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def contents(monkeypatch):
+    """Return what a result hands over to the page, with up to three domains to save time."""
+
+    def of(found, most=3):
+        monkeypatch.setattr(showing, "_MOST", most)
+        kept = []
+        monkeypatch.setattr(showing, "write_page", lambda path, page: kept.append(page))
+        found.report("page.html")
+        return kept[0]
+
+    return of
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left():
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+class TestReport:
+    def test_writes_a_page(self, found, tmp_path):
+        found.report(tmp_path / "scan.html")
+        assert (tmp_path / "scan.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+    def test_has_the_labels_of_each_number_of_domains(self, found, contents):
+        cells = contents(found, most=6).cells
+        assert [*cells.labels] == [1, 2, 3, 4, 5, 6]
+        np.testing.assert_array_equal(cells.labels[2], found.labels.ravel())
+        expected = phyvae.segment(found.maps, 3, signal=found.signal)
+        np.testing.assert_array_equal(cells.labels[3], expected.ravel())
+
+    def test_decodes_patches_where_they_lie(self, found, contents):
+        inside = np.flatnonzero(found.labels == 0)  # without training, the decoder knows this one
+        decoded = contents(found).patches.decoded[inside].reshape(len(inside), -1).astype(float)
+        patches = found.grid.gather(torch.from_numpy(inside)).flatten(1).numpy()
+        alike = [np.corrcoef(*pair)[0, 1] for pair in zip(decoded, patches, strict=True)]
+        others = [np.corrcoef(*pair)[0, 1] for pair in zip(decoded[1:], patches, strict=False)]
+        assert np.median(alike) > 0.85
+        assert np.median(others) < 0.6
+
+    def test_a_large_result_is_thinned_out(self, found, contents, monkeypatch):
+        monkeypatch.setattr(showing, "_CELLS", 300)
+        monkeypatch.setattr(showing, "_KEPT", 100 * int(np.prod(found.grid.patch_shape)))
+        page = contents(found)
+        assert len(page.cells.index) <= 300
+        assert len(page.patches.decoded) <= 100
+        assert (page.cells.index % 2 == 0).all()
+        kept = page.cells.index[page.patches.kept]
+        assert (kept % 4 == 0).all()
+        near = page.patches.kept[page.patches.nearest]
+        assert np.abs(page.cells.index[near] - page.cells.index).max() <= 2
+        assert len(page.notes) == 2
+
+    def test_a_large_image_is_shown_smaller(self, found, contents, monkeypatch):
+        monkeypatch.setattr("phyvae.pipeline.thinning._PIXELS", found.grid.image.numel() // 4)
+        whole, page = np.array(found.grid.image.shape), contents(found)
+        assert page.image.shape == tuple(whole // 2)
+        assert page.scale == (0.04, 0.04)
+        np.testing.assert_allclose(
+            (page.cells.centers + 0.5) * 2 - 0.5, found.grid.centers.reshape(-1, 2)
+        )
+        assert page.patches.shape == page.patches.decoded.shape[1:]
+
+    def test_without_an_answer_there_are_no_domains(self, unanswered, contents):
+        page = contents(unanswered)
+        assert (page.number, page.cells.labels, page.patches.decoded) == (0, {}, None)
+
+    def test_has_every_choice_with_its_reason(self, found, contents):
+        rows = contents(found).tables["Settings"]
+        assert {"size", "seed"} < {row["setting"] for row in rows}
+        assert all(row["reason"] for row in rows)
+
+    def test_more_domains_than_on_offer_are_on_offer_too(self, found, contents):
+        five = replace(found, labels=np.arange(found.labels.size).reshape(found.labels.shape) % 5)
+        page = contents(five)
+        assert [*page.cells.labels] == [1, 2, 3, 4, 5]
+        assert page.number == 5
+
+
+class TestPlot:
+    def test_shows_image_domains_and_maps(self, found):
+        fig, axes = found.plot()
+        titles = [ax.get_title() for ax in axes]
+        assert titles == ["image", "domains", *(f"$z_{k + 1}$" for k in range(len(found.maps)))]
+        assert fig.get_figwidth() == 7
+
+    def test_without_an_answer_shows_image_and_maps(self, unanswered):
+        _, axes = unanswered.plot()
+        assert [ax.get_title() for ax in axes][:2] == ["image", "$z_1$"]
+
+
+class TestNotebook:
+    def test_shows_figure_answer_doubts_and_settings(self, found):
+        shown = replace(found, doubts=("a < b",))._repr_html_()
+        assert "data:image/png;base64," in shown
+        assert "2 domains" in shown
+        assert "a &lt; b" in shown
+        assert "<td>seed</td>" in shown
+        assert plt.get_fignums() == []
+
+    def test_names_are_text(self, found):
+        scan = replace(found.scan, name="<b>x</b>.dm4")
+        assert "&lt;b&gt;x&lt;/b&gt;.dm4" in replace(found, scan=scan)._repr_html_()
+
+
+def test_mean_cells_areas_and_walls_are_shown_where_there_are_any(found, contents):
+    """Until `Domains` has them, as attributes of the object."""
+    rich = replace(found)
+    mean = np.random.default_rng(0).random(found.grid.patch_shape)
+    cells = [SimpleNamespace(label=0, mean=mean), SimpleNamespace(label=1, mean=mean * np.nan)]
+    wall = SimpleNamespace(domains=(0, 1), length=1234.5, unit="nm", kind="tilt 9.8°", reason="")
+    for name, value in {"cells": cells, "walls": (wall,), "areas": {0: 5.25}}.items():
+        object.__setattr__(rich, name, value)
+    page = contents(rich)
+    assert len(page.figures) == 1
+    assert page.tables["Walls"][0]["kind"] == "tilt 9.8°"
+    assert page.tables["Domains"][0]["area (nm²)"] == "5.25"
+    _, axes = rich.plot()
+    assert axes[-1].get_title() == "mean cell, domain 0"

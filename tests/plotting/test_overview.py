@@ -1,0 +1,49 @@
+"""One figure of a result has image, domains, maps and mean cells."""
+
+import numpy as np
+import pytest
+
+from figures import LABELS, MAPS
+from phyvae.plotting.overview import plot_overview
+
+
+@pytest.mark.parametrize("width", [3.4, 7.0])
+def test_all_panels_are_there_and_none_is_empty(grid, width):
+    cells = {k: np.random.default_rng(k).random((21, 21)) for k in range(3)}
+    fig, axes = plot_overview(grid, LABELS, MAPS, cells, width=width)
+    titles = [ax.get_title() for ax in axes]
+    assert titles == [
+        "image",
+        "domains",
+        "$z_1$",
+        "$z_2$",
+        *(f"mean cell, domain {k}" for k in range(3)),
+    ]
+    assert [ax for ax in fig.axes if ax.get_visible() and not ax.has_data()] == []
+
+
+def test_pixels_that_are_not_square_have_their_shape(grid):
+    _, axes = plot_overview(grid, LABELS, MAPS, {}, pixel_size=(0.2, 0.1), unit="nm")
+    for ax in axes:
+        assert ax.get_xlim() == pytest.approx((-0.05, 40.05))
+        assert ax.get_ylim() == pytest.approx((120.1, -0.1))
+        assert ax.get_aspect() == 1
+
+
+def test_walls_are_on_the_image_too(grid):
+    _, axes = plot_overview(grid, LABELS, MAPS, {})
+    lines = [ax.collections[0].get_segments() for ax in axes[:2]]
+    assert len(lines[0]) == len(lines[1]) == 2
+
+
+def test_without_a_domain_there_is_no_panel_for_them(grid):
+    _, axes = plot_overview(grid, np.full_like(LABELS, -1), MAPS, {})
+    assert [ax.get_title() for ax in axes] == ["image", "$z_1$", "$z_2$"]
+
+
+def test_sites_and_spectra_are_shown(site_grid, scattered, spectra):
+    for grid in (site_grid, scattered, spectra):
+        maps = np.random.default_rng(0).random((1, *grid.shape))
+        labels = np.where(np.isfinite(grid.centers).all(-1), 0, -1)
+        _, axes = plot_overview(grid, labels, maps, {}, pixel_size=(0.2, 0.1), unit="nm")
+        assert len(axes) == 3

@@ -1,0 +1,32 @@
+"""Figures of a page share one source of cells."""
+
+import pages
+from phyvae.report.figures import figures_of
+
+
+def sources(page):
+    return {one for root in figures_of(page) for one in root.select({"name": "cells"})}
+
+
+def test_all_figures_share_one_source_of_cells():
+    (source,) = sources(pages.contents())
+    assert source.data["z1"].tolist() == pages.contents().cells.maps[0].tolist()
+
+
+def test_maps_move_with_the_image():
+    image, _, *maps = figures_of(pages.contents())
+    ranges = {id(one.x_range) for one in (image.children[0], *maps)}
+    assert len(ranges) == 1
+
+
+def test_a_patch_at_the_rim_is_cut_within_the_image():
+    """Of an image that was made smaller, corners may be rounded beyond it."""
+    page = pages.contents(image=pages.contents().image[:49])
+    (source,) = sources(page)
+    assert source.data["top"].max() == 49 - pages.SIZE[0]
+
+
+def test_pixels_that_are_not_square_keep_their_shape():
+    figure = figures_of(pages.contents())[0].children[0]
+    height, width = (n * side for n, side in zip((52, 72), (0.1, 0.05), strict=True))
+    assert abs(figure.frame_height / figure.frame_width - height / width) < 0.01
