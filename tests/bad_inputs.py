@@ -93,6 +93,12 @@ def loaded(load, **arguments):
     return load(**({"path": path} | arguments))
 
 
+def read(**arguments):
+    path = Path(tempfile.mkdtemp()) / "scan.npz"
+    np.savez(path, height=IMAGE, phase=IMAGE)
+    return phyvae.read(**({"path": path} | arguments))
+
+
 MAPS = torch.rand(2, 9, 8)
 SPECTRA = RANDOM.random((5, 6, 20))
 SITES = np.stack(np.meshgrid([6, 14, 22], [6, 14, 22], indexing="ij"), -1).reshape(-1, 2)
@@ -112,6 +118,13 @@ SCALING = {"scaling": CHOICE}
 
 # entry: (a call of it with these keywords, {keyword: what it cannot be})
 SETTINGS = {
+    "read": (
+        read,
+        {
+            "path": (*PATH, None, "scan.tif", tempfile.gettempdir()),
+            "channel": ("x", 2, -1, 0.5, True, [1]),
+        },
+    ),
     "PatchGrid": (
         lambda **k: phyvae.PatchGrid(**({"image": IMAGE, "size": 6} | k)),
         {
@@ -482,10 +495,11 @@ IMAGES = {
     "dates": (IMAGE.astype("datetime64[s]"), "has dtype datetime64"),
     "structured": (np.zeros((30, 34), [("a", float)]), "has dtype"),
     "empty": (np.zeros((0, 0)), "is empty"),
-    "a path": ("scan.tif", "is text; read the file first"),
+    "no such file": ("scan.tif", "there is no such file"),
+    "a folder": (tempfile.gettempdir(), "is a folder"),
     "nothing": (None, "has dtype object"),
     "ragged": ([[1, 2], [3]], "rows differ in length"),
-    "masked": (masked, "is a masked array"),
+    "masked": (masked, "NaN or Inf"),
     "colours": (RANDOM.random((30, 34, 3)), "has shape (30, 34, 3)"),
 }
 OF_IMAGES = {
@@ -611,6 +625,8 @@ def with_words() -> Iterator[tuple[str, object, str]]:
         for kind, (image, words) in IMAGES.items():
             if (entry, kind) == ("PatchGrid.from_spectra", "colours"):
                 words = "spectra of 3 point(s)"
+            if entry == "suggest" and kind in ("NaN", "Inf", "masked"):
+                words = "shows no lattice"  # such pixels are masked, and the rest is noise
             yield f"{entry} of {kind}", lambda call=call, image=image: call(image), words
     for entry, call in OF_MAPS.items():
         for kind, (maps, words) in BAD_MAPS.items():

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from .scans.cell import UnitCell as UnitCell
     from .scans.cell import unit_cell as unit_cell
     from .scans.intensities import IntensityRangeWarning as IntensityRangeWarning
+    from .scans.reading import read as read
     from .scans.scan import Scan as Scan
     from .scans.spacing import lattice_spacing as lattice_spacing
     from .scans.surveying import Survey as Survey
@@ -116,6 +117,7 @@ _HOME = {
     "training.history": ["History"],
     "scans.cell": ["UnitCell", "unit_cell"],
     "scans.intensities": ["IntensityRangeWarning"],
+    "scans.reading": ["read"],
     "scans.scan": ["Scan"],
     "scans.spacing": ["lattice_spacing"],
     "scans.surveying": ["Survey", "survey"],

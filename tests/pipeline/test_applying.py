@@ -12,7 +12,7 @@ import torch
 import phyvae
 from phyvae import Scan, find_domains
 from phyvae.phantoms import nio_lsmo
-from phyvae.pipeline.applying import is_several
+from phyvae.pipeline.applying import one_or_several
 from phyvae.pipeline.choices import Choice
 from small_domains import small_domains
 
@@ -122,14 +122,15 @@ class TestSeveral:
         assert len(taken) == 1
         assert len([*results]) == 1
 
-    def test_lists_stacks_and_iterators_are_several_scans(self, small):
-        image, cube = small.scan, small_domains("spectra").scan
-        frames = np.zeros((3, 60, 60))
-        for several in ([image], (image,), iter([image]), frames, torch.zeros(3, 60, 60)):
-            assert is_several(several, image)
-        for one in (image, frames[0], "scan.dm4"):
-            assert not is_several(one, image)
-        assert not is_several(frames, cube)
+    def test_lists_iterators_and_stacks_are_several_scans(self, small, tmp_path):
+        image = small.scan
+        for several in ([image], (image,), iter([image])):
+            assert not isinstance(one_or_several(several), Scan)
+        assert one_or_several(image) is image
+        np.save(tmp_path / "movie.npy", np.random.default_rng(0).random((3, 40, 60)))
+        assert len(one_or_several(tmp_path / "movie.npy")) == 3
+        with pytest.raises(ValueError, match=r"pass list\(scan\) for images"):
+            small.apply(np.zeros((3, 60, 60)))
 
     @pytest.mark.slow
     def test_a_stack_takes_constant_memory(self, small):

@@ -50,10 +50,10 @@ class TestChecks:
             (np.ones((3, 4)), ValueError, r"scan is constant \(1.0\)"),
             (np.zeros((0, 4)), ValueError, r"scan is empty, shape \(0, 4\)"),
             (IMAGE + 1j, TypeError, "scan has dtype complex128, but must be real; .*magnitude"),
-            ("a.tif", TypeError, "scan='a.tif' is text; read the file first"),
+            ("a.tif", FileNotFoundError, "scan='a.tif': there is no such file"),
             (None, TypeError, "scan has dtype object"),
             ([[1, 2], [3]], ValueError, r"scan=\[\[1, 2\], \[3\]\] is no array"),
-            (np.ma.masked_greater(IMAGE, 0.9), ValueError, r"masked array.*scan.filled\(value\)"),
+            (np.ma.masked_greater(IMAGE, 0.9), ValueError, r"NaN.*mask=np.isfinite\(image\)"),
             (IMAGE[None], ValueError, r"scan has shape \(1, 20, 30\), but must be one scan"),
         ],
     )

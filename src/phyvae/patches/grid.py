@@ -8,9 +8,10 @@ from torch import Tensor
 
 from .._checks import brief
 from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
+from ..scans.objects import cube_of, scans_of
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
-from .masking import Mask, masked, scan_of
+from .masking import Mask, masked, specimen_of
 from .sites import PlacedSites, place_sites
 
 __all__ = ["PatchGrid", "check_grid"]
@@ -26,7 +27,8 @@ class PatchGrid(CroppedImage):
     Parameters
     ----------
     image
-        One scan, shape (height, width), any real dtype, NumPy array or tensor.
+        One scan, shape (height, width), any real dtype: an array or tensor, a `Scan` or the path
+        of its file, or an object that holds one (HyperSpy, xarray, sidpy, h5py, zarr, PIL).
     size
         Patch height and width, px; one number for square patches. About two lattice constants,
         or a little more, works well.
@@ -103,7 +105,7 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
-        array, specimen, shown = scan_of(image, mask)
+        array, specimen, shown = specimen_of(image, mask)
         crops = RasterCrops.over(array.shape, size, step).showing(specimen)
         limits = limits_of(shown, percentiles)
         super().__init__(scaled(array, percentiles, limits), limits, crops, None, specimen)
@@ -119,9 +121,10 @@ class PatchGrid(CroppedImage):
     ) -> "PatchGrid":
         """Return the grid of a spectrum image: one spectrum is one patch.
 
-        The spectral axis is the last one. A cube with other axes is not noticed unless its last
-        axis is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for (length,
-        rows, cols), and look at ``phyvae.plot_patches(grid)``.
+        The spectral axis of an array is the last one; of a spectrum image of HyperSpy, xarray or
+        sidpy, or in a file, it is the one so named. Other axes of an array are not noticed unless
+        the last one is very short: move the axis first, as in ``np.moveaxis(cube, 0, -1)`` for
+        (length, rows, cols), and look at ``phyvae.plot_patches(grid)``.
 
         Parameters
         ----------
@@ -150,7 +153,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
-        cube, specimen = masked(cube, mask, "cube")
+        cube, specimen = masked(cube_of(cube), mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
             raise ValueError(
@@ -234,7 +237,7 @@ class PatchGrid(CroppedImage):
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
-        array, specimen, shown = scan_of(image, mask)
+        array, specimen, shown = specimen_of(image, mask)
         placed = place_sites(
             sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
@@ -259,7 +262,8 @@ class PatchGrid(CroppedImage):
         Parameters
         ----------
         images
-            Array (n, height, width), or a sequence of images, which may differ in size.
+            Array (n, height, width), the file of a stack, or a sequence of images, which may
+            differ in size.
         size, step
             As for one image.
         percentiles
@@ -276,35 +280,25 @@ class PatchGrid(CroppedImage):
         >>> len(grids), grids[0].limits == grids[2].limits
         (3, True)
         """
-        if not isinstance(images, Sequence | np.ndarray | Tensor) or isinstance(images, str):
-            raise TypeError(
-                f"images of type {type(images).__name__} must be an array (n, height, width) or a "
-                "list of images (height, width)."
-            )
-        if len(images) == 0 or (isinstance(images, np.ndarray | Tensor) and images.ndim != 3):
-            shape = tuple(getattr(images, "shape", (0,)))
+        scans = scans_of(images)
+        masks = [None] * len(scans) if mask is None else mask
+        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(scans):
             raise ValueError(
-                f"images has shape {shape}, but must be (n, height, width), n >= 1; one image is "
-                "image[None]."
-            )
-        masks = [None] * len(images) if mask is None else mask
-        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(images):
-            raise ValueError(
-                f"mask={brief(mask)} must be a list of {len(images)}, for each image a mask or "
+                f"mask={brief(mask)} must be a list of {len(scans)}, for each image a mask or "
                 "None."
             )
-        scans = [
-            scan_of(image, one, f"images[{k}]", f"mask[{k}]")
-            for k, (image, one) in enumerate(zip(images, masks, strict=True))
+        parts = [
+            specimen_of(scan, one, f"images[{k}]", f"mask[{k}]")
+            for k, (scan, one) in enumerate(zip(scans, masks, strict=True))
         ]
         crops = [
             RasterCrops.over(array.shape, size, step).showing(specimen)
-            for array, specimen, _ in scans
+            for array, specimen, _ in parts
         ]
-        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
+        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in parts]), percentiles)
         return [
             cls._cropped(array, percentiles, limits, one, specimen=specimen)
-            for (array, specimen, _), one in zip(scans, crops, strict=True)
+            for (array, specimen, _), one in zip(parts, crops, strict=True)
         ]
 
     @classmethod

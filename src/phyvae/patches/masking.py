@@ -10,21 +10,22 @@ from torch import Tensor
 from .._checks import as_array, as_mask
 from ..scans.faults import filled
 from ..scans.intensities import as_scan
+from ..scans.objects import image_of
 
-__all__ = ["Mask", "masked", "mostly", "scan_of"]
+__all__ = ["Mask", "masked", "mostly", "specimen_of"]
 
 Mask = Bool[np.ndarray, "height width"]
 _SHARE = 0.5  # of a patch's pixels
 
 
-def scan_of(
+def specimen_of(
     image: Any, mask: Any, name: str = "image", mask_name: str = "mask"
 ) -> tuple[np.ndarray, Mask | None, np.ndarray]:
     """Return a checked scan, its mask, and the intensities of its specimen.
 
     Pixels that show no specimen are replaced by the mean of those around them.
     """
-    image, specimen = masked(image, mask, name, mask_name)
+    image, specimen = masked(image_of(image, name), mask, name, mask_name)
     array = as_scan(image, name)
     if specimen is None:
         return array, None, array

@@ -1,13 +1,12 @@
 """A trained model on another scan: same patches, same intensities, same domains."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from ..domains.series import Series
 from ..domains.wall_energy import DomainMeans, domain_means
@@ -19,6 +18,7 @@ from ..patches.suggesting import NoCellError, suggest
 from ..refinement.refining import refine
 from ..scans.cell import UnitCell
 from ..scans.intensities import as_intensities, scaled
+from ..scans.objects import opened, scan_of
 from ..scans.resampling import at_pixel_size
 from ..scans.scan import Scan
 from .choices import Choice
@@ -26,21 +26,15 @@ from .doubting import doubts_on, evidence_of
 from .preparing import Request, specimen_of
 
 
-def as_scan(value: Any) -> Scan:  # until the readers are merged
-    return value if isinstance(value, Scan) else Scan(np.asarray(value))
-
-
-__all__ = ["AppliedModel", "is_several"]
+__all__ = ["AppliedModel", "one_or_several"]
 
 _ALIKE = 0.1  # by which lattice vectors of one lattice may differ in length
 _OUTSIDE = 0.02  # of the pixels may exceed the intensities of training
 
 
-def is_several(scan: Any, first: Scan) -> bool:
-    """Return whether a value is a list, stack or iterator of scans like the first one."""
-    if isinstance(scan, np.ndarray | Tensor):
-        return scan.ndim > (2 if first.cube is None else 3)
-    return isinstance(scan, list | tuple | Iterator)
+def one_or_several(value: Any) -> Scan | Iterable[Any]:
+    """Return the scan of what holds one; a list, an iterator or a stack is one of scans."""
+    return value if isinstance(value, list | tuple | Iterator) else opened(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +153,7 @@ def _listed(
 
 def _as_scan(value: Any, first: Scan) -> Scan:
     """Return a scan of the kind of the first one."""
-    scan = as_scan(value)
+    scan = scan_of(value, "scan")
     lengths = [None if one.cube is None else one.cube.shape[-1] for one in (scan, first)]
     if lengths[0] != lengths[1]:
         here, there = (f"spectra of {n} points" if n else "an image" for n in lengths)

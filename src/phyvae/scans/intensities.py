@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from .._checks import as_array, as_choice, as_number, as_real, brief
+from .._checks import as_choice, as_number, as_real, brief
+from .arranging import CURE
+from .objects import image_of
 
 __all__ = [
     "IntensityRangeWarning",
@@ -30,19 +32,15 @@ class IntensityRangeWarning(UserWarning):
 
 def as_intensities(values: Any, name: str) -> np.ndarray:
     """Bring an image, or a stack or cube of them, to a real, finite, non-constant array."""
-    array = as_array(values, name)
-    if array.dtype.kind in "US":
-        raise TypeError(f"{name}={values!r} is text; read the file first (skimage.io.imread).")
-    array = as_real(
-        array, name, "; pass the magnitude, the phase or the real part of complex data"
-    )
+    array = as_real(values, name, CURE)
     if array.size == 0:
         raise ValueError(f"{name} is empty, shape {array.shape}.")
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
         raise ValueError(
             f"{name} holds {count} NaN or Inf value(s); fill or crop them first "
-            "(for example skimage.restoration.inpaint_biharmonic)."
+            "(for example skimage.restoration.inpaint_biharmonic), or leave them out of a "
+            "PatchGrid: mask=np.isfinite(image)."
         )
     if array.min() == array.max():
         raise ValueError(
@@ -52,15 +50,8 @@ def as_intensities(values: Any, name: str) -> np.ndarray:
 
 
 def as_scan(image: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:
-    """Bring one image to a real, finite, non-constant array of two axes."""
-    array = as_intensities(image, name)
-    if array.ndim != 2:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but must be one scan, (height, width). Take one "
-            "channel of a colour image, one frame of a stack; a spectrum image (rows, cols, "
-            "length) goes to PatchGrid.from_spectra."
-        )
-    return array
+    """Bring one image, its file, or an object that holds one to a finite, non-constant array."""
+    return as_intensities(image_of(image, name), name)
 
 
 def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, float]:

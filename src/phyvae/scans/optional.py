@@ -1,0 +1,15 @@
+"""Packages that not everyone needs: imported at use, with an error that names the cure."""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["imported"]
+
+
+def imported(module: str, purpose: str, command: str = 'pip install "phyvae[io]"') -> Any:
+    """Import a module, or raise an ImportError with the command that installs it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        package = module.partition(".")[0]
+        raise ImportError(f"{purpose} takes the package {package}: {command}") from None

@@ -1,0 +1,153 @@
+"""Files of scanning probe microscopes, written here as the programs write them."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import phyvae
+
+REAL = Path(os.environ.get("PHYVAE_REAL_DATA", Path(__file__).parents[3] / "shared" / "data/real"))
+AFM = REAL.parent / "files" / "afm.gwy"
+Z = np.random.default_rng(0).random((2, 3)).astype(np.float32)
+
+
+class TestGwyddion:
+    def test_channels_have_names_and_sizes(self, tmp_path):
+        gwyfile = pytest.importorskip("gwyfile")
+        objects = gwyfile.objects
+        container = objects.GwyContainer()
+        for k, name in enumerate(["Height", "Phase"]):
+            container[f"/{k}/data/title"] = name
+            container[f"/{k}/data"] = objects.GwyDataField(
+                (k + 1.0) * Z.astype(float),
+                xreal=6e-9,
+                yreal=8e-9,
+                si_unit_xy=objects.GwySIUnit(unitstr="m"),
+            )
+        container.tofile(str(tmp_path / "a.gwy"))
+        scan = phyvae.read(tmp_path / "a.gwy", "Phase")
+        np.testing.assert_allclose(scan.image, 2 * Z)
+        assert scan.channels == ("Height", "Phase")
+        assert scan.pixel_size == pytest.approx((4.0, 2.0))
+
+    @pytest.mark.skipif(not AFM.is_file(), reason="no folder of small files")
+    def test_a_file_of_gwyddion(self):
+        pytest.importorskip("gwyfile")
+        scan = phyvae.read(AFM)
+        assert scan.image.shape == (128, 128)
+        assert scan.channels == ("Test",)
+        assert scan.pixel_size is None  # it has no unit
+
+
+def igor_wave(layers, labels, step, unit=b"m"):
+    """Return an Igor binary wave, version 5, of float32 layers (x, y, layer)."""
+    data = np.asfortranarray(layers, np.float32)
+    dims = [*data.shape, 0, 0, 0, 0][:4]
+    names = b"".join(label.ljust(32, b"\0") for label in [b"", *labels] if labels)
+    header = struct.pack("<IIIihh6xh32siI", 0, 0, 0, data.size, 2, 0, 1, b"wave", 0, 0)
+    header += struct.pack("<4i4d4d", *dims, step, step, 1, 1, 0, 0, 0, 0)
+    header += struct.pack("<4s4s4s4s4shhdd", b"m", unit, unit, b"V", b"", 0, 0, 0, 0)
+    header = header.ljust(320, b"\0")
+    start = struct.pack(
+        "<i i i i 4i 4i i i i", 320 + data.nbytes, 0, 0, 0, *[0] * 4, 0, 0, len(names), 0, 0, 0, 0
+    )
+    parts = [struct.pack("<h", 5), start, header]
+    total = sum(sum(struct.unpack(f"<{len(p) // 2}h", p)) for p in parts)
+    checksum = struct.pack("<H", -total & 0xFFFF)
+    return parts[0] + checksum + start + header + data.tobytes("F") + names
+
+
+class TestIgor:
+    def test_layers_are_channels_seen_from_above(self, tmp_path):
+        pytest.importorskip("igor2")
+        layers = np.stack([Z[::-1].T, 5 * Z[::-1].T], axis=2)
+        wave = igor_wave(layers, [b"HeightTrace", b"PhaseTrace\0race"], 2e-9)
+        (tmp_path / "a.ibw").write_bytes(wave)
+        scan = phyvae.read(tmp_path / "a.ibw", "PhaseTrace")
+        np.testing.assert_array_equal(scan.image, 5 * Z)
+        assert scan.channels == ("HeightTrace", "PhaseTrace")
+        assert scan.pixel_size == pytest.approx((2.0, 2.0))
+
+    def test_layers_without_names_are_spectra(self, tmp_path):
+        pytest.importorskip("igor2")
+        cube = np.random.default_rng(0).random((4, 3, 5)).astype(np.float32)
+        turned = cube[::-1].transpose(1, 0, 2)
+        (tmp_path / "a.ibw").write_bytes(igor_wave(turned, [], 0.5, b"nm"))
+        scan = phyvae.read(tmp_path / "a.ibw")
+        np.testing.assert_array_equal(scan.cube, cube)
+        np.testing.assert_array_equal(scan.axis, 0.5 * np.arange(5))
+        assert (scan.axis_unit, scan.pixel_size) == ("V", (0.5, 0.5))
+
+    @pytest.mark.parametrize(
+        ("values", "words"), [(Z[0], "one spectrum"), (Z, "a line of spectra or curves")]
+    )
+    def test_curves_are_refused(self, values, words, tmp_path):
+        pytest.importorskip("igor2")
+        (tmp_path / "a.ibw").write_bytes(igor_wave(values, [], 1.0, b"s"))
+        with pytest.raises(ValueError, match=f"^a.ibw is {words}"):
+            phyvae.read(tmp_path / "a.ibw")
+
+
+def nanonis_scan(direction):
+    lines = [":NANONIS_VERSION:", "2", ":SCAN_PIXELS:", " 3 2", ":SCAN_RANGE:", " 3E-9 4E-9",
+             ":SCAN_OFFSET:", " 0 0", ":SCAN_TIME:", " 1 1", ":BIAS:", "0.1", ":ACQ_TIME:", "2",
+             ":SCAN_DIR:", direction, ":DATA_INFO:", "\tChannel\tName\tUnit", "\t14\tZ\tm",
+             "\t0\tCurrent\tA", "", ":SCANIT_END:", "", ""]  # fmt: skip
+    rows = Z if direction == "down" else Z[::-1]
+    data = np.stack([rows, rows[:, ::-1], 3 * rows, 3 * rows[:, ::-1]])
+    return "\n".join(lines).encode() + b"\n\x1a\x04" + data.astype(">f4").tobytes()
+
+
+def nanonis_grid(cube, *left_out):
+    rows, cols, points = cube.shape
+    header = [f'Grid dim="{cols} x {rows}"', 'Grid settings=0;0;3E-9;4E-9;0',
+              "Sweep Signal=\"Bias (V)\"", 'Fixed parameters="Sweep Start;Sweep End"',
+              'Experiment parameters="X (m);Y (m);Z (m)"', "# Parameters (4 byte)=5",
+              f"Experiment size (bytes)={4 * points}", f"Points={points}",
+              'Channels="Current (A)"', "Delay before measuring (s)=0", 'Experiment="e"',
+              'Start time="s"', 'End time="t"', 'User="u"', 'Comment="c"', ":HEADER_END:",
+              ""]  # fmt: skip
+    header = [line for line in header if not line.startswith(left_out)]
+    about = np.broadcast_to(np.float32([-1, 1, 0, 0, 7]), (rows, cols, 5))
+    data = np.concatenate([about, cube], axis=2).astype(">f4")
+    return "\r\n".join(header).encode() + data.tobytes()
+
+
+class TestNanonis:
+    @pytest.mark.parametrize("direction", ["up", "down"])
+    def test_lines_lie_as_on_the_specimen(self, direction, tmp_path):
+        pytest.importorskip("nanonispy2")
+        (tmp_path / "a.sxm").write_bytes(nanonis_scan(direction))
+        names = ("Z forward", "Z backward", "Current forward", "Current backward")
+        for name, factor in zip(names, (1, 1, 3, 3), strict=True):
+            scan = phyvae.read(tmp_path / "a.sxm", name)
+            np.testing.assert_allclose(scan.image, factor * Z)
+        assert scan.channels == names
+        assert scan.pixel_size == pytest.approx((2.0, 1.0))
+
+    def test_a_grid_is_a_spectrum_image(self, tmp_path):
+        pytest.importorskip("nanonispy2")
+        cube = np.random.default_rng(0).random((2, 3, 9))
+        (tmp_path / "a.3ds").write_bytes(nanonis_grid(cube))
+        scan = phyvae.read(tmp_path / "a.3ds")
+        np.testing.assert_allclose(scan.cube[::-1], cube, rtol=1e-6)
+        np.testing.assert_allclose(scan.axis, np.linspace(-1, 1, 9))
+        assert (scan.axis_unit, scan.channels) == ("V", ("Current (A)", "topo"))
+        assert scan.pixel_size == pytest.approx((2.0, 1.0))
+        assert (phyvae.read(tmp_path / "a.3ds", "topo").image == 7).all()
+
+    def test_headers_of_older_versions_are_read(self, tmp_path):
+        pytest.importorskip("nanonispy2")
+        grid = nanonis_grid(np.ones((2, 3, 9)), "Delay", "Start", "Comment")
+        (tmp_path / "a.3ds").write_bytes(grid)
+        assert phyvae.read(tmp_path / "a.3ds").cube.shape == (2, 3, 9)
+
+    def test_what_was_not_recorded_is_nan(self, tmp_path):
+        pytest.importorskip("nanonispy2")
+        whole = nanonis_grid(np.ones((2, 3, 9)))
+        (tmp_path / "a.3ds").write_bytes(whole[: -2 * 4 * 14])
+        image = phyvae.read(tmp_path / "a.3ds").image
+        np.testing.assert_array_equal(np.isnan(image), [[0, 1, 1], [0, 0, 0]])
