@@ -13,7 +13,7 @@ from ..domains.wall_energy import DomainMeans, domain_means
 from ..models import ShiftVAE
 from ..patches.crops import RasterCrops
 from ..patches.grid import PatchGrid
-from ..patches.masking import masked, scan_of
+from ..patches.masking import masked, specimen_of
 from ..patches.suggesting import NoCellError, suggest
 from ..refinement.refining import refine
 from ..scans.cell import UnitCell
@@ -23,8 +23,7 @@ from ..scans.resampling import at_pixel_size
 from ..scans.scan import Scan
 from .choices import Choice
 from .doubting import doubts_on, evidence_of
-from .preparing import Request, specimen_of
-
+from .preparing import Request, repaired_specimen
 
 __all__ = ["AppliedModel", "one_or_several"]
 
@@ -107,7 +106,7 @@ class AppliedModel:
         try:
             found = suggest(scan.image, size=(height, width), step=self.grid.step, flatten=flatten)
         except NoCellError:
-            return (*specimen_of(scan, Request()), None)
+            return (*repaired_specimen(scan, Request()), None)
         return found.image, found.mask, found.cell
 
     def _cropped(self, image: np.ndarray, mask: np.ndarray | None) -> tuple[PatchGrid, float]:
@@ -120,7 +119,7 @@ class AppliedModel:
             known = values if shown is None else values[shown]
             crops = RasterCrops.of_spectra(values.shape, step)
         else:
-            values, shown, known = scan_of(image, mask)
+            values, shown, known = specimen_of(image, mask)
             specimen, crops = shown, RasterCrops.over(values.shape, size, step)
         pixels = scaled(values, "robust", (low, high))
         grid = PatchGrid.of_crops(pixels, (low, high), crops.showing(shown), None, specimen)
