@@ -625,6 +625,8 @@ def with_words() -> Iterator[tuple[str, object, str]]:
         for kind, (image, words) in IMAGES.items():
             if (entry, kind) == ("PatchGrid.from_spectra", "colours"):
                 words = "spectra of 3 point(s)"
+            if entry == "suggest" and kind in ("NaN", "Inf", "masked"):
+                words = "shows no lattice"  # such pixels are masked, and the rest is noise
             yield f"{entry} of {kind}", lambda call=call, image=image: call(image), words
     for entry, call in OF_MAPS.items():
         for kind, (maps, words) in BAD_MAPS.items():

@@ -65,9 +65,29 @@ class TestSuggest:
 
     def test_every_choice_has_its_reason(self):
         found = suggest(phyvae.phantoms.bfo(lattice=12.0, seed=0).image)
-        words = [reason.split()[0].rstrip(":") for reason in found.reasons]
-        assert words == ["cell", "size", "step", "dx_prior", "reach", "not", "mask"]
+        names = ["cell", "size", "step", "dx_prior", "reach", "flatten", "mask"]
+        assert list(found.reasons) == names
+        assert all(found.reasons.values())
         assert repr(found).startswith("Suggestion(size=(24, 24), step=(")
+
+    def test_what_is_given_is_taken_and_the_rest_follows(self):
+        image = atoms(SHAPE, OBLONG, noise=0.1) + X / 60
+        found = suggest(image, size=(36, 40), step=7, flatten=False)
+        assert found.size == (36, 40)
+        assert found.step == (7, 7)
+        assert not found.flattened
+        assert found.dx_prior[0] == pytest.approx(0.29 * 24 / 36, rel=0.03)
+        assert [found.reasons[name][:5] for name in ("size", "step", "flatten")] == ["given"] * 3
+
+    def test_what_is_nan_or_excluded_is_no_specimen(self):
+        image, exclude = atoms(SHAPE, OBLONG, noise=0.1), np.zeros(SHAPE, bool)
+        image[:50], exclude[:, :60] = np.nan, True
+        found = suggest(image, exclude=exclude)
+        assert found.size == (24, 40)
+        assert found.mask is not None
+        assert not found.mask[:50].any()
+        assert not found.mask[:, :60].any()
+        assert found.mask[60:, 70:].all()
 
     def test_an_image_without_a_lattice_is_refused(self):
         with pytest.raises(ValueError, match="no natural size"):

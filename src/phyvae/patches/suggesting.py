@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .._checks import as_array, as_flag, as_mask, as_pair
+from .._checks import as_flag, as_mask, as_pair
 from ..scans.cell import UnitCell
+from ..scans.objects import image_of
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
 from .moire import aliases_of
@@ -179,7 +180,7 @@ def suggest(
 
 def _surveyed(image: Any, exclude: Any) -> Survey:
     """Survey an image; what is excluded, or NaN, is no specimen."""
-    values = as_array(image, "image")
+    values = image_of(image)
     gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     if exclude is not None:
         gaps = gaps | as_mask(exclude, values.shape, "True where a pixel shows no specimen")

@@ -18,6 +18,7 @@ from ..patches.grid import PatchGrid
 from ..patches.moire import Moire, find_moire
 from ..physics import EdgeLoss, PhysicsLoss
 from ..refinement.refining import refine
+from ..scans.objects import opened, scans_of
 from ..scans.scan import Scan
 from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
@@ -26,11 +27,6 @@ from .choices import GIVEN, Choice, chosen
 from .doubting import doubts_on, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
-
-
-def as_scan(value: Any) -> Scan:  # until the readers are merged
-    return value if isinstance(value, Scan) else Scan(np.asarray(value))
-
 
 __all__ = ["find_domains"]
 
@@ -114,8 +110,7 @@ def find_domains(
     2
     """
     _check(classes, train, progress)
-    several = isinstance(scan, list | tuple)
-    scans = [as_scan(one) for one in (scan if several else [scan])]
+    scans, several = _scans(scan)
     patches = prepared(scans, Request(size, step, flatten, exclude, sites))
     objective = PhysicsObjective(physics, w=w, strength=strength)
     shape, where = patches.grids[0].patch_shape, "cpu" if device is None else device
@@ -263,6 +258,12 @@ def _unanswered(
         ("the maps are principal components of autocorrelations, not those of a model",),
         problem,
     )
+
+
+def _scans(scan: Any) -> tuple[list[Scan], bool]:
+    """Return the scans, and whether they are several."""
+    found = scans_of(scan, "scan") if isinstance(scan, list | tuple) else opened(scan)
+    return ([found], False) if isinstance(found, Scan) else (found, True)
 
 
 def _check(classes: object, train: object, progress: object) -> None:
