@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.linalg import eigh
 from torch import Tensor
 
-__all__ = ["Factors", "maximum_autocorrelation"]
+__all__ = ["Factors", "factors_of", "maximum_autocorrelation"]
 
 # Principal components of a block of features. More of them mean more chance correlation, and
 # domains differ in the first few.
@@ -62,22 +62,22 @@ def maximum_autocorrelation(
     mean = torch.cat([torch.cat(pair).mean(0) for pair in pairs])
     basis = torch.block_diag(*(_whitening(torch.cat(pair)) for pair in pairs))
     one, two = (((torch.cat(blocks, 1) - mean) @ basis).double() for blocks in (first, second))
-    values, vectors = _factors(one, two)
-    by_chance = max(_factors(one, two.roll(k, 0))[0][-1] for k in range(1, _SHUFFLES + 1))
+    values, vectors = factors_of(one, two)
+    by_chance = max(factors_of(one, two.roll(k, 0))[0][-1] for k in range(1, _SHUFFLES + 1))
     found = torch.from_numpy(vectors[:, ::-1].copy()).to(one)
     skew = sum((x @ found).pow(3).sum(0) for x in (one, two))
     weights = basis @ (found * torch.where(skew < 0, -1, 1)).to(basis)
     return Factors(mean, weights, values[::-1].copy(), float(by_chance))
 
 
-def _factors(
-    one: Float[Tensor, "n features"], two: Float[Tensor, "n features"]
+def factors_of(
+    one: Float[Tensor, "n features"], two: Float[Tensor, "n features"], ridge: float = 1e-3
 ) -> tuple[Float[np.ndarray, " factors"], Float[np.ndarray, "features factors"]]:
-    """Return autocorrelations, ascending, and the weights of the factors of centred features."""
+    """Return autocorrelations, ascending, and weights of the factors of centred features."""
     covariances = one.T @ one + two.T @ two, one.T @ two + two.T @ one
     own, between = (c.cpu().numpy() / (2 * len(one)) for c in covariances)
-    # Blocks may hold the same thing twice; a thousandth of the variance keeps it finite.
-    values, vectors = eigh(between, own + 1e-3 * np.eye(len(own)))
+    # Features may hold the same thing twice; a share of the variance keeps it finite.
+    values, vectors = eigh(between, own + ridge * np.eye(len(own)))
     return values, vectors
 
 

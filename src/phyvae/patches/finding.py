@@ -8,6 +8,7 @@ from jaxtyping import Float
 from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
 from ..scans.faults import faults_of
 from ..scans.spacing import spacing_of
+from ..scans.summits import summits
 
 __all__ = ["find_sites"]
 
@@ -108,29 +109,10 @@ def find_sites(
             f"image shows no {'dark' if dark else 'bright'} blob of sigma={sigma:.3g} px; give "
             "spacing or sigma by hand, or dark=True."
         )
-    sites = peaks + _offsets(response, peaks)
+    sites, _ = summits(response, peaks, 0.5)
     sites = sites[_apart(sites, strength, nearest)]
     ordered: np.ndarray = sites[np.lexsort(np.round(sites, 6).T[::-1])]
     return ordered
-
-
-def _offsets(response: np.ndarray, peaks: np.ndarray) -> Float[np.ndarray, "n 2"]:
-    """Return where the paraboloid around each maximum peaks, from its pixel, at most half away."""
-    padded = np.pad(response, 1, mode="reflect")
-    y, x = peaks.T + 1
-    near = {(i, j): padded[y + i, x + j] for i in (-1, 0, 1) for j in (-1, 0, 1)}
-    slope = np.stack([near[1, 0] - near[-1, 0], near[0, 1] - near[0, -1]], axis=1) / 2
-    mixed = (near[1, 1] + near[-1, -1] - near[1, -1] - near[-1, 1]) / 4
-    along_y = near[1, 0] + near[-1, 0] - 2 * near[0, 0]
-    along_x = near[0, 1] + near[0, -1] - 2 * near[0, 0]
-    curvature = np.stack([np.stack([along_y, mixed]), np.stack([mixed, along_x])]).transpose(
-        2, 0, 1
-    )
-    # A ridge or a plateau has no peak: it stays on its pixel.
-    peaked = np.linalg.eigvalsh(curvature)[:, 1] < 0
-    offsets = np.zeros(peaks.shape)
-    offsets[peaked] = -np.linalg.solve(curvature[peaked], slope[peaked][..., None])[..., 0]
-    return np.clip(offsets, -0.5, 0.5)
 
 
 def _apart(sites: np.ndarray, strength: np.ndarray, nearest: float) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ..scans.cell import shortest_basis
+
 __all__ = ["index_sites", "lattice_vectors", "straightened"]
 
 Sites = Float[np.ndarray, "n 2"]  # (y, x), px
@@ -72,7 +74,7 @@ def _shortest(steps: Steps, near: int) -> Vectors | None:
     across = np.abs(_cross(crowds, crowds[0])) / (np.hypot(*crowds.T) * np.hypot(*crowds[0]))
     if not (across > 0.3).any():
         return None
-    return _oriented(*_reduced(crowds[0], crowds[across > 0.3][0]))
+    return _oriented(*shortest_basis(crowds[0], crowds[across > 0.3][0]))
 
 
 def _size(vectors: Vectors) -> float:
@@ -128,7 +130,7 @@ def straightened(
     """
     ones = np.ones((len(index), 1))
     mean = np.linalg.lstsq(np.hstack([index, ones]), sites, rcond=None)[0][:2]
-    vectors = _oriented(*_reduced(mean[0], mean[1]))
+    vectors = _oriented(*shortest_basis(mean[0], mean[1]))
     change = np.rint(np.linalg.inv(vectors @ np.linalg.inv(mean))).astype(np.int64)
     return index @ change, vectors
 
@@ -178,17 +180,6 @@ def _crowds(steps: Steps, radius: float) -> Float[np.ndarray, "crowds 2"]:
         crowds.append(place)
     found = np.array(crowds)
     return found[np.argsort(np.hypot(*found.T), kind="stable")]
-
-
-def _reduced(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shortest vectors of the lattice of two vectors (Lagrange's reduction)."""
-    while True:
-        if np.hypot(*a) > np.hypot(*b):
-            a, b = b, a
-        times = np.rint(a @ b / (a @ a))
-        if times == 0:
-            return a, b
-        b = b - times * a
 
 
 def _oriented(a: np.ndarray, b: np.ndarray) -> Vectors:

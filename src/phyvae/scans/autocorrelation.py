@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Real
 
+from .summits import summits
+
 __all__ = ["Autocorrelation"]
 
 _FARTHEST = 0.65  # of the image, along either axis: beyond it too few pixels overlap
@@ -78,23 +80,11 @@ class Autocorrelation:
 
 
 def _peaks(values: np.ndarray) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
-    """Return where the paraboloid through each maximum and its neighbours peaks, and how high."""
+    """Return the displacements of the maxima but that in the middle, and their heights."""
     from scipy.ndimage import maximum_filter
 
     middle = np.floor_divide(values.shape, 2)
     places = np.argwhere(values == maximum_filter(values, 5))
     inside = ((places > 0) & (places < np.subtract(values.shape, 1))).all(1)
-    places = places[inside & (places != middle).any(1)]
-    i, j = places.T
-    centre = values[i, j]
-    up, down, left, right = values[i - 1, j], values[i + 1, j], values[i, j - 1], values[i, j + 1]
-    yy, xx = up + down - 2 * centre, left + right - 2 * centre
-    xy = (values[i + 1, j + 1] + values[i - 1, j - 1]) / 4
-    xy -= (values[i + 1, j - 1] + values[i - 1, j + 1]) / 4
-    slope = np.stack([down - up, right - left], 1) / 2
-    determinant = yy * xx - xy**2
-    peaked = (determinant > 0) & (yy < 0)
-    inverse = np.stack([xx, -xy, -xy, yy], 1).reshape(-1, 2, 2)
-    inverse /= np.where(peaked, determinant, 1)[:, None, None]
-    offset = np.where(peaked[:, None], -np.einsum("nij,nj->ni", inverse, slope), 0).clip(-1, 1)
-    return places - middle + offset, centre + (slope * offset).sum(1) / 2
+    places, heights = summits(values, places[inside & (places != middle).any(1)], 1.0)
+    return places - middle, heights

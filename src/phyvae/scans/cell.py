@@ -12,7 +12,7 @@ from .faults import faults_of
 from .levelling import levelled
 from .planes import repeats
 
-__all__ = ["UnitCell", "cell_of", "unit_cell"]
+__all__ = ["UnitCell", "cell_of", "shortest_basis", "unit_cell"]
 
 _HIGH = 0.8  # of the highest peak: as high are those of lattice vectors, at least
 _HIGHER = 0.02  # by which the peak of a multiple is higher, where a vector is none of the lattice
@@ -156,7 +156,7 @@ def _repeated(values: np.ndarray) -> UnitCell | None:
     vectors = _shortest(correlation)
     if vectors is None:
         return None
-    vectors, stds = _fitted(correlation, _reduced(vectors))
+    vectors, stds = _fitted(correlation, _oriented(*shortest_basis(*vectors)))
     if not repeats(values, vectors):
         return None
     return UnitCell(vectors, stds)
@@ -210,14 +210,20 @@ def _cross(first: np.ndarray, second: np.ndarray) -> float:
     return float(area / np.hypot(*first) / np.hypot(*second))
 
 
-def _reduced(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
-    """Return the shortest basis of a lattice (Lagrange), downwards and to the right."""
-    short, long = sorted(vectors, key=lambda vector: float(vector @ vector))
+def shortest_basis(
+    first: Float[np.ndarray, "2"], second: Float[np.ndarray, "2"]
+) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+    """Return the shortest vectors of the lattice of two vectors (Lagrange's reduction)."""
+    short, long = sorted((first, second), key=lambda vector: float(vector @ vector))
     while True:
         long = long - round(float(short @ long / (short @ short))) * short
         if long @ long >= 0.999 * (short @ short):
-            break
+            return short, long
         short, long = long, short
+
+
+def _oriented(short: np.ndarray, long: np.ndarray) -> Float[np.ndarray, "2 2"]:
+    """Return two vectors, the first downwards and the second to the right."""
     down, right = sorted((short, long), key=lambda v: float(-abs(v[0]) / np.hypot(*v)))
     return np.stack([down * (-1 if down[0] < 0 else 1), right * (-1 if right[1] < 0 else 1)])
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.linalg import eigh
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ..alignment.factors import factors_of
 from ..models import PatchModel, at_rest
 from ..models.options import Decoding
 from ..models.posterior import Posterior
@@ -163,10 +163,8 @@ def mutual_information(
     kept = spread > 1e-6 * spread.max()
     if not kept.any():
         return 0.0
-    one, two = ((part - mean)[:, kept] / spread[kept] for part in (first, second))
-    own, between = one.T @ one + two.T @ two, one.T @ two + two.T @ one
-    own /= 2 * len(one)
-    between /= 2 * len(one)
-    # Classes add up to 1, so their covariance is singular.
-    values = eigh(between, own + 1e-6 * np.eye(len(own)), eigvals_only=True)
+    one, two = (
+        torch.from_numpy((part - mean)[:, kept] / spread[kept]) for part in (first, second)
+    )
+    values, _ = factors_of(one, two, 1e-6)  # classes add up to 1: their covariance is singular
     return float(-0.5 * np.log1p(-(values.clip(0, 0.9999) ** 2)).sum())
