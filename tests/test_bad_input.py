@@ -20,7 +20,7 @@ import phyvae
 PATTERNS = {name: pattern for name, _, pattern in bad_inputs.cases()}
 OURS = {
     *("TypeError", "ValueError", "CheckpointError", "NonFiniteLossError"),
-    *("FileNotFoundError", "IsADirectoryError"),
+    *("FileNotFoundError", "IsADirectoryError", "NoLatticeError"),
 }
 
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1] / "src" / "phyvae"
 TESTS = Path(__file__).parent
 LAYERS = (
     *("_checks", "saving", "compute", "scans", "patches", "phantoms", "physics", "models"),
-    *("alignment", "training", "refinement", "domains", "plotting", "pipeline", "testing"),
+    *("alignment", "training", "refinement", "domains", "plotting", "pipeline", "cli"),
+    *("__main__", "testing"),
 )
 MOST_LINES = 350
 MOST_ENTRIES = 19

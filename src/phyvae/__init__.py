@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from .alignment.start import align as align
     from .compute.processes import init_distributed as init_distributed
     from .compute.processes import rank as rank
+    from .domains.cells import MeanCell as MeanCell
+    from .domains.cells import mean_cells as mean_cells
     from .domains.counting import count_domains as count_domains
     from .domains.evidence import DomainEvidence as DomainEvidence
     from .domains.evidence import domain_evidence as domain_evidence
+    from .domains.extents import domain_areas as domain_areas
+    from .domains.extents import domain_table as domain_table
     from .domains.metrics import adjusted_rand_index as adjusted_rand_index
     from .domains.metrics import match_labels as match_labels
     from .domains.metrics import mean_iou as mean_iou
     from .domains.segmentation import segment as segment
+    from .domains.wall_kinds import Wall as Wall
+    from .domains.wall_kinds import walls_between as walls_between
     from .domains.walls import boundaries as boundaries
     from .domains.walls import boundary_length as boundary_length
     from .domains.walls import grains as grains
@@ -64,6 +70,7 @@ if TYPE_CHECKING:
     from .physics import standardise as standardise
     from .pipeline.comparison import Sweep as Sweep
     from .pipeline.finding import find_domains as find_domains
+    from .pipeline.loading import load_domains as load_domains
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
     from .pipeline.settings import Setting as Setting
@@ -110,8 +117,11 @@ _HOME = {
     "training.loading": ["load_trainer"],
     "training.best_state": ["LostMapsWarning"],
     "training.collapse": ["CollapsedMapsWarning"],
+    "domains.cells": ["MeanCell", "mean_cells"],
     "domains.counting": ["count_domains"],
     "domains.evidence": ["DomainEvidence", "domain_evidence"],
+    "domains.extents": ["domain_areas", "domain_table"],
+    "domains.wall_kinds": ["Wall", "walls_between"],
     "patches.graph": ["SiteGraph"],
     "training.history": ["History"],
     "scans.cell": ["UnitCell", "unit_cell"],
@@ -148,6 +158,7 @@ _HOME = {
     "patches.finding": ["find_sites"],
     "pipeline.comparison": ["Sweep"],
     "pipeline.finding": ["find_domains"],
+    "pipeline.loading": ["load_domains"],
     "pipeline.opinion": ["second_opinion"],
     "pipeline.result": ["Domains"],
     "pipeline.settings": ["Setting"],

@@ -9,9 +9,15 @@ import torch
 from scipy.ndimage import label as scipy_label
 from skimage.measure import perimeter_crofton
 
-from phyvae import SiteGraph
+from phyvae import PatchGrid, SiteGraph
 from phyvae.domains import walls
-from phyvae.domains.walls import boundaries, boundary_length, grains, wall_length_ratio
+from phyvae.domains.walls import (
+    boundaries,
+    boundary_length,
+    grains,
+    wall_length_ratio,
+    wall_lengths,
+)
 
 
 def disc(radius, size=61):
@@ -299,3 +305,41 @@ class TestRefusals:
             function(np.zeros(9, dtype=int))
         with pytest.raises(ValueError, match=r"labels of shape \(0, 3\)"):
             function(np.zeros((0, 3), dtype=int))
+
+
+class TestWallLengths:
+    """Of a grid: by the places of the patches, in the unit of the pixels."""
+
+    @pytest.mark.parametrize("degrees", [0, 20, 45, 70, 90])
+    def test_steps_and_pixels_of_two_sizes_count(self, degrees):
+        grid = PatchGrid(np.random.default_rng(0).random((600, 600)), 10, step=(4, 8))
+        scale, angle = np.array([0.02, 0.01]), np.deg2rad(degrees)
+        y, x = np.moveaxis(grid.centers * scale - (6.003, 3.001), -1, 0)
+        lengths = wall_lengths(grid, (np.hypot(y, x) < 2.5).astype(int), scale)
+        assert lengths[0, 1] == pytest.approx(2 * pi * 2.5, rel=0.03)
+        line = (y * np.cos(angle) > x * np.sin(angle)).astype(int)
+        length = min(6 / max(np.cos(angle), 1e-9), 12 / max(np.sin(angle), 1e-9))
+        assert wall_lengths(grid, line, scale)[0, 1] == pytest.approx(length, rel=0.12)
+
+    def test_oblique_rows_of_sites_count(self):
+        sites = np.indices((20, 20)).reshape(2, -1).T @ [[12.0, 4.0], [0.0, 13.0]] + 20
+        grid = PatchGrid.at(np.random.default_rng(0).random((290, 400)), sites, size=10)
+        distance = np.hypot(*np.moveaxis(grid.sites - (130.5, 180.2), -1, 0))
+        lengths = wall_lengths(grid, (distance < 70).astype(int), np.ones(2))
+        assert lengths[0, 1] == pytest.approx(2 * pi * 70, rel=0.05)
+
+    def test_sites_without_lattice_count(self):
+        rng = np.random.default_rng(0)
+        grid = PatchGrid.at(
+            rng.random((300, 300)), rng.uniform(15, 285, (900, 2)), 10, lattice=False
+        )
+        labels = (grid.sites[..., 0] > 150).astype(int)
+        lengths = wall_lengths(grid, labels, np.array([0.2, 0.1]))
+        assert lengths[0, 1] == pytest.approx(27, rel=0.12)
+
+    def test_every_pair_in_contact_has_its_own_and_the_sum_is_all(self):
+        grid = PatchGrid(np.random.default_rng(0).random((100, 120)), 10, step=5)
+        labels = np.random.default_rng(0).integers(-1, 3, grid.shape)
+        lengths = wall_lengths(grid, labels, np.ones(2))
+        assert list(lengths) == [(0, 1), (0, 2), (1, 2)]
+        assert sum(lengths.values()) == pytest.approx(boundary_length(labels, pixel_size=5))

@@ -215,7 +215,7 @@ class TestASeries:
     @pytest.mark.parametrize(
         ("images", "named"),
         [
-            (LARGE, r"images has shape \(110, 90\).*image\[None\]"),
+            (LARGE, r"images is one image, .*110 x 90.*\[image\]"),
             ([], "images is empty"),
             ([LARGE, np.ones((40, 40))], r"images\[1\] is constant"),
             ([LARGE, LARGE[:6]], "size=8 px exceeds"),

@@ -87,7 +87,7 @@ class TestSuggest:
         assert found.mask is not None
         assert not found.mask[:50].any()
         assert not found.mask[:, :60].any()
-        assert found.mask[60:, 70:].all()
+        assert found.mask[90:, 70:].all()
 
     def test_an_image_without_a_lattice_is_refused(self):
         with pytest.raises(ValueError, match="no natural size"):

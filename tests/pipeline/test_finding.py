@@ -97,6 +97,10 @@ class TestRefusals:
             with pytest.raises((TypeError, ValueError), match=words):
                 phyvae.find_domains(image, progress=False, **settings)
 
+    def test_of_an_array_that_may_be_a_stack_or_spectra(self):
+        with pytest.raises(ValueError, match="a stack or a spectrum image"):
+            phyvae.find_domains(np.zeros((20, 20, 20)), progress=False)
+
     def test_of_an_image_of_8_px(self):
         with pytest.raises(ValueError, match="9 x 9"):
             phyvae.find_domains(np.random.default_rng(0).random((8, 8)), progress=False)

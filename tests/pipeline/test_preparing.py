@@ -72,7 +72,7 @@ class TestSpectra:
         found = prepared([scan(cube.mean(-1), cube=cube)], Request())
         assert found.grids[0].shape == (8, 9)
         assert found.grids[0].count == 71
-        assert found.model["decoder_sig"] == found.settings["noise"].value
+        assert found.model["decoder_sig"] == pytest.approx(found.settings["noise"].value, rel=0.01)
 
     def test_refuse_a_size(self):
         cube = RNG.normal(size=(8, 9, 40))

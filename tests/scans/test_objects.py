@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import phyvae
-from phyvae.scans.objects import cube_of, image_of, opened, scan_of, scans_of
+from phyvae.scans.objects import cube_of, image_of, scan_of, scans_of
 
 CUBE = np.random.default_rng(0).random((10, 20, 40))  # rows, cols, energy
 IMAGE = CUBE[..., 0]
@@ -173,9 +173,8 @@ class TestPlain:
         scan = phyvae.Scan(IMAGE)
         assert scan_of(scan) is scan
         assert [one is scan for one in scans_of([scan, IMAGE])] == [True, False]
-        assert opened(scan) is scan
-        with pytest.raises(ValueError, match=r"scan is an array of shape .*list\(scan\)"):
-            opened(CUBE)
+        assert scans_of(scan) is scan
+        assert scans_of(IMAGE).image is IMAGE
 
 
 class TestFiles:

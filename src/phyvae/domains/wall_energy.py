@@ -1,7 +1,7 @@
 """Domains of least energy: the scatter of values within domains, and the length of the walls."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from ..patches.neighbours import Neighbours
 from .expansion import expanded, labelling_energy
 
-__all__ = ["wall_energy_labels"]
+__all__ = ["DomainMeans", "domain_means", "wall_energy_labels"]
 
 _TENSION = 2.0  # cost of one cell's length of wall: a single cell needs a gain of 5.4 to stand out
 _TAIL = 4.0  # far from a mean, costs grow as _TAIL log r²: of Student's t, 6 degrees of freedom
@@ -31,6 +31,69 @@ class _Found(NamedTuple):
 
     energy: float
     labels: Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class DomainMeans:
+    """Known domains, by which other values of the same channels are labelled.
+
+    Attributes
+    ----------
+    kinds
+        Label of each domain, ascending.
+    means
+        Value of each domain in the weighted channels.
+    scatter
+        That of all domains.
+    weights
+        Weight of each channel.
+    tension
+        Cost of one cell's length of wall.
+    """
+
+    kinds: Int[np.ndarray, " domains"]
+    means: Float[np.ndarray, "domains channels"]
+    scatter: float
+    weights: Float[np.ndarray, " channels"]
+    tension: float
+
+    def labels(
+        self, values: Float[np.ndarray, "channels n"], walls: Neighbours
+    ) -> Int[np.ndarray, " n"]:
+        """Return the labels that minimise the energy of values and walls; the domains are fixed.
+
+        Parameters
+        ----------
+        values
+            Values of the cells.
+        walls
+            Pairs of neighbours among them, as for `wall_energy_labels`.
+        """
+        costs = _costs(_weighted(values, self.weights), self.means, self.scatter)
+        tense = replace(walls, weights=self.tension * walls.weights)
+        labels: np.ndarray = costs.argmin(axis=1)
+        for _ in range(_ROUNDS):
+            before, labels = labels, expanded(costs, labels, tense)
+            if (labels == before).all():
+                break
+        named: np.ndarray = self.kinds[labels]
+        return named
+
+
+def domain_means(
+    values: Float[np.ndarray, "channels n"],
+    labels: Int[np.ndarray, " n"],
+    walls: Neighbours,
+    signal: Float[np.ndarray, " channels"],
+) -> DomainMeans:
+    """Return the domains of labelled values; the arguments are those of `wall_energy_labels`."""
+    weights = _channel_weights(signal)
+    points = _weighted(values, weights)
+    kinds, compact = np.unique(labels, return_inverse=True)
+    scatter = np.inf
+    for _ in range(_ROUNDS):
+        means, scatter = _means(points, compact, scatter, float(weights.sum()))
+    return DomainMeans(kinds, means, scatter, weights, _likely_tension(labels, walls))
 
 
 def wall_energy_labels(
@@ -64,8 +127,8 @@ def wall_energy_labels(
     signal
         Share of each channel's variance that is signal, by which the channel counts, > 0.
     """
-    weights = signal / signal.max()
-    points = (values * np.sqrt(weights)[:, None]).T
+    weights = _channel_weights(signal)
+    points = _weighted(values, weights)
     dimension = float(weights.sum())
     tense = replace(walls, weights=_TENSION * walls.weights)
     starts = _starts(points, classes, seed)
@@ -79,6 +142,19 @@ def wall_energy_labels(
         if tension == before:
             break
     return labels
+
+
+def _channel_weights(signal: Float[np.ndarray, " channels"]) -> Float[np.ndarray, " channels"]:
+    weights: np.ndarray = signal / signal.max()
+    return weights
+
+
+def _weighted(
+    values: Float[np.ndarray, "channels n"], weights: Float[np.ndarray, " channels"]
+) -> Float[np.ndarray, "n channels"]:
+    """Return points whose squared distances count each channel by its weight."""
+    points: np.ndarray = (values * np.sqrt(weights)[:, None]).T
+    return points
 
 
 def _likely_tension(labels: Int[np.ndarray, " n"], walls: Neighbours) -> float:
@@ -134,22 +210,40 @@ def _descended(
     rounds: int,
 ) -> _Found:
     """Return what means, scatter and labels settle at, each found with the others fixed."""
-    least = _EXACT * float(points.std(axis=0).max())
     scatter = np.inf
     for _ in range(rounds):
         labels = np.unique(labels, return_inverse=True)[1]
-        means = np.stack(
-            [_mean(points[labels == kind], scatter) for kind in range(labels.max() + 1)]
-        )
-        squares = ((points - means[labels]) ** 2).sum(axis=1)
-        scatter = max(float(np.sqrt(np.median(squares) / chi2.median(dimension))), least)
-        distances = ((points[:, None] - means) ** 2).sum(axis=2) / scatter**2
-        costs = _TAIL * np.log1p(distances / (2 * _TAIL))
+        means, scatter = _means(points, labels, scatter, dimension)
+        costs = _costs(points, means, scatter)
         before, labels = labels, expanded(costs, labels, walls)
         if (labels == before).all():
             break
     energy = labelling_energy(costs, labels, walls) + len(points) * dimension * np.log(scatter)
     return _Found(float(energy), labels)
+
+
+def _means(
+    points: Float[np.ndarray, "n channels"],
+    labels: Int[np.ndarray, " n"],
+    scatter: float,
+    dimension: float,
+) -> tuple[Float[np.ndarray, "domains channels"], float]:
+    """Return the mean of each domain, weighted by the scatter so far, and the new scatter."""
+    means = np.stack([_mean(points[labels == kind], scatter) for kind in range(labels.max() + 1)])
+    squares = ((points - means[labels]) ** 2).sum(axis=1)
+    least = _EXACT * float(points.std(axis=0).max())
+    return means, max(float(np.sqrt(np.median(squares) / chi2.median(dimension))), least)
+
+
+def _costs(
+    points: Float[np.ndarray, "n channels"],
+    means: Float[np.ndarray, "domains channels"],
+    scatter: float,
+) -> Float[np.ndarray, "n domains"]:
+    """Return the cost of each domain at each cell."""
+    distances = ((points[:, None] - means) ** 2).sum(axis=2) / scatter**2
+    costs: np.ndarray = _TAIL * np.log1p(distances / (2 * _TAIL))
+    return costs
 
 
 def _mean(values: Float[np.ndarray, "n channels"], scatter: float) -> np.ndarray:

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from .._checks import as_integer, as_label_map, as_labels, as_positive
 from ..patches.graph import SiteGraph
+from ..patches.grid import PatchGrid
 from ..patches.neighbours import Neighbours, neighbours_of
+from .on_grid import cell_vectors
 
-__all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio"]
+__all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio", "wall_lengths"]
 
 
 def boundaries(
@@ -223,6 +225,41 @@ def wall_length_ratio(
             "boundary_length(labels) with 0 instead."
         )
     return boundary_length(np.where(missing, -1, found), graph=graph) / length
+
+
+def wall_lengths(
+    grid: PatchGrid, labels: Int[np.ndarray, "rows cols"], scale: Float[np.ndarray, "2"]
+) -> dict[tuple[int, int], float]:
+    """Return the length of the walls between each two labels in contact, as `boundary_length`.
+
+    Parameters
+    ----------
+    grid
+        The patches, whose places in the image count: steps or lattice vectors that differ too.
+    labels
+        Checked labels, -1: no patch.
+    scale
+        Height and width of a pixel, in the unit of the lengths.
+    """
+    vectors, graph = cell_vectors(grid), grid.graph
+    if graph is not None:
+        graph = SiteGraph.delaunay(graph.sites.cpu().numpy() * scale)
+    across = _across_walls(
+        labels,
+        neighbours_of(
+            labels.shape,
+            labels != -1,
+            graph,
+            diagonals=True,
+            vectors=None if vectors is None else vectors * scale,
+        ),
+    )
+    flat, weights = labels.ravel(), across.weights
+    both = np.sort(np.stack([flat[across.first], flat[across.second]], 1), axis=1)
+    return {
+        (int(one), int(two)): fsum(weights[(both == (one, two)).all(1)])
+        for one, two in np.unique(both, axis=0)
+    }
 
 
 def _with_neighbours(

@@ -75,6 +75,40 @@ class CroppedImage:
             self.sites, self.cells, self.vectors = placed.sites, placed.cells, placed.vectors
             self.near_border, self.off_lattice = placed.near_border, placed.off_lattice
 
+    @classmethod
+    def of_crops(
+        cls: type[Grid],
+        image: Float[Tensor, "..."],
+        limits: tuple[float, float],
+        crops: RasterCrops | SiteCrops,
+        placed: PlacedSites | None = None,
+        specimen: Mask | None = None,
+    ) -> Grid:
+        """Return the grid of a scaled image and of crops; the arguments are the base's."""
+        grid = cls.__new__(cls)
+        CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
+        return grid
+
+    @property
+    def crops(self) -> RasterCrops | SiteCrops:
+        """Where the patches are."""
+        return self._crops
+
+    @property
+    def placed(self) -> PlacedSites | None:
+        """The sites that patches are centred on; ``None`` for a raster."""
+        if self.is_raster or not isinstance(self._crops, SiteCrops):
+            return None
+        return PlacedSites(
+            self._crops,
+            self.sites,
+            self.cells,
+            self.vectors,
+            self.graph,
+            self.near_border,
+            self.off_lattice,
+        )
+
     def __len__(self) -> int:
         return math.prod(self.shape)
 

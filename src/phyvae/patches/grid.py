@@ -9,6 +9,7 @@ from torch import Tensor
 from .._checks import brief
 from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
 from ..scans.objects import cube_of, scans_of
+from ..scans.scan import Scan
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
 from .masking import Mask, masked, specimen_of
@@ -280,25 +281,30 @@ class PatchGrid(CroppedImage):
         >>> len(grids), grids[0].limits == grids[2].limits
         (3, True)
         """
-        scans = scans_of(images)
-        masks = [None] * len(scans) if mask is None else mask
-        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(scans):
+        found = scans_of(images)
+        if isinstance(found, Scan):
             raise ValueError(
-                f"mask={brief(mask)} must be a list of {len(scans)}, for each image a mask or "
+                f"images is one image, {found!r}, but must be (n, height, width) or a list of "
+                "images; of one, make a list: [image]."
+            )
+        masks = [None] * len(found) if mask is None else mask
+        if not isinstance(masks, Sequence | np.ndarray | Tensor) or len(masks) != len(found):
+            raise ValueError(
+                f"mask={brief(mask)} must be a list of {len(found)}, for each image a mask or "
                 "None."
             )
-        parts = [
-            specimen_of(scan, one, f"images[{k}]", f"mask[{k}]")
-            for k, (scan, one) in enumerate(zip(scans, masks, strict=True))
+        scans = [
+            specimen_of(image, one, f"images[{k}]", f"mask[{k}]")
+            for k, (image, one) in enumerate(zip(found, masks, strict=True))
         ]
         crops = [
             RasterCrops.over(array.shape, size, step).showing(specimen)
-            for array, specimen, _ in parts
+            for array, specimen, _ in scans
         ]
-        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in parts]), percentiles)
+        limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
             cls._cropped(array, percentiles, limits, one, specimen=specimen)
-            for (array, specimen, _), one in zip(parts, crops, strict=True)
+            for (array, specimen, _), one in zip(scans, crops, strict=True)
         ]
 
     @classmethod
@@ -312,10 +318,8 @@ class PatchGrid(CroppedImage):
         specimen: Mask | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
-        grid = cls.__new__(cls)
         image = scaled(array, percentiles, limits)
-        CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
-        return grid
+        return cls.of_crops(image, limits, crops, placed, specimen)
 
 
 def check_grid(grid: object) -> None:

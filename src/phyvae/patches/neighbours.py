@@ -60,6 +60,7 @@ def neighbours_of(
     graph: SiteGraph | None = None,
     *,
     diagonals: bool = False,
+    vectors: Float[np.ndarray, "2 2"] | None = None,
     name: str = "labels",
 ) -> Neighbours:
     r"""Return the pairs of neighbouring cells of a map.
@@ -77,14 +78,19 @@ def neighbours_of(
         ``False``: cells that share an edge, four around each on a raster; on a graph, sites whose
         Voronoi cells share a face (pairs of weight > 0). ``True``: also those that share a corner
         only, eight around each on a raster; on a graph, all pairs.
+    vectors
+        Steps from row to row and from column to column of a raster, in any unit; the default is a
+        cell down and a cell to the right.
     name
         Name of the map in the errors.
 
     Returns
     -------
     Neighbours
-        On a raster, a wall crosses straight pairs with weight :math:`\pi/4`; with `diagonals`,
-        straight ones with :math:`\pi/8` and diagonal ones with :math:`\pi/8\sqrt 2`, where
+        On a raster, the weight of a step :math:`e` is :math:`A \Delta\varphi / 2|e|`, with the
+        area A of a cell and half the angle :math:`\Delta\varphi` between the two directions next
+        to it: :math:`\pi/4` for straight pairs; with `diagonals`,
+        :math:`\pi/8`, and :math:`\pi/8\sqrt 2` for diagonal ones, where
         straight pairs at the border also count for the diagonal ones that the map's mirror image
         would add. On a graph the weight is :math:`\pi/4` times the length of the face.
 
@@ -98,7 +104,9 @@ def neighbours_of(
     if graph is None:
         if len(shape) != 2:
             raise ValueError(f"{name} of shape {tuple(shape)} must have the axes (rows, cols).")
-        pairs = _on_raster(shape[0], shape[1], diagonals)
+        pairs = _on_raster(
+            shape[0], shape[1], diagonals, np.eye(2) if vectors is None else vectors
+        )
     else:
         pairs = _on_graph(shape, graph, diagonals, name)
     if mask is None:
@@ -107,27 +115,42 @@ def neighbours_of(
     return pairs.where(there[pairs.first] & there[pairs.second])
 
 
-def _on_raster(rows: int, cols: int, diagonals: bool) -> Neighbours:
+def _on_raster(
+    rows: int, cols: int, diagonals: bool, vectors: Float[np.ndarray, "2 2"]
+) -> Neighbours:
     """Return the pairs of a raster, direction by direction."""
     numbers = np.arange(rows * cols).reshape(rows, cols)
     first, second, lengths, weights = [], [], [], []
-    for down, across in _STRAIGHT + (_DIAGONAL if diagonals else ()):
+    steps = _STRAIGHT + (_DIAGONAL if diagonals else ())
+    ways = np.array(steps) @ vectors
+    crossings = _crossings(ways, float(abs(np.linalg.det(vectors))))
+    for (down, across), way, weight in zip(steps, ways, crossings.tolist(), strict=True):
         left = slice(max(0, -across), cols - max(0, across))
         right = slice(max(0, across), cols - max(0, -across))
         one, other = numbers[: rows - down, left], numbers[down:, right]
-        length = float(np.hypot(down, across))
-        crossing = np.full(one.shape, np.pi / (8 if diagonals else 4) / length)
-        if diagonals and length == 1:
+        crossing = np.full(one.shape, weight)
+        if diagonals and not (down and across):
             # Beyond each border, half a pair along either diagonal of the mirror image.
             along = crossing if across else crossing.T
-            along[0] += np.pi / 8 / 2**0.5
-            along[-1] += np.pi / 8 / 2**0.5
+            along[0] += crossings[2:].mean()
+            along[-1] += crossings[2:].mean()
         first.append(one.ravel())
         second.append(other.ravel())
-        lengths.append(np.full(one.size, length))
+        lengths.append(np.full(one.size, np.hypot(*way)))
         weights.append(crossing.ravel())
     ends = np.concatenate(first), np.concatenate(second)
     return Neighbours(*ends, np.concatenate(lengths), np.concatenate(weights), rows * cols)
+
+
+def _crossings(ways: Float[np.ndarray, "ways 2"], area: float) -> Float[np.ndarray, " ways"]:
+    """Return the length of wall per crossing of each way, by the Cauchy-Crofton formula."""
+    angles = np.arctan2(ways[:, 0], ways[:, 1]) % np.pi
+    order = np.argsort(angles)
+    around = np.concatenate([angles[order][-1:] - np.pi, angles[order], angles[order][:1] + np.pi])
+    between = np.empty(len(ways))
+    between[order] = (around[2:] - around[:-2]) / 2
+    found: np.ndarray = area * between / (2 * np.hypot(*ways.T))
+    return found
 
 
 def _on_graph(shape: tuple[int, ...], graph: Any, diagonals: bool, name: str) -> Neighbours:

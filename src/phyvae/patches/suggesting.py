@@ -14,8 +14,9 @@ from ..scans.objects import image_of
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
 from .moire import aliases_of
+from .registration import NoLatticeError
 
-__all__ = ["NoCellError", "Suggestion", "suggest"]
+__all__ = ["Suggestion", "suggest"]
 
 _CELLS = 2.0  # along a patch
 _PART = 6  # of the image's side: larger patches show few objects
@@ -23,10 +24,6 @@ _SLOPE = 0.8  # of the variance of the level: a plane explains 0.75 of a straigh
 _UNEVEN = 0.25  # contrasts within a cell: a weaker slope does no harm
 _ALTERNATES = 0.05  # cycles per step that an alternation is off its 0.5
 _MOIRE = 0.15  # cycles per step: slower than seven cells of the map looks like domains
-
-
-class NoCellError(ValueError):
-    """An image shows no lattice from which settings could follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +112,7 @@ def suggest(
 
     Raises
     ------
-    NoCellError
+    NoLatticeError
         If the image has no unit cell, see `unit_cell`; a ValueError.
 
     Examples
@@ -129,7 +126,7 @@ def suggest(
     """
     found = _surveyed(image, exclude)
     if found.cell is None:
-        raise NoCellError(
+        raise NoLatticeError(
             "image shows no lattice, so its patches have no natural size; choose one by hand: "
             "PatchGrid(image, size=...)."
         )

@@ -5,9 +5,10 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+from torch import Tensor
 
 from ..alignment.result import Alignment, AlignmentWarning
-from ..domains.evidence import DomainEvidence
+from ..domains.evidence import DomainEvidence, domain_evidence
 from ..patches.grid import PatchGrid
 from ..patches.moire import Moire
 from ..scans.cell import UnitCell
@@ -16,10 +17,11 @@ from ..training.best_state import LostMapsWarning
 from ..training.collapse import CollapsedMapsWarning
 from .opinion import second_opinion
 
-__all__ = ["doubts_on", "heard"]
+__all__ = ["doubts_on", "evidence_of", "heard"]
 
 _CLOSE = 0.7  # of the best score: numbers of domains between which the evidence hardly decides
 _UNLIKE = 0.5  # agreement, below which descriptors without training divide an image otherwise
+_MOST = 6  # domains that are looked for
 _TOLD: dict[type[Warning], str] = {
     AlignmentWarning: "",  # in the alignment's own numbers
     LostMapsWarning: "training made the maps worse, so those of its best state before are shown, "
@@ -41,6 +43,14 @@ def heard() -> Iterator[list[str]]:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         elif doubt and doubt not in doubts:
             doubts.append(doubt)
+
+
+def evidence_of(maps: Tensor, grid: PatchGrid) -> DomainEvidence | None:
+    """Return the evidence for each number of domains; a list of sites has none."""
+    if grid.graph is not None or 1 in grid.shape:
+        return None
+    most = max(1, min(_MOST, grid.count // 4))
+    return domain_evidence(maps, most, grid=grid)
 
 
 def doubts_on(

@@ -10,7 +10,7 @@ from torch import Tensor
 from .._checks import as_flag, as_integer
 from ..alignment.result import Alignment
 from ..alignment.start import align
-from ..domains.evidence import DomainEvidence, domain_evidence
+from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..models.untrained import quick_maps
@@ -18,13 +18,13 @@ from ..patches.grid import PatchGrid
 from ..patches.moire import Moire, find_moire
 from ..physics import EdgeLoss, PhysicsLoss
 from ..refinement.refining import refine
-from ..scans.objects import opened, scans_of
+from ..scans.objects import scans_of
 from ..scans.scan import Scan
 from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
-from .doubting import doubts_on, heard
+from .doubting import doubts_on, evidence_of, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
 
@@ -34,7 +34,6 @@ _STEPS = 600  # of training that begins with the lattice
 _STEPS_ALONE = 1500  # of training from random weights
 _BETA = LinearBeta(0.1, 0.3, epochs=10)
 _LATENTS = 2
-_MOST = 6  # domains that are looked for
 _EDGES = EdgeLoss()
 
 
@@ -169,7 +168,7 @@ def _found(
     # Further latents than stand out are noise, moiré or slow changes.
     count = _LATENTS if start is None else max(1, min(_LATENTS, start.latents))
     maps = [model.latent_maps(grid, progress=progress)[:count] for grid in grids]
-    evidence = [_evidence(one, grid) for one, grid in zip(maps, grids, strict=True)]
+    evidence = [evidence_of(one, grid) for one, grid in zip(maps, grids, strict=True)]
     moire = [_moire(one, grid, patches) for one, grid in zip(maps, grids, strict=True)]
     refined = [refine(model, grid, samples=4, progress=progress) for grid in grids]
     shares = [one.signal[:count].numpy() for one in refined]
@@ -209,14 +208,6 @@ def _found(
         )
         for k, (scan, grid) in enumerate(zip(scans, grids, strict=True))
     ]
-
-
-def _evidence(maps: Tensor, grid: PatchGrid) -> DomainEvidence | None:
-    """Return the evidence for each number of domains; a list of sites has none."""
-    if grid.graph is not None or 1 in grid.shape:
-        return None
-    most = max(1, min(_MOST, grid.count // 4))
-    return domain_evidence(maps, most, grid=grid)
 
 
 def _moire(maps: Tensor, grid: PatchGrid, patches: Prepared) -> Moire | None:
@@ -262,7 +253,13 @@ def _unanswered(
 
 def _scans(scan: Any) -> tuple[list[Scan], bool]:
     """Return the scans, and whether they are several."""
-    found = scans_of(scan, "scan") if isinstance(scan, list | tuple) else opened(scan)
+    if isinstance(scan, np.ndarray | Tensor) and scan.ndim == 3:
+        raise ValueError(
+            f"scan is an array of shape {tuple(scan.shape)}, a stack or a spectrum image: pass "
+            "list(scan) for images (n, height, width), or phyvae.Scan(scan.mean(-1), cube=scan) "
+            "for spectra (rows, cols, length)."
+        )
+    found = scans_of(scan, "scan")
     return ([found], False) if isinstance(found, Scan) else (found, True)
 
 

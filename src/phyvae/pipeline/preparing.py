@@ -8,13 +8,14 @@ import numpy as np
 
 from .._checks import as_mask, as_pair
 from ..patches.grid import PatchGrid
-from ..patches.suggesting import NoCellError, suggest
+from ..patches.registration import NoLatticeError
+from ..patches.suggesting import suggest
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from ..scans.surveying import survey
 from .choices import GIVEN, Choice
 
-__all__ = ["Prepared", "Request", "prepared"]
+__all__ = ["Prepared", "Request", "prepared", "repaired"]
 
 _WIDE = 0.3  # standard deviation of the shifts of spectra, in half lengths
 _FALLBACK = 12  # patches along the shorter side, where nothing gives their size
@@ -68,7 +69,7 @@ def prepared(scans: Sequence[Scan], request: Request) -> Prepared:
         return _at_sites(scans, request)
     try:
         return _by_cell(scans, request)
-    except NoCellError:
+    except NoLatticeError:
         return _without_cell(scans, request)
 
 
@@ -129,7 +130,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
         max(4, min(shape) // _FALLBACK) if request.size is None else request.size, "size"
     )
     step = as_pair(max(1, min(size) // 3) if request.step is None else request.step, "step")
-    images, masks = zip(*(_specimen(scan, request) for scan in scans), strict=True)
+    images, masks = zip(*(repaired(scan, request) for scan in scans), strict=True)
     grids = _grids(images, masks, size, step)
     settings = {
         "size": Choice(size, GIVEN if request.size else f"a {_FALLBACK}th of the image"),
@@ -149,7 +150,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
     return Prepared(grids, {}, None, None, settings, problem)
 
 
-def _specimen(scan: Scan, request: Request) -> tuple[np.ndarray, np.ndarray | None]:
+def repaired(scan: Scan, request: Request) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a repaired image, and where it shows the specimen; ``None`` is everywhere."""
     gaps = ~np.isfinite(scan.image)
     if request.exclude is not None:

@@ -1,24 +1,31 @@
 """Domains of a scan: maps, labels, what was chosen, and what to doubt."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from tqdm.auto import tqdm
 
+from .._checks import as_flag
 from ..domains.evidence import DomainEvidence
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
+from ..saving.contents import AnyPath
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
+from .applying import AppliedModel, is_several
 from .choices import Choice
+from .measuring import Measured
+from .storing import store
 
 __all__ = ["Domains"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Domains:
+class Domains(Measured):
     """The domains of a scan; see `phyvae.find_domains`.
 
     Attributes
@@ -79,6 +86,76 @@ class Domains:
             return f"cannot be answered, because {self.problem}"
         reason = self.settings["classes"].reason
         return f"{'one domain' if self.classes == 1 else f'{self.classes} domains'}: {reason}"
+
+    def apply(self, scan: Any, *, resample: bool = False, progress: bool = True) -> Any:
+        """Find the same domains in another scan, by the model as it is.
+
+        Patches, scale of intensities and domains are those of this result: a label is the same
+        domain in both.
+
+        Parameters
+        ----------
+        scan
+            One scan of the same pixel size, as for `find_domains`. Of a list, a stack or an
+            iterator of scans, results are yielded one by one, in constant memory.
+        resample
+            Whether to bring a scan of another pixel size to that of this result's.
+        progress
+            Whether to show progress bars.
+
+        Returns
+        -------
+        Domains
+            An iterator of them for several scans. ``evidence`` and ``doubts`` are those of the
+            new scan.
+
+        Raises
+        ------
+        ValueError
+            If pixel sizes differ, or this result has no domains, or patches at sites: those are
+            the sites of one scan.
+
+        Examples
+        --------
+        >>> import phyvae
+        >>> first, later = (phyvae.phantoms.nio_lsmo((160, 160), seed=k).image for k in (0, 1))
+        >>> found = phyvae.find_domains(first, train=False, progress=False)
+        >>> found.apply(later, progress=False).labels.shape == found.labels.shape
+        True
+        """
+        as_flag(progress, "progress")
+        if self.problem or not self.grid.is_raster:
+            problem = "no domains" if self.problem else "patches at sites, which one scan has"
+            raise ValueError(f"found.apply: this result has {problem}; find_domains(scan) anew.")
+        model = AppliedModel(
+            self.scan,
+            self.grid,
+            self.model,
+            self.cell,
+            self.labels,
+            self.maps,
+            self.signal,
+            self.settings,
+        )
+        if not is_several(scan, self.scan):
+            return replace(self, **model.on(scan, resample=resample, progress=progress))
+        frames = tqdm(scan, desc="frames", unit="frame", disable=not progress)
+        return (
+            replace(self, **model.on(one, resample=resample, progress=False)) for one in frames
+        )
+
+    def save(self, path: AnyPath) -> None:
+        """Write everything of the result to one file, see `phyvae.load_domains`.
+
+        Entries of ``scan.metadata`` that neither JSON nor an array can hold are left out, and
+        named in ``scan.notes`` of the loaded result. `phyvae.load_model` reads the model alone.
+
+        Parameters
+        ----------
+        path
+            The file, such as ``"scan.phyvae"``; one that is there is replaced.
+        """
+        store(path, **{one.name: getattr(self, one.name) for one in fields(self)})
 
     def __repr__(self) -> str:
         listed = "".join(f"\n  doubt: {one}" for one in self.doubts)

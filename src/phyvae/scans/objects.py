@@ -16,7 +16,7 @@ from .reading import read_as
 from .recording import Axis, Recording
 from .scan import Scan
 
-__all__ = ["cube_of", "image_of", "opened", "scan_of", "scans_of"]
+__all__ = ["cube_of", "image_of", "scan_of", "scans_of"]
 
 
 def scan_of(value: Any, name: str = "image") -> Scan:
@@ -49,35 +49,20 @@ def scan_of(value: Any, name: str = "image") -> Scan:
     return found
 
 
-def opened(value: Any, name: str = "scan") -> Scan | list[Scan]:
-    """Return the scan of whatever holds one, or the scans of a stack; see `scan_of`."""
-    if not _is_plain(value):
-        return _arranged(value, name)
-    array = real_of(value, name)
-    if array.ndim == 3:
-        raise ValueError(
-            f"{name} is an array of shape {array.shape}, a stack or a spectrum image: pass "
-            f"list({name}) for images (n, height, width), or phyvae.Scan({name}.mean(-1), "
-            f"cube={name}) for spectra (rows, cols, length)."
-        )
-    return Scan(image_of(array, name), name=name)
+def scans_of(values: Any, name: str = "images") -> Scan | list[Scan]:
+    """Return one scan, or several: of a list of what `scan_of` takes, or of a stack or its file.
 
-
-def scans_of(values: Any, name: str = "images") -> list[Scan]:
-    """Return several scans: of a sequence of what `scan_of` takes, a stack, or its file."""
+    An array of three axes is a stack, (n, height, width).
+    """
     if isinstance(values, list | tuple):
         if not values:
             raise ValueError(f"{name} is empty, but must hold one image at least.")
         return [scan_of(value, f"{name}[{k}]") for k, value in enumerate(values)]
     if not _is_plain(values):
-        found = _arranged(values, name)
-        return found if isinstance(found, list) else [found]
+        return _arranged(values, name)
     array = real_of(values, name)
     if array.ndim != 3 or not len(array):
-        raise ValueError(
-            f"{name} has shape {array.shape}, but must be (n, height, width), n >= 1, or a list "
-            "of images; one image is image[None]."
-        )
+        return Scan(image_of(array, name), name=name)
     return [Scan(image, name=f"{name}[{k}]") for k, image in enumerate(array)]
 
 

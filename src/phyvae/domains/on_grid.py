@@ -1,0 +1,59 @@
+"""Labels and pixel sizes that belong to a patch grid, checked."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
+
+from .._checks import as_label_map, as_positive
+from ..patches.grid import PatchGrid
+
+__all__ = ["cell_vectors", "depths_of", "labels_of", "pixel_scale"]
+
+
+def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
+    """Check that labels are those of a grid; cells without a patch become -1."""
+    domains = as_label_map(labels)
+    if domains.shape != grid.shape:
+        raise ValueError(
+            f"labels has shape {domains.shape}, but the grid has {grid.shape}; pass the labels of "
+            "its maps."
+        )
+    if grid.mask is None:
+        return domains
+    found: np.ndarray = np.where(grid.mask.cpu().numpy(), domains, -1)
+    return found
+
+
+def pixel_scale(pixel_size: Any) -> Float[np.ndarray, "2"]:
+    """Return height and width of a pixel; 1 px without a pixel size."""
+    if pixel_size is None:
+        return np.ones(2)
+    both = pixel_size if isinstance(pixel_size, tuple | list | np.ndarray) else 2 * (pixel_size,)
+    if len(both) != 2:
+        raise ValueError(
+            f"pixel_size={pixel_size!r} must be the height and the width of a pixel, nm, or one "
+            "number for both."
+        )
+    return np.array([as_positive(side, "pixel_size", unit=" nm") for side in both])
+
+
+def cell_vectors(grid: PatchGrid) -> Float[np.ndarray, "2 2"] | None:
+    """Return the steps from row to row and from column to column, px; ``None`` on a graph."""
+    if grid.is_raster:
+        return np.diag(grid.step).astype(np.float64)
+    return grid.vectors
+
+
+def depths_of(
+    grid: PatchGrid, domains: Int[np.ndarray, "rows cols"]
+) -> Float[np.ndarray, " cells"]:
+    """Return the distance of each patch from the next one of another domain or without one, px."""
+    centres, flat = grid.centers.reshape(-1, 2), domains.ravel()
+    depths, there = np.full(len(centres), np.inf), np.isfinite(centres).all(1)
+    for label in np.unique(flat[flat != -1]):
+        own, others = flat == label, there & (flat != label)
+        if others.any():
+            depths[own] = cKDTree(centres[others]).query(centres[own])[0]
+    return depths

@@ -1,0 +1,137 @@
+"""What domains are, in lengths and images, and as other programs take them: part of `Domains`."""
+
+import csv
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
+
+from .._checks import as_choice
+from ..domains.cells import MeanCell, mean_cells
+from ..domains.extents import domain_areas, domain_table
+from ..domains.wall_kinds import Wall, walls_between
+from ..patches.grid import PatchGrid
+from ..scans.exporting import save_tiff, to_hyperspy, to_xarray
+from ..scans.scan import Scan
+
+__all__ = ["Measured"]
+
+
+class Measured:
+    """Measures of domains, and exports: the part of `Domains` that needs no model."""
+
+    scan: Scan
+    grid: PatchGrid
+    labels: Int[np.ndarray, "rows cols"]
+    maps: Float[np.ndarray, "channels rows cols"]
+    shifts: Float[np.ndarray, "axes rows cols"]
+
+    @cached_property
+    def cells(self) -> tuple[MeanCell, ...]:
+        """The mean patch of each domain, moved onto the lattice; see `phyvae.mean_cells`."""
+        return mean_cells(self.grid, self.labels, self.shifts)
+
+    @cached_property
+    def walls(self) -> tuple[Wall, ...]:
+        """Length and kind of each wall; see `phyvae.walls_between`."""
+        return walls_between(self.grid, self.labels, pixel_size=self.scan.pixel_size)
+
+    @cached_property
+    def areas(self) -> dict[int, float]:
+        """Area of each domain, nm², or px without calibration; see `phyvae.domain_areas`."""
+        return domain_areas(self.grid, self.labels, pixel_size=self.scan.pixel_size)
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return a row for each domain, see `phyvae.domain_table`; pandas.DataFrame takes it."""
+        return domain_table(
+            self.grid, self.labels, self.maps, self.walls, pixel_size=self.scan.pixel_size
+        )
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table of the domains; a file that is there is replaced."""
+        rows = self.table()
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0] if rows else ["domain"])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def labels_image(self) -> Int[np.ndarray, "height width"]:
+        """Return the domain of each pixel of the scan: that of the nearest patch.
+
+        Returns
+        -------
+        ndarray
+            int64, shape (height, width) of the scan; -1 where there is no specimen, and where no
+            patch reaches.
+        """
+        grid, shape = self.grid, self.scan.image.shape
+        if grid.is_raster:
+            nearest = [
+                np.round((np.arange(n) - first) / step).astype(int).clip(0, cells - 1)
+                for n, first, step, cells in zip(
+                    shape, grid.centers[0, 0], grid.step, grid.shape, strict=True
+                )
+            ]
+            found = self._filled()[np.ix_(*nearest)]
+        else:
+            held = np.isfinite(grid.centers).all(-1)
+            pixels = np.moveaxis(np.indices(shape), 0, -1)
+            reach = max(grid.patch_shape) / 2
+            far, index = cKDTree(grid.centers[held]).query(pixels, distance_upper_bound=reach)
+            found = np.append(self.labels[held], -1)[np.where(np.isfinite(far), index, -1)]
+        if grid.specimen is not None:
+            found = np.where(grid.specimen.cpu().numpy(), found, -1)
+        return np.asarray(found, np.int64)
+
+    def _filled(self) -> Int[np.ndarray, "rows cols"]:
+        """Return the labels, those of cells without a patch by the nearest that has one.
+
+        Such a cell may show some specimen, up to half of its patch.
+        """
+        missing = self.labels < 0
+        if missing.all() or not missing.any() or self.grid.specimen is None:
+            return self.labels
+        rows, cols = distance_transform_edt(missing, return_distances=False, return_indices=True)
+        return self.labels[rows, cols]
+
+    def to_xarray(self, what: str = "labels") -> Any:
+        """Return labels or maps as an xarray.DataArray, with coordinates in nm or px.
+
+        Parameters
+        ----------
+        what
+            ``"labels"``, shape (rows, cols), or ``"maps"``, (channels, rows, cols).
+        """
+        return to_xarray(*self._exported(what), unit=self.scan.unit, name=what)
+
+    def to_hyperspy(self, what: str = "labels") -> Any:
+        """Return labels or maps as a HyperSpy Signal2D, with axes in nm or px.
+
+        Parameters
+        ----------
+        what
+            ``"labels"`` or ``"maps"``, which are navigated by channel.
+        """
+        return to_hyperspy(*self._exported(what), unit=self.scan.unit, name=what)
+
+    def save_tiff(self, path: str | os.PathLike[str]) -> None:
+        """Write `labels_image` to a TIFF file whose scale ImageJ and napari show."""
+        save_tiff(path, self.labels_image(), self.scan.pixel_size)
+
+    def _exported(self, what: str) -> tuple[np.ndarray, tuple[float, float], tuple[float, float]]:
+        """Return an array on the grid, the size of its cells, and the place of its first one."""
+        as_choice(what, "what", ("labels", "maps"))
+        if not self.grid.is_raster:
+            raise ValueError(
+                "patches at sites lie on no raster with one step; found.labels_image() has their "
+                "labels at the pixels of the scan."
+            )
+        (down, across), (height, width) = self.grid.step, self.scan.pixel_size or (1.0, 1.0)
+        first = self.grid.centers[0, 0] * (height, width)
+        size = down * height, across * width
+        return getattr(self, what), size, (float(first[0]), float(first[1]))

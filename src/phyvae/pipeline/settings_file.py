@@ -1,0 +1,78 @@
+"""Settings of a run as a TOML file: every choice with its reason, and those to be read back."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from .._checks import brief
+from ..saving.contents import AnyPath
+from .choices import Choice
+
+__all__ = ["READ_BACK", "read_settings", "settings_text"]
+
+READ_BACK = ("classes", "size", "step", "flatten", "w", "strength", "train", "seed")
+"""Arguments of `find_domains` that a file can give."""
+
+
+def settings_text(settings: Mapping[str, Choice], title: str, *, answered: bool = True) -> str:
+    """Return the text of a settings file.
+
+    Parameters
+    ----------
+    settings
+        Choices by name. Those of `READ_BACK` stand under ``[settings]``, others under
+        ``[others]``.
+    title
+        What was analysed.
+    answered
+        Whether there is an answer. Without one, sizes are those of a first look, and are
+        comments: read back, they would count as given.
+    """
+    mine = [name for name in READ_BACK if name in settings]
+    others = [name for name in settings if name not in READ_BACK]
+    first = () if answered else ("classes", "size", "step")
+    lines = [f"# {_in_a_line(title)}", "", "[settings]"]
+    lines += [("# " if name in first else "") + _line(name, settings[name]) for name in mine]
+    lines += ["", "[others]  # not read back", *(_line(name, settings[name]) for name in others)]
+    return "\n".join(lines) + "\n"
+
+
+def read_settings(path: AnyPath) -> dict[str, Any]:
+    """Return the arguments of `find_domains` that a settings file gives.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TOML, or gives a setting that is not one of `READ_BACK`.
+    """
+    with open(path, "rb") as file:
+        try:
+            given = tomllib.load(file).get("settings", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: no TOML file: {error}") from None
+    if not isinstance(given, dict) or not set(given) <= set(READ_BACK):
+        unknown = sorted(set(given) - set(READ_BACK)) if isinstance(given, dict) else given
+        raise ValueError(f"{path}: [settings] takes {', '.join(READ_BACK)}, not {brief(unknown)}.")
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+
+
+def _line(name: str, choice: Choice) -> str:
+    value = choice.value
+    if isinstance(value, tuple | list):
+        text = f"[{', '.join(map(_value, value))}]"
+    else:
+        text = _value(value)
+    return f"{name} = {text}  # {_in_a_line(choice.reason)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

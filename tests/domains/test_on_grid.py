@@ -1,0 +1,38 @@
+"""Labels and pixel sizes are checked against their grid."""
+
+import numpy as np
+import pytest
+
+from phyvae import PatchGrid
+from phyvae.domains.on_grid import cell_vectors, labels_of, pixel_scale
+
+IMAGE = np.random.default_rng(0).random((60, 80))
+
+
+def test_cells_without_a_patch_have_no_label():
+    mask = np.ones(IMAGE.shape, bool)
+    mask[:30, :30] = False
+    grid = PatchGrid(IMAGE, size=10, step=10, mask=mask)
+    labels = labels_of(grid, np.zeros(grid.shape, int))
+    np.testing.assert_array_equal(labels == -1, ~grid.mask.numpy())
+
+
+def test_labels_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"labels has shape \(2, 2\), but the grid has \(6, 8\)"):
+        labels_of(PatchGrid(IMAGE, size=10, step=10), np.zeros((2, 2), int))
+
+
+def test_one_pixel_size_counts_twice_and_none_is_a_pixel():
+    assert pixel_scale(0.5).tolist() == [0.5, 0.5]
+    assert pixel_scale((0.5, 0.25)).tolist() == [0.5, 0.25]
+    assert pixel_scale(None).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("size", [0, -1.0, (1.0,), (1.0, np.nan), np.ones(3)])
+def test_other_pixel_sizes_are_refused(size):
+    with pytest.raises(ValueError, match="pixel_size"):
+        pixel_scale(size)
+
+
+def test_vectors_are_steps_in_px():
+    assert cell_vectors(PatchGrid(IMAGE, size=10, step=(4, 8))).tolist() == [[4, 0], [0, 8]]
