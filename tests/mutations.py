@@ -157,9 +157,21 @@ BREAKS = [
     ),
     Break(
         "training/options.py",
-        'lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)',
-        "lr = _RATE",
+        "_RATE * min(1.0, batch / _BATCH)",
+        "_RATE",
         "training/test_options.py",
+    ),
+    Break(
+        "training/options.py",
+        " * min(1.0, _PIXELS / pixels)",
+        "",
+        "training/test_options.py",
+    ),
+    Break(
+        "training/loop.py",
+        'name, value, done = "steps", steps, steps_done',
+        'name, value, done = "steps", steps, epochs_done * each',
+        "training/test_trainer.py",
     ),
     # -- Objective ----------------------------------------------------------------------------
     Break(

@@ -77,3 +77,12 @@ def test_refuses_labels_that_do_not_suit(nio):
         phyvae.second_opinion(truth[1:], grid)
     with pytest.raises(ValueError, match="labels hold 1 domain"):
         phyvae.second_opinion(0 * truth, grid)
+
+
+def test_of_many_patches_every_second_row_and_column_are_compared(nio, monkeypatch):
+    grid, truth, _ = nio
+    every = phyvae.second_opinion(truth, grid)
+    monkeypatch.setattr("phyvae.pipeline.opinion._PATCHES", len(grid) // 4)
+    few = phyvae.second_opinion(truth, grid)
+    assert few != every
+    assert min(few["autocorrelation"], few["fourier"]) > 0.85

@@ -86,6 +86,7 @@ class TestAJump:
         rate = trainer.settings["lr"] / 4
         assert trainer.optimizer.param_groups[0]["lr"] == rate
         assert f"learning rate is now {rate:.2g}" in text
+        assert "pass a smaller lr" in text
 
     def test_to_what_is_no_number_goes_back(self, train):
         _, _, (text,) = train([quality(), quality(neg_elbo=float("nan"))])
@@ -99,6 +100,8 @@ class TestAJump:
         trainer, seen, texts = train([quality(), *7 * [quality(neg_elbo=20.0)]])
         assert len(texts) == 4
         assert_identical(weights(trainer), seen[0])
+        assert ["pass a smaller lr" in text for text in texts] == [True, False, False, False]
+        assert "use the maps as they are" in texts[1]
 
     def test_is_looked_for_ten_times_in_a_call(self, monkeypatch):
         seen = []

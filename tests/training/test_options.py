@@ -32,6 +32,12 @@ class TestCheckedOptions:
         assert trainer.settings["lr"] == pytest.approx(lr)
         assert trainer.optimizer.param_groups[0]["lr"] == trainer.settings["lr"]
 
+    @pytest.mark.parametrize(
+        ("shape", "lr"), [((24, 24), 1e-3), ((48, 48), 2.5e-4), ((64,), 2e-3), ((16, 18), 2e-3)]
+    )
+    def test_the_rate_is_inverse_to_the_pixels_of_a_large_patch(self, shape, lr):
+        assert PhysicsTrainer(ShiftVAE(shape)).settings["lr"] == pytest.approx(lr)
+
     @pytest.mark.parametrize(("side", "batch", "small"), [(24, 16, True), (24, 100, False)])
     def test_little_to_decode_belongs_on_one_thread(self, side, batch, small):
         model = ShiftVAE((side, side))

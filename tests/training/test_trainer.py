@@ -121,6 +121,16 @@ class TestFit:
         resumed.fit(small_grid(), steps=17, progress=False, resume=tmp_path / "a")
         assert_identical(weights(whole), weights(resumed))
 
+    def test_a_shorter_last_epoch_in_the_file_counts_as_what_it_is(self, tmp_path):
+        counts, trainer, resumed = [], small_trainer(), small_trainer()
+        trainer.fit(small_grid(), steps=10, progress=False, checkpoint=tmp_path / "a")
+        resumed.optimizer.register_step_post_hook(lambda *_: counts.append(1))
+        history = resumed.fit(small_grid(), steps=28, progress=False, resume=tmp_path / "a")
+        assert len(counts) == 18
+        assert len(history) == 2 + 3  # of 7 and 3 steps, and of 7, 7 and 4
+        with pytest.raises(phyvae.CheckpointError, match=r"steps=9, but .*a' has 10 already"):
+            small_trainer().fit(small_grid(), steps=9, progress=False, resume=tmp_path / "a")
+
     def test_the_progress_bar_shows_the_parts_and_is_silent_when_not_wanted(self, capsys):
         trainer = small_trainer(PhysicsObjective(EdgeLoss()))
         trainer.fit(small_grid(), epochs=1, progress=False)

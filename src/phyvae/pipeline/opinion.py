@@ -8,16 +8,20 @@ from .._checks import as_label_map
 from ..domains.metrics import adjusted_rand_index
 from ..domains.segmentation import segment
 from ..models.untrained import quick_maps
+from ..patches.crops import RasterCrops
 from ..patches.grid import PatchGrid
 from ..patches.registration import NoLatticeError
 
 __all__ = ["second_opinion"]
 
+_PATCHES = 5_000  # of which descriptors are computed, about
+
 
 def second_opinion(labels: npt.ArrayLike | Tensor, grid: PatchGrid) -> dict[str, float]:
     """Return how well domains agree with those of maps that need no training.
 
-    The two maps of each descriptor of `quick_maps` are segmented into as many domains.
+    The two maps of each descriptor of `quick_maps` are segmented into as many domains. On grids of
+    more than 10 000 patches, every second, third, ... row and column are compared.
 
     Parameters
     ----------
@@ -69,7 +73,22 @@ def second_opinion(labels: npt.ArrayLike | Tensor, grid: PatchGrid) -> dict[str,
             f"labels hold {classes} domain(s), but an agreement takes two; is there more than "
             "one? phyvae.count_domains."
         )
+    grid, every = _coarser(grid)
+    found, held = found[every], held[every]
     return {kind: _agreement(found, held, grid, kind, classes) for kind in _kinds(grid)}
+
+
+def _coarser(grid: PatchGrid) -> tuple[PatchGrid, tuple[slice, slice]]:
+    """Return a grid of every second, third, ... row and column where there are many, and these."""
+    apart = 1 if not grid.is_raster else max(1, round((len(grid) / _PATCHES) ** 0.5))
+    every = np.s_[::apart, ::apart]
+    if apart == 1:
+        return grid, every
+    filled = None if grid.mask is None else grid.mask[every]
+    rows, cols = (-(-n // apart) for n in grid.shape)
+    step = grid.step[0] * apart, grid.step[1] * apart
+    crops = RasterCrops((rows, cols), grid.patch_shape, step, filled)
+    return PatchGrid.of_crops(grid.image, grid.limits, crops), every
 
 
 def _kinds(grid: PatchGrid) -> tuple[str, ...]:

@@ -21,6 +21,12 @@ _JUMP = 5.0  # rise of −ELBO that is no noise, standard errors
 _LEAST = 1.0  # nats per patch that −ELBO may rise anyhow: as a converged model does
 _RETURNS = 3  # in a call, before its end
 _SLOWER = 0.25  # factor of the learning rate after a return
+_CURES = (
+    "Its maps can be used as they are; to train further, pass a smaller lr, or a larger "
+    "batch_size.",
+    "A smaller learning rate lost them, too: use the maps as they are, or begin anew with a far "
+    "smaller lr.",
+)
 
 
 class LostMapsWarning(UserWarning):
@@ -83,8 +89,7 @@ class BestState:
             warnings.warn(
                 f"Training made the maps worse: after {state.epochs_done} epochs, {why}. The "
                 f"model is again that of {best.epoch} epochs, {since}, and the learning rate is "
-                f"now {rate:.2g}. Its maps can be used as they are; to train further, pass a "
-                "smaller lr, or a larger batch_size.",
+                f"now {rate:.2g}. {_CURES[best.returns > 0]}",
                 LostMapsWarning,
                 stacklevel=4,
             )

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +56,19 @@ def kept_after_interrupt(state: TrainingState, begun: int, path: AnyPath | None)
 def begin(
     state: TrainingState,
     call: dict[str, Any],
-    epochs: int,
+    plan: Callable[..., list[int]],
     beta: Beta,
     *,
     checkpoint: AnyPath | None,
     resume: AnyPath | None,
 ) -> None:
-    """Check the files of a call of `fit`, which is described; resume from one."""
+    """Check the files of a call of `fit`, which is described; resume from one.
+
+    `plan` is `planned_epochs` of the call, after an earlier training.
+    """
     schedule = as_schedule(beta)
-    betas = [schedule(epoch) for epoch in range(epochs)]  # its own errors come first
+    for epoch in range(len(plan())):  # errors of its own come first
+        schedule(epoch)
     for name, path in (("checkpoint", checkpoint), ("resume", resume)):
         if path is not None:
             sealed.as_path(path, name)
@@ -72,7 +76,7 @@ def begin(
         may_exist = resume is not None or state.epochs_done > 0
         _check_target(state, checkpoint, may_exist=may_exist)
     if resume is not None and os.path.exists(resume):
-        _resume(state, resume, call, betas)
+        _resume(state, resume, call, plan, schedule)
     elif resume is not None and (
         checkpoint is None or os.path.realpath(checkpoint) != os.path.realpath(resume)
     ):
@@ -80,11 +84,8 @@ def begin(
             f"resume={os.fspath(resume)!r} does not exist. A run that may not have begun yet "
             "takes the same path as checkpoint and resume."
         )
-    elif resume is not None and state.epochs_done > epochs:
-        raise ValueError(
-            f"epochs={epochs}, but the trainer has {state.epochs_done} already; with resume, "
-            "epochs counts them, too."
-        )
+    elif resume is not None:
+        plan(epochs_done=state.epochs_done, steps_done=state.steps_done)
 
 
 def _check_target(state: TrainingState, path: AnyPath, *, may_exist: bool) -> None:
@@ -107,24 +108,22 @@ def _resume(
     state: TrainingState,
     path: AnyPath,
     call: dict[str, Any],
-    betas: list[float],
+    plan: Callable[..., list[int]],
+    schedule: Callable[[int], float],
 ) -> None:
     """Put the trainer into the state of the file, if that is one of the same run."""
     record, tensors = read_training(path)
     with refusing(path):
-        done = record["history"]["beta"]
-        if len(done) > len(betas):
-            raise CheckpointError(
-                f"epochs={len(betas)}, but {os.fspath(path)!r} has {len(done)} already; with "
-                "resume, epochs counts those in the file, too."
-            )
+        done, name = record["history"]["beta"], repr(os.fspath(path))
+        plan(epochs_done=len(done), steps_done=record["steps_done"], where=name)
         before = record["call"] or call
         # A function has no repr that lasts; its values so far stand for it.
         unlike = [
             _OTHER_PIXELS if line.startswith("grid.sha256") else line
             for line in differences({**call, "beta": 0}, {**before, "beta": 0})
         ]
-        for epoch, (here, there) in enumerate(zip(betas, done, strict=False)):
+        for epoch, there in enumerate(done):
+            here = schedule(epoch)
             if here != there:
                 unlike.append(f"beta at epoch {epoch} is {here!r} here, but {there!r} in the file")
                 break

@@ -54,6 +54,7 @@ def sealed_training(state: TrainingState) -> bytes:
         "optimizer": groups,
         "call": state.call,
         "history": history,
+        "steps_done": state.steps_done,
     }
     tensors: dict[str, Tensor] = dict(state.model.state_dict())
     tensors |= {f"objective/{k}": v for k, v in state.objective.state_dict().items()}
@@ -89,12 +90,13 @@ def restore(
     check_weights(state.model, tensors)
     check_weights(state.objective, tensors, "objective/")
     best = _best(state, record.get("best"), tensors)
-    rows = _rows(record["history"])
+    rows, steps_done = _rows(record["history"]), int(record["steps_done"])
     optimizer = _optimizer_state(state, record["optimizer"], part_of(tensors, "optimizer/"))
     state.model.load_state_dict(part_of(tensors))
     state.objective.load_state_dict(part_of(tensors, "objective/"))
     state.optimizer.load_state_dict(optimizer)
     state.rows, state.call, state.best = rows, record["call"], best
+    state.steps_done = steps_done
 
 
 def _best(

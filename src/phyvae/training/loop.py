@@ -10,6 +10,7 @@ from .._checks import as_integer
 from ..compute import processes
 from ..compute.determinism import deterministically
 from ..patches.grid import PatchGrid
+from ..saving.sealed import CheckpointError
 from .agreement import share_buffers
 from .batches import Batch, Tiles, batches
 from .epoch import train_epoch
@@ -44,6 +45,7 @@ def run_epoch(
         parts = means.parts | {"beta": beta}  # as it was given, not as float32 has it
         (seconds,) = processes.mean_over_ranks([time.perf_counter() - started])
         state.rows.append([state.epochs_done + 1, *parts.values(), seconds])
+        state.steps_done += steps_in_epoch(state, grids, steps)
         state.call = call
     except BaseException:
         state.go_back(good)
@@ -59,21 +61,28 @@ def steps_in_epoch(state: TrainingState, grids: Sequence[PatchGrid], steps: int 
 
 
 def planned_epochs(
-    state: TrainingState,
-    grids: Sequence[PatchGrid],
     epochs: object,
     steps: object,
-    steps_per_epoch: int | None,
-) -> list[int | None]:
-    """Return the steps of each epoch of a call; ``None`` decodes as many patches as there are."""
+    each: int,
+    *,
+    epochs_done: int = 0,
+    steps_done: int = 0,
+    where: str = "the trainer",
+) -> list[int]:
+    """Return the steps of each epoch that a call has left, of `each` but for the last one."""
     if (epochs is None) == (steps is None):
         raise ValueError(f"epochs={epochs}, steps={steps}: pass one of them, how long to train.")
-    if epochs is not None:
-        return as_integer(epochs, "epochs", 1) * [steps_per_epoch]
-    whole, rest = divmod(
-        as_integer(steps, "steps", 1), steps_in_epoch(state, grids, steps_per_epoch)
-    )
-    return whole * [steps_per_epoch] + ([rest] if rest else [])
+    name, value, done = "steps", steps, steps_done
+    if steps is None:
+        name, value, done = "epochs", epochs, epochs_done
+    left = as_integer(value, name, 1) - done
+    if left < 0:
+        raise CheckpointError(
+            f"{name}={value}, but {where} has {done} already; with resume, {name} counts those, "
+            "too."
+        )
+    whole, rest = (left, 0) if steps is None else divmod(left, each)
+    return whole * [each] + ([rest] if rest else [])
 
 
 def mixed_seed(*numbers: int) -> int:

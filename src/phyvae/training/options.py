@@ -12,7 +12,8 @@ from ..models import PatchModel
 
 __all__ = ["TrainingOptions", "checked_options"]
 
-_RATE, _BATCH = 2e-3, 100  # learning rate of this batch size and of larger ones
+_RATE = 2e-3  # learning rate of batches and patches of these sizes; no batch or patch has more
+_BATCH, _PIXELS = 100, 288
 _SMALL = 8192  # pixels decoded in a step; with fewer, several threads gain little
 
 
@@ -54,7 +55,7 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
         pixels = share if model.decodes_pixels else 1.0
     as_integer(settings["batch_size"], "batch_size", 1, " patch")
     if lr is None:
-        lr = _RATE * min(1.0, settings["batch_size"] / _BATCH)
+        lr = _rate(settings["batch_size"], math.prod(model.patch_shape))
     as_positive(lr, "lr")
     as_share(pixels, "pixels")
     if pixels < 1 and not model.decodes_pixels:
@@ -72,3 +73,12 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     as_integer(settings["sites"], "sites", 1, " patch")
     as_integer(settings["warmup"], "warmup", 0)
     return TrainingOptions(**(settings | {"pixels": pixels, "lr": lr}))
+
+
+def _rate(batch: int, pixels: int) -> float:
+    """Return the learning rate that suits batches and patches of a size.
+
+    Steps of Adam have the same length however noisy the gradient is, and raise −ELBO by the
+    curvature of it, which is a sum over pixels.
+    """
+    return _RATE * min(1.0, batch / _BATCH) * min(1.0, _PIXELS / pixels)

@@ -21,7 +21,8 @@ class LinearBeta:
     start, stop
         β at the first epoch and from the last epoch of the ramp on, >= 0.
     epochs
-        Length of the ramp, epochs, >= 1.
+        Length of the ramp, epochs, >= 1. With ``fit(grid, steps=...)``, pass `steps_per_epoch`,
+        too: by default an epoch has more steps the larger the grid.
 
     Raises
     ------

@@ -66,6 +66,8 @@ class TrainingState:
     ----------
     rows
         Each epoch's row of the history.
+    steps_done
+        Steps trained so far, of all processes together.
     call
         Description of the call of `fit` that trained the last epoch; ``None`` before the first.
     best
@@ -77,6 +79,7 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     options: TrainingOptions
     rows: list[list[float]] = field(default_factory=list)
+    steps_done: int = 0
     call: dict[str, Any] | None = None
     best: Best | None = None
 
