@@ -44,7 +44,11 @@ def small_domains(kind="raster"):
         np.array([0.97, 0.01]),
         domain_evidence(maps[:1], 3, grid=grid) if kind in ("raster", "masked") else None,
         unit_cell(image) if kind == "raster" else None,
-        {"size": Choice(grid.patch_shape, "two cells"), "classes": Choice(2, "counted")},
+        {
+            "size": Choice(grid.patch_shape, "two cells"),
+            "flatten": Choice(False, "no slope"),
+            "classes": Choice(2, "counted"),
+        },
         ("no calibration: lengths are in px",),
         "it shows no lattice" if unanswered else "",
     )

@@ -23,6 +23,7 @@ from phyvae._checks import (
     as_real,
     as_seed,
     as_share,
+    as_vectors,
     brief,
     check_takes,
     is_integer,
@@ -32,6 +33,21 @@ from phyvae._checks import (
 NAN, INF = float("nan"), float("inf")
 MAPS = np.random.default_rng(0).random((2, 5, 6))
 SITES = np.random.default_rng(0).random((6, 2))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "named"),
+    [
+        ([[1.0, 0.0], [2.0, 0.02]], "parallel"),
+        ([[0.0, 0.0], [2.0, 0.0]], "parallel"),
+        ([[1.0, NAN], [0.0, 1.0]], "must be two finite vectors"),
+        ([1.0, 2.0], r"cell=\[1.0, 2.0\] must be two finite vectors"),
+    ],
+)
+def test_vectors_span_the_plane(vectors, named):
+    np.testing.assert_array_equal(as_vectors(((0, 3), (2, 1)), "cell"), [[0, 3], [2, 1]])
+    with pytest.raises(ValueError, match=named):
+        as_vectors(vectors, "cell")
 
 
 def test_each_check_is_listed():

@@ -29,6 +29,7 @@ __all__ = [
     "as_real",
     "as_seed",
     "as_share",
+    "as_vectors",
     "brief",
     "check_takes",
     "is_integer",
@@ -101,6 +102,21 @@ def as_points(points: Any, name: str = "sites") -> Float[np.ndarray, "n 2"]:
         raise ValueError(
             f"{name}[{first}] = {array[first].tolist()} is not finite; drop such sites: "
             f"{name}[np.isfinite({name}).all(1)]."
+        )
+    return array
+
+
+def as_vectors(vectors: Any, name: str) -> Float[np.ndarray, "2 2"]:
+    """Check that two vectors (y, x) span the plane, by more than 3 degrees."""
+    array = as_real(vectors, name).astype(np.float64)
+    if array.shape != (2, 2) or not np.isfinite(array).all():
+        raise ValueError(
+            f"{name}={brief(vectors)} must be two finite vectors (y, x), px, such as ((12, 0), "
+            "(0, 12))."
+        )
+    if not abs(np.linalg.det(array)) > 0.05 * np.prod(np.hypot(*array.T)):
+        raise ValueError(
+            f"{name}={array.round(2).tolist()} px (y, x) are parallel; a lattice takes two."
         )
     return array
 

@@ -76,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _pair(text: str) -> int | tuple[int, int]:
-    numbers = [int(one) for one in text.split("x")]
-    if len(numbers) > 2:
-        raise ValueError
-    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+    numbers = [int(one) for one in text.split("x") if one.isdecimal()]
+    if numbers and len(numbers) == text.count("x") + 1 <= 2:
+        return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+    raise argparse.ArgumentTypeError(f"{text!r} must be px, such as 24, or 24x30")
 
 
 def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from phyvae import PatchGrid, Wall, domain_areas, domain_table
+from phyvae import PatchGrid, Wall, domain_areas, domain_table, mean_cells, walls_between
 
 IMAGE = np.random.default_rng(0).random((290, 400))
 
@@ -65,6 +65,15 @@ class TestTable:
         assert first["walls"] == "to 7: 20.5 nm, contrast"
         assert second["walls"] == "to 3: 20.5 nm, contrast"
         assert float(first["share"]) + float(second["share"]) == pytest.approx(1)
+
+    def test_no_domain_is_no_row(self, grid):
+        nothing = np.full(grid.shape, -1)
+        assert domain_table(grid, nothing) == []
+        assert walls_between(grid, nothing) == ()
+        assert mean_cells(grid, nothing, np.full((2, *grid.shape), np.nan)) == ()
+
+    def test_one_domain_has_no_wall(self, grid):
+        assert walls_between(grid, np.zeros(grid.shape, int)) == ()
 
     def test_maps_of_another_grid_are_refused(self, grid, labels):
         with pytest.raises(ValueError, match=r"maps has shape \(1, 9, 9\)"):

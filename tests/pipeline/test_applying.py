@@ -10,24 +10,15 @@ import pytest
 import torch
 
 import phyvae
-from phyvae import Scan, find_domains
+from phyvae import Scan
 from phyvae.phantoms import nio_lsmo
-from phyvae.pipeline.applying import is_several
-from phyvae.pipeline.choices import Choice
+from phyvae.pipeline.applying import one_or_several
 from small_domains import small_domains
 
 
 @pytest.fixture(scope="module")
 def small():
-    found = small_domains()
-    return replace(found, settings={**found.settings, "flatten": Choice(False, "given")})
-
-
-@pytest.fixture(scope="module")
-def found():
-    """Domains by a start alone."""
-    image = nio_lsmo((240, 240), seed=0).image
-    return find_domains(image, classes=2, train=False, progress=False)
+    return small_domains()
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +113,15 @@ class TestSeveral:
         assert len(taken) == 1
         assert len([*results]) == 1
 
-    def test_lists_stacks_and_iterators_are_several_scans(self, small):
-        image, cube = small.scan, small_domains("spectra").scan
-        frames = np.zeros((3, 60, 60))
-        for several in ([image], (image,), iter([image]), frames, torch.zeros(3, 60, 60)):
-            assert is_several(several, image)
-        for one in (image, frames[0], "scan.dm4"):
-            assert not is_several(one, image)
-        assert not is_several(frames, cube)
+    def test_lists_iterators_and_stacks_are_several_scans(self, small, tmp_path):
+        image = small.scan
+        for several in ([image], (image,), iter([image])):
+            assert not isinstance(one_or_several(several), Scan)
+        assert one_or_several(image) is image
+        np.save(tmp_path / "movie.npy", np.random.default_rng(0).random((3, 40, 60)))
+        assert len(one_or_several(tmp_path / "movie.npy")) == 3
+        with pytest.raises(ValueError, match=r"pass list\(scan\) for images"):
+            small.apply(np.zeros((3, 60, 60)))
 
     @pytest.mark.slow
     def test_a_stack_takes_constant_memory(self, small):
@@ -145,6 +137,11 @@ class TestSeveral:
         assert peaks[-1] - peaks[4] < 30, peaks  # MB
 
 
+def like(found, image):
+    """A scan of the pixel size of a result."""
+    return replace(found.scan, image=image)
+
+
 @pytest.mark.slow
 class TestDomains:
     def test_its_own_scan_has_its_own_domains(self, found):
@@ -152,26 +149,24 @@ class TestDomains:
         assert (again.labels == found.labels).mean() > 0.995
         np.testing.assert_allclose(again.maps, found.maps, atol=1e-5)
 
-    def test_a_label_is_the_same_domain_in_another_scan(self, found):
-        phantom = nio_lsmo((260, 240), seed=7)
-        again = found.apply(phantom.image, progress=False)
-        first = found.grid.sample(nio_lsmo((240, 240), seed=0).domains)
-        truth = again.grid.sample(phantom.domains)
+    def test_a_label_is_the_same_domain_in_another_scan(self, found, phantom):
+        other = nio_lsmo((260, 240), seed=7)
+        again = found.apply(like(found, other.image), progress=False)
+        truth = again.grid.sample(other.domains)
         # Which domain is which follows from the first scan alone.
-        named = truth if (found.labels == first).mean() > 0.5 else 1 - truth
-        assert (again.labels == named).mean() > 0.9
+        same = (found.labels == found.grid.sample(phantom.domains)).mean() > 0.5
+        assert (again.labels == (truth if same else 1 - truth)).mean() > 0.9
 
     def test_a_loaded_result_applies_as_the_saved_one(self, found, tmp_path):
         found.save(tmp_path / "scan.phyvae")
         loaded = phyvae.load_domains(tmp_path / "scan.phyvae")
-        image = nio_lsmo((200, 200), seed=3).image
-        one, other = (each.apply(image, progress=False) for each in (found, loaded))
+        scan = like(found, nio_lsmo((200, 200), seed=3).image)
+        one, other = (each.apply(scan, progress=False) for each in (found, loaded))
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_array_equal(one.maps, other.maps)
 
-    def test_one_domain_of_two_is_found_alone(self, found):
-        phantom = nio_lsmo((240, 240), seed=0)
-        pure = phantom.domains == 0
+    def test_one_domain_of_two_is_found_alone(self, found, phantom):
         kind = np.bincount(found.labels[found.grid.sample(phantom.domains) == 0]).argmax()
-        again = found.apply(Scan(np.where(pure, phantom.image, np.nan)), progress=False)
+        image = np.where(phantom.domains == 0, phantom.image, np.nan)
+        again = found.apply(like(found, image), progress=False)
         assert (again.labels[again.labels >= 0] == kind).mean() > 0.9

@@ -1,6 +1,7 @@
 """The mean cell of each domain: its patches, moved onto the lattice by their shifts."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ __all__ = ["MeanCell", "mean_cells"]
 _SAME = 2.0  # px between the places of two patches that show one site
 _KEPT = 0.25  # share of a domain's patches that is kept at least, the deepest ones
 _MOST = 4000  # patches of a domain: more add time only
-_AT_ONCE = 2**22  # pixels
+_AT_ONCE = 2**20  # pixels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,7 +112,7 @@ def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCe
     depths = depths_of(grid, domains)
     side = max(grid.patch_shape) if len(grid.patch_shape) == 2 else 1
     clear = (side + max(grid.step)) / 2  # a wall lies half a step before the next domain
-    cells = []
+    chosen = {}
     for label in np.unique(domains[domains != -1]).tolist():
         inside = np.flatnonzero(domains == label)
         depth = np.minimum(depths[inside], clear)
@@ -119,9 +120,12 @@ def mean_cells(grid: PatchGrid, labels: Any, shifts: Any = None) -> tuple[MeanCe
         inside = inside[:: 1 + len(inside) // _MOST]
         if shifts is not None and len(grid.patch_shape) == 2:
             inside = _on_lattice(grid, domains, label, inside, moves)
-            inside = inside[_fits(grid, inside, moves[inside])]
-        cells.append(_mean_cell(grid, label, inside, moves[inside]))
-    return tuple(cells)
+            inside = inside[_fits(grid, _corners(grid, moves)[inside])]
+        chosen[label] = inside
+    cut, places = _cut(grid, None if shifts is None else moves), _corners(grid, moves)
+    return tuple(
+        _mean_cell(grid, label, inside, cut, places[inside]) for label, inside in chosen.items()
+    )
 
 
 def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -164,63 +168,67 @@ def _on_lattice(
     return found
 
 
-def _fits(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Return which patches stay in the image when they are moved."""
-    corners = _corners(grid, cells, moves)
+def _corners(grid: PatchGrid, moves: np.ndarray) -> Float[np.ndarray, "cells 2"]:
+    """Return where the moved patches have their corners in the image, px; spectra do not move."""
+    centres = grid.centers.reshape(-1, 2)
+    if len(grid.patch_shape) == 1:
+        return centres
+    corners: np.ndarray = centres + moves - (np.array(grid.patch_shape) - 1) / 2
+    return corners
+
+
+def _fits(grid: PatchGrid, corners: np.ndarray) -> np.ndarray:
+    """Return which patches stay in the image."""
     last = np.subtract(grid.image.shape, grid.patch_shape)
     found: np.ndarray = np.all((corners >= 0) & (corners <= last), axis=1)
     return found
 
 
-def _corners(grid: PatchGrid, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    centres = grid.centers.reshape(-1, 2)[cells]
-    corners: np.ndarray = centres + moves - (np.array(grid.patch_shape) - 1) / 2
-    return corners
+def _cut(grid: PatchGrid, moves: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that cuts the patches of some cells, moved if there are moves."""
+    if moves is None or len(grid.patch_shape) == 1:
 
+        def unmoved(cells: np.ndarray) -> np.ndarray:
+            patches = grid.gather(torch.from_numpy(cells)).double().cpu().numpy()
+            return patches if moves is None else _along_spectra(patches, moves[cells])
 
-def _mean_cell(grid: PatchGrid, label: int, cells: np.ndarray, moves: np.ndarray) -> MeanCell:
-    """Return the weighted mean over patches: those of one place have weight 1 together."""
-    weights = np.ones(len(cells))
-    if len(grid.patch_shape) == 2 and len(cells):
-        places = cKDTree(_corners(grid, cells, moves))
-        weights = 1 / places.query_ball_point(places.data, _SAME, return_length=True)
-    total, squares, share = 0.0, 0.0, weights.sum()
-    for part, patches in _moved(grid, cells, moves):
-        weight = weights[part].reshape(-1, *(1,) * len(grid.patch_shape))
-        total = total + (weight * patches).sum(0)
-        squares = squares + (weight * patches**2).sum(0)
-    low, high = grid.limits
-    if not len(cells):
-        nothing = np.full(grid.patch_shape, np.nan)
-        return MeanCell(label, nothing, nothing, 0)
-    mean = total / share
-    variance = np.maximum(squares / share - mean**2, 0) * share / max(share - 1, 1)
-    return MeanCell(label, low + (high - low) * mean, (high - low) * variance**0.5, round(share))
-
-
-def _moved(
-    grid: PatchGrid, cells: np.ndarray, moves: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the moved patches, some thousand at once."""
-    number = max(1, _AT_ONCE // int(np.prod(grid.patch_shape)))
-    for start in range(0, len(cells), number):
-        part = slice(start, start + number)
-        some, move = cells[part], moves[part]
-        if len(grid.patch_shape) == 2:
-            corners = torch.from_numpy(_corners(grid, some, move))
-            filled = torch.ones(len(some), dtype=torch.bool)
-            crops = SiteCrops((1, len(some)), grid.patch_shape, grid.step, corners, filled, True)
-            patches = crops.gather(grid.image, torch.arange(len(some)))
-        else:
-            patches = grid.gather(torch.from_numpy(some))
-        yield part, _along_spectra(patches.double().cpu().numpy(), move)
+        return unmoved
+    corners = torch.from_numpy(_corners(grid, moves))
+    filled = torch.from_numpy(_fits(grid, corners.numpy()))
+    crops = SiteCrops(grid.shape, grid.patch_shape, grid.step, corners, filled, subpixel=True)
+    return lambda cells: crops.gather(grid.image, torch.from_numpy(cells)).double().cpu().numpy()
 
 
 def _along_spectra(patches: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Return spectra at their points plus the shift; images unchanged."""
-    if patches.ndim == 3 or not moves.any():
-        return patches
+    """Return spectra at their points plus the shift."""
     count, length = patches.shape
     places = np.stack(np.broadcast_arrays(np.arange(count)[:, None], np.arange(length) + moves))
     found: np.ndarray = map_coordinates(patches, places, order=1, mode="nearest")
     return found
+
+
+def _mean_cell(
+    grid: PatchGrid,
+    label: int,
+    cells: np.ndarray,
+    cut: Callable[[np.ndarray], np.ndarray],
+    places: np.ndarray,
+) -> MeanCell:
+    """Return the weighted mean over patches: those of one place have weight 1 together."""
+    if not len(cells):
+        nothing = np.full(grid.patch_shape, np.nan)
+        return MeanCell(label, nothing, nothing, 0)
+    near = cKDTree(places).query_ball_point(places, _SAME, return_length=True)
+    weights = 1 / near if len(grid.patch_shape) == 2 else np.ones(len(cells))
+    total, squares, share = 0.0, 0.0, weights.sum()
+    for part in np.array_split(
+        np.arange(len(cells)), 1 + len(cells) * math.prod(grid.patch_shape) // _AT_ONCE
+    ):
+        patches = cut(cells[part])
+        weight = weights[part].reshape(-1, *(1,) * len(grid.patch_shape))
+        total = total + (weight * patches).sum(0)
+        squares = squares + (weight * patches**2).sum(0)
+    low, high = grid.limits
+    mean = total / share
+    variance = np.maximum(squares / share - mean**2, 0) * share / max(share - 1, 1)
+    return MeanCell(label, low + (high - low) * mean, (high - low) * variance**0.5, round(share))

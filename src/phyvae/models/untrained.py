@@ -12,7 +12,7 @@ from torch import Tensor
 from .._checks import as_choice, as_integer
 from ..patches.grid import PatchGrid, check_grid
 from ..patches.layout import Layout
-from ..patches.registration import lattice_waves, registered_patches
+from ..patches.registration import registered_patches
 
 __all__ = ["KINDS", "quick_maps"]
 
@@ -96,7 +96,7 @@ def _features(grid: PatchGrid, kind: str) -> Float[np.ndarray, "n features"]:
         describe = {
             "autocorrelation": _autocorrelations,
             "fourier": _magnitudes,
-            "registered": _registered,
+            "registered": registered_patches,
         }[kind]
         found = describe(image, centres, shape)
     return found.reshape(len(found), -1)
@@ -140,15 +140,6 @@ def _magnitudes(
         for at in centres + shifts[:, None]
     ]
     return np.asarray(np.mean(each, axis=0))
-
-
-def _registered(
-    image: Float[np.ndarray, "height width"],
-    centres: Float[np.ndarray, "n 2"],
-    shape: tuple[int, ...],
-) -> Float[np.ndarray, "n down across"]:
-    """Return patches that lie on sites of the image's lattice."""
-    return registered_patches(image, centres, shape, lattice_waves(image))
 
 
 def _windows(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
-from .._checks import as_array, as_maps, as_pair
+from .._checks import as_array, as_maps, as_pair, as_vectors
 
 __all__ = ["Moire", "aliases_of", "find_moire"]
 
@@ -148,21 +148,12 @@ def find_moire(
 
 def _reciprocal(cell: npt.ArrayLike) -> Waves:
     """Return the wave vectors of the lattice, up to a sign, cycles per px."""
-    vectors = as_array(cell, "cell")
-    if vectors.shape != (2, 2) or vectors.dtype.kind not in "fiu":
-        raise ValueError(f"cell of shape {vectors.shape} must be two vectors (y, x), px: (2, 2).")
-    vectors = vectors.astype(np.float64)
-    sides = np.prod(np.linalg.norm(vectors, axis=1))
-    if not np.isfinite(vectors).all() or not abs(np.linalg.det(vectors)) > 1e-3 * sides:
-        raise ValueError(
-            f"cell={vectors.tolist()} must be two finite vectors that are not parallel."
-        )
     orders = [
         (m, n)
         for m, n in product(range(_ORDERS + 1), range(-_ORDERS, _ORDERS + 1))
         if (m, n) > (0, 0)
     ]
-    found: np.ndarray = np.array(orders) @ np.linalg.inv(vectors).T
+    found: np.ndarray = np.array(orders) @ np.linalg.inv(as_vectors(cell, "cell")).T
     return found
 
 
@@ -215,12 +206,8 @@ def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]
     best = max(
         product(*ranges),
         key=lambda pair: (
-            round(_slowest(first, np.array(pair)), 3),
+            np.linalg.norm(aliases_of(first, np.array(pair)), axis=1).min().round(3),
             -float(np.abs(np.array(pair) - step).sum()),
         ),
     )
     return int(best[0]), int(best[1])
-
-
-def _slowest(vectors: Waves, step: Real[np.ndarray, " 2"]) -> float:
-    return float(np.linalg.norm(aliases_of(vectors, step), axis=1).min())

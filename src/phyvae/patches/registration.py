@@ -2,7 +2,9 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from ..scans.planes import standing_out
 
 __all__ = [
     "NoLatticeError",
@@ -15,7 +17,6 @@ __all__ = [
 Waves = Float[np.ndarray, "2 2"]  # wavevectors (y, x) of two waves, cycles per px
 
 _ALIKE = 0.15  # waves of a lattice whose lengths differ by less are of one kind
-_STANDS_OUT = 7.0  # magnitude over the median of those of equal wavelength
 
 
 class NoLatticeError(ValueError):
@@ -38,7 +39,7 @@ def strongest_waves(image: Float[np.ndarray, "height width"]) -> Waves:
     along = np.abs(waves @ first) / np.maximum(size * length, 1e-9)
     crossing = np.where((along < 0.7) & (np.abs(length / size - 1) < _ALIKE), shown, 0)
     found = np.stack([first, waves[np.unravel_index(crossing.argmax(), shown.shape)]])
-    if not _stand_out(found, waves, magnitudes):
+    if not standing_out(image - image.mean(), found).all():
         raise NoLatticeError(
             "image shows no lattice: no two crossing waves stand out, with periods from 3 to "
             f"{min(image.shape) / 8:.0f} px; take kind='autocorrelation'."
@@ -54,31 +55,21 @@ def lattice_waves(image: Float[np.ndarray, "height width"]) -> Waves:
     """
     first, second = strongest = strongest_waves(image)
     halves = np.stack([first + second, first - second]) / 2
-    return halves if _stand_out(halves, *_spectrum(image)) else strongest
-
-
-def _stand_out(found: Waves, waves: np.ndarray, magnitudes: np.ndarray) -> bool:
-    """Return whether an image has each of some waves, by the median of those as long."""
-    length = np.linalg.norm(waves, axis=-1)
-    nearby = maximum_filter(magnitudes, 5, mode="wrap")  # a bent lattice has wide peaks
-    for wave in found:
-        place = tuple(np.rint(wave * magnitudes.shape).astype(int) % magnitudes.shape)
-        ring = np.abs(length - np.linalg.norm(wave)) <= 0.2 * np.linalg.norm(wave)
-        if nearby[place] <= _STANDS_OUT * np.median(magnitudes[ring]):
-            return False
-    return True
+    return halves if standing_out(image - image.mean(), halves).all() else strongest
 
 
 def registered_patches(
     image: Float[np.ndarray, "height width"],
     centres: Float[np.ndarray, "n 2"],
     shape: tuple[int, ...],
-    waves: Waves,
+    waves: Waves | None = None,
 ) -> Float[np.ndarray, "n down across"]:
     """Return patches cut anew, each at the lattice site nearest to its centre, interpolated.
 
-    Sites are where both waves have a crest. Beyond its border the image is mirrored.
+    Sites are where both waves, by default `lattice_waves`, have a crest. Beyond its border the
+    image is mirrored.
     """
+    waves = lattice_waves(image) if waves is None else waves
     sites = sites_near(image, centres, waves, tuple(side / 3 for side in shape))
     down, right = (np.arange(side) - (side - 1) / 2 for side in shape)
     y = sites[:, 0, None, None] + down[:, None]

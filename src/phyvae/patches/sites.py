@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .._checks import as_flag, as_points, as_real, brief
+from .._checks import as_flag, as_points, as_vectors
 from .crops import SiteCrops, patch_shape_of
 from .graph import SiteGraph
 from .indexing import index_sites, lattice_vectors, straightened
@@ -132,7 +132,7 @@ def _on_lattice(
     # In reading order, so that the order in which sites are given does not matter.
     order = np.lexsort(given.T[::-1])
     ordered = given[order]
-    axes = lattice_vectors(ordered) if vectors is None else _checked_vectors(vectors)
+    axes = lattice_vectors(ordered) if vectors is None else as_vectors(vectors, "vectors")
     index, fits = np.empty((len(given), 2), np.int64), np.empty(len(given), bool)
     index[order], fits[order] = index_sites(ordered, axes)
     kept = fits & whole
@@ -178,19 +178,6 @@ def _checked_sites(sites: Any, shape: tuple[int, ...]) -> Float[np.ndarray, "n 2
             f"{_others(len(near) - 1, ', as are {} more pairs')}; keep one of each: "
             "np.unique(sites, axis=0)."
         )
-    return array
-
-
-def _checked_vectors(vectors: Any) -> Float[np.ndarray, "2 2"]:
-    array = as_real(vectors, "vectors").astype(np.float64)
-    if array.shape != (2, 2) or not np.isfinite(array).all():
-        raise ValueError(
-            f"vectors={brief(vectors)} must be ((y, x) from row to row, (y, x) from column to "
-            "column), px, such as ((12, 0), (0, 12))."
-        )
-    area = abs(float(np.linalg.det(array)))
-    if area < 0.05 * float(np.prod(np.hypot(*array.T))) or area == 0:
-        raise ValueError(f"vectors={_rounded(array)} px (y, x) are parallel; a lattice takes two.")
     return array
 
 

@@ -1,13 +1,12 @@
 """A trained model on another scan: same patches, same intensities, same domains."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from ..domains.series import Series
 from ..domains.wall_energy import DomainMeans, domain_means
@@ -20,24 +19,22 @@ from ..patches.suggesting import suggest
 from ..refinement.refining import refine
 from ..scans.cell import UnitCell
 from ..scans.intensities import as_intensities, scaled
-from ..scans.objects import scan_of
+from ..scans.objects import opened, scan_of
 from ..scans.resampling import at_pixel_size
 from ..scans.scan import Scan
 from .choices import Choice
 from .doubting import doubts_on, evidence_of
-from .preparing import Request, repaired
+from .preparing import Request, repaired_specimen
 
-__all__ = ["AppliedModel", "is_several"]
+__all__ = ["AppliedModel", "one_or_several"]
 
 _ALIKE = 0.1  # by which lattice vectors of one lattice may differ in length
 _OUTSIDE = 0.02  # of the pixels may exceed the intensities of training
 
 
-def is_several(scan: Any, first: Scan) -> bool:
-    """Return whether a value is a list, stack or iterator of scans like the first one."""
-    if isinstance(scan, np.ndarray | Tensor):
-        return scan.ndim > (2 if first.cube is None else 3)
-    return isinstance(scan, list | tuple | Iterator)
+def one_or_several(value: Any) -> Scan | Iterable[Any]:
+    """Return the scan of what holds one; a list, an iterator or a stack is one of scans."""
+    return value if isinstance(value, list | tuple | Iterator) else opened(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +107,7 @@ class AppliedModel:
         try:
             found = suggest(scan.image, size=(height, width), step=self.grid.step, flatten=flatten)
         except NoLatticeError:
-            return (*repaired(scan, Request()), None)
+            return (*repaired_specimen(scan, Request()), None)
         return found.image, found.mask, found.cell
 
     def _cropped(self, image: np.ndarray, mask: np.ndarray | None) -> tuple[PatchGrid, float]:

@@ -18,7 +18,7 @@ from ..patches.grid import PatchGrid
 from ..patches.moire import Moire, find_moire
 from ..physics import EdgeLoss, PhysicsLoss
 from ..refinement.refining import refine
-from ..scans.objects import scans_of
+from ..scans.objects import opened
 from ..scans.scan import Scan
 from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
@@ -253,13 +253,7 @@ def _unanswered(
 
 def _scans(scan: Any) -> tuple[list[Scan], bool]:
     """Return the scans, and whether they are several."""
-    if isinstance(scan, np.ndarray | Tensor) and scan.ndim == 3:
-        raise ValueError(
-            f"scan is an array of shape {tuple(scan.shape)}, a stack or a spectrum image: pass "
-            "list(scan) for images (n, height, width), or phyvae.Scan(scan.mean(-1), cube=scan) "
-            "for spectra (rows, cols, length)."
-        )
-    found = scans_of(scan, "scan")
+    found = opened(scan)
     return ([found], False) if isinstance(found, Scan) else (found, True)
 
 

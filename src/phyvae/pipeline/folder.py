@@ -11,6 +11,7 @@ import numpy as np
 
 from ..plotting import plot_latent_maps, plot_segmentation
 from ..plotting.panels import Panels
+from ..scans.exporting import save_tiff
 from .result import Domains
 from .settings_file import settings_text
 
@@ -70,15 +71,8 @@ def is_replaceable(folder: Path) -> bool:
 
 def _write_labels(found: Domains, path: Path) -> None:
     """Write the label of the nearest patch at each pixel, 0 is none, with the pixel size."""
-    import tifffile
-
     labels = _at_pixels(found).astype(np.uint8 if found.classes < 255 else np.uint16)
-    size = found.scan.pixel_size
-    if size is None:
-        tifffile.imwrite(path, labels, imagej=True)
-    else:
-        resolution = (1 / size[1], 1 / size[0])
-        tifffile.imwrite(path, labels, imagej=True, resolution=resolution, metadata={"unit": "nm"})
+    save_tiff(path, labels, found.scan.pixel_size)
 
 
 def _at_pixels(found: Domains) -> np.ndarray:

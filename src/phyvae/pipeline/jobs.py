@@ -13,13 +13,14 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from ..compute.threads import one_thread
+from ..scans.reading import read
+from ..scans.scan import Scan
 from .finding import find_domains
 from .folder import write_folder
 from .loading import load_domains
-from .reading import frames_of
 from .result import Domains
 
-__all__ = ["Job", "Outcome", "outcomes"]
+__all__ = ["Job", "Outcome", "frames_of", "outcomes"]
 
 
 @dataclass(frozen=True)
@@ -161,3 +162,9 @@ def _found(job: Job) -> tuple[Domains, int]:
         found = load_domains(job.model, device=job.arguments.get("device") or "cpu")
         return found.apply(scan, progress=job.progress), len(scans)
     return find_domains(scan, **job.arguments, progress=job.progress), len(scans)
+
+
+def frames_of(path: str, channel: str | None = None) -> list[Scan]:
+    """Return the frames of a file; of an image, the one. A channel may be a number."""
+    found = read(path, int(channel) if channel and channel.isdigit() else channel)
+    return [found] if isinstance(found, Scan) else found

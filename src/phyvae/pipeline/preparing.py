@@ -15,7 +15,7 @@ from ..scans.scan import Scan
 from ..scans.surveying import survey
 from .choices import GIVEN, Choice
 
-__all__ = ["Prepared", "Request", "prepared", "repaired"]
+__all__ = ["Prepared", "Request", "prepared", "repaired_specimen"]
 
 _WIDE = 0.3  # standard deviation of the shifts of spectra, in half lengths
 _FALLBACK = 12  # patches along the shorter side, where nothing gives their size
@@ -130,7 +130,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
         max(4, min(shape) // _FALLBACK) if request.size is None else request.size, "size"
     )
     step = as_pair(max(1, min(size) // 3) if request.step is None else request.step, "step")
-    images, masks = zip(*(repaired(scan, request) for scan in scans), strict=True)
+    images, masks = zip(*(repaired_specimen(scan, request) for scan in scans), strict=True)
     grids = _grids(images, masks, size, step)
     settings = {
         "size": Choice(size, GIVEN if request.size else f"a {_FALLBACK}th of the image"),
@@ -150,7 +150,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
     return Prepared(grids, {}, None, None, settings, problem)
 
 
-def repaired(scan: Scan, request: Request) -> tuple[np.ndarray, np.ndarray | None]:
+def repaired_specimen(scan: Scan, request: Request) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a repaired image, and where it shows the specimen; ``None`` is everywhere."""
     gaps = ~np.isfinite(scan.image)
     if request.exclude is not None:

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from ..scans.surveying import survey
+from .jobs import frames_of
 from .preparing import Request, prepared
-from .reading import frames_of
 
 __all__ = ["preview"]
 

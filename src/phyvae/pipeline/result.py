@@ -16,7 +16,7 @@ from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
-from .applying import AppliedModel, is_several
+from .applying import AppliedModel, one_or_several
 from .choices import Choice
 from .showing import Shown
 from .storing import store
@@ -137,9 +137,10 @@ class Domains(Shown):
             self.signal,
             self.settings,
         )
-        if not is_several(scan, self.scan):
-            return replace(self, **model.on(scan, resample=resample, progress=progress))
-        frames = tqdm(scan, desc="frames", unit="frame", disable=not progress)
+        scans = one_or_several(scan)
+        if isinstance(scans, Scan):
+            return replace(self, **model.on(scans, resample=resample, progress=progress))
+        frames = tqdm(scans, desc="frames", unit="frame", disable=not progress)
         return (
             replace(self, **model.on(one, resample=resample, progress=False)) for one in frames
         )

@@ -31,7 +31,7 @@ def settings_text(settings: Mapping[str, Choice], title: str, *, answered: bool 
     """
     mine = [name for name in READ_BACK if name in settings]
     others = [name for name in settings if name not in READ_BACK]
-    first = () if answered else ("classes", "size", "step")
+    first = () if answered else ("classes", "size", "step", "flatten")
     lines = [f"# {_in_a_line(title)}", "", "[settings]"]
     lines += [("# " if name in first else "") + _line(name, settings[name]) for name in mine]
     lines += ["", "[others]  # not read back", *(_line(name, settings[name]) for name in others)]

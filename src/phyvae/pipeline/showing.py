@@ -15,9 +15,9 @@ from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
 from ..plotting.cells import on_sites, outlines_of
-from ..plotting.mean_cells import show_cells
 from ..plotting.overview import plot_overview
 from ..plotting.panels import Panels, finished, new_panels
+from ..plotting.patch_panels import show_cells
 from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page

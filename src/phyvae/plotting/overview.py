@@ -7,8 +7,8 @@ import numpy as np
 
 from ..patches.grid import PatchGrid
 from .arguments import Array, as_channels, as_domains, as_image, extent_of, in_unit, sides_of
-from .mean_cells import show_cells
 from .panels import Panels, finished, new_panels, show_image, show_labels, show_row
+from .patch_panels import show_cells
 from .scale_bar import add_scale_bar
 from .walls import add_walls
 

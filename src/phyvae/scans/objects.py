@@ -16,7 +16,7 @@ from .reading import read_as
 from .recording import Axis, Recording
 from .scan import Scan
 
-__all__ = ["cube_of", "image_of", "scan_of", "scans_of"]
+__all__ = ["cube_of", "image_of", "opened", "scan_of", "scans_of"]
 
 
 def scan_of(value: Any, name: str = "image") -> Scan:
@@ -64,6 +64,17 @@ def scans_of(values: Any, name: str = "images") -> Scan | list[Scan]:
     if array.ndim != 3 or not len(array):
         return Scan(image_of(array, name), name=name)
     return [Scan(image, name=f"{name}[{k}]") for k, image in enumerate(array)]
+
+
+def opened(value: Any, name: str = "scan") -> Scan | list[Scan]:
+    """Return `scans_of` a value, but no array of three axes, which may be a stack or spectra."""
+    if _is_plain(value) and getattr(value, "ndim", 2) == 3:
+        raise ValueError(
+            f"{name} is an array of shape {tuple(value.shape)}, a stack or a spectrum image: pass "
+            f"list({name}) for images (n, height, width), or phyvae.Scan({name}.mean(-1), "
+            f"cube={name}) for spectra (rows, cols, length)."
+        )
+    return scans_of(value, name)
 
 
 def image_of(value: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:

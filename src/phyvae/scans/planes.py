@@ -1,9 +1,9 @@
 """Lattice planes of a cell, and their power in an image."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-__all__ = ["repeats", "strongest_planes"]
+__all__ = ["repeats", "standing_out", "strongest_planes"]
 
 _PLANES: Int[np.ndarray, "planes 2"] = np.array(
     [(1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2)]
@@ -19,28 +19,35 @@ def strongest_planes(
     values: Float[np.ndarray, "height width"], vectors: Float[np.ndarray, "2 2"]
 ) -> float:
     """Return the spacing of the strongest of the widest planes of a cell, px."""
-    powers, _ = _powers(values, vectors, _PLANES)
-    wave = _PLANES[powers.argmax()] @ np.linalg.inv(vectors).T
-    return float(1 / np.hypot(*wave))
+    waves = _PLANES @ np.linalg.inv(vectors).T
+    powers, _ = _powers(values, waves)
+    return float(1 / np.hypot(*waves[powers.argmax()]))
 
 
 def repeats(values: Float[np.ndarray, "height width"], vectors: Float[np.ndarray, "2 2"]) -> bool:
     """Whether a cell's planes of two directions stand out of the power spectrum of an image."""
     orders = np.mgrid[0 : _ORDERS + 1, -_ORDERS : _ORDERS + 1].reshape(2, -1).T
     orders = orders[(orders[:, 0] > 0) | (orders[:, 1] > 0)]
-    powers, backgrounds = _powers(values, vectors, orders)
-    strong = (powers > _STANDS_OUT * backgrounds) & (powers > _WEAKEST * powers.max())
+    strong = standing_out(values, orders @ np.linalg.inv(vectors).T)
     return bool(np.linalg.matrix_rank(orders[strong]) == 2) if strong.any() else False
 
 
+def standing_out(
+    values: Float[np.ndarray, "height width"], waves: Float[np.ndarray, "n 2"]
+) -> Bool[np.ndarray, " n"]:
+    """Return which waves of some wavevectors, cycles per px, an image of mean 0 has."""
+    powers, backgrounds = _powers(values, waves)
+    found: np.ndarray = (powers > _STANDS_OUT * backgrounds) & (powers > _WEAKEST * powers.max())
+    return found
+
+
 def _powers(
-    values: np.ndarray, vectors: np.ndarray, orders: Int[np.ndarray, "n 2"]
+    values: np.ndarray, waves: Float[np.ndarray, "n 2"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Return the power at each order, and that of noise at like wavelengths, as its median."""
+    """Return the power of each wave, and that of noise at like wavelengths, as its median."""
     window = np.outer(*(np.hanning(n) for n in values.shape))
     power = np.abs(np.fft.rfft2(values * window)) ** 2
     frequencies = np.fft.fftfreq(values.shape[0])[:, None], np.fft.rfftfreq(values.shape[1])
-    waves = orders @ np.linalg.inv(vectors).T
     waves = np.where(waves[:, 1:] < 0, -waves, waves)
     length = np.hypot(*frequencies)
     powers, backgrounds = np.zeros(len(waves)), np.full(len(waves), np.inf)

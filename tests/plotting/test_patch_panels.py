@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
-from phyvae.plotting.mean_cells import show_cells
 from phyvae.plotting.panels import COLOURS
+from phyvae.plotting.patch_panels import show_cells
 
 
 def test_cells_share_a_grey_scale_and_keep_the_shape_of_pixels():

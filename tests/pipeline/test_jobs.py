@@ -1,0 +1,57 @@
+"""Jobs done one by one; in processes and on a cluster, tests/test_cli.py shows them."""
+
+import pickle
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from phyvae.pipeline import jobs
+from phyvae.pipeline.jobs import Job, frames_of, outcomes
+from small_domains import small_domains
+
+
+@pytest.fixture
+def job(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((60, 60)))
+    return Job(str(tmp_path / "a.npy"), str(tmp_path / ".a-"))
+
+
+def test_the_outcome_names_the_folder_and_all_doubts(job, monkeypatch, tmp_path):
+    def find_domains(scan, **_):
+        warnings.warn("two\n lines", UserWarning, stacklevel=1)
+        return replace(small_domains(), scan=scan)
+
+    monkeypatch.setattr(jobs, "find_domains", find_domains)
+    (done,) = outcomes([job])
+    assert done.part.startswith(job.part)
+    assert (tmp_path / done.part / "scan.phyvae").is_file()
+    assert done.answered
+    assert done.notes[:2] == ("doubt: no calibration: lengths are in px", "warning: two lines")
+
+
+def test_an_error_is_an_outcome_and_leaves_no_folder(job, tmp_path, monkeypatch):
+    def failing(found, folder):
+        (folder / "half").write_text("")
+        raise ValueError("no\n room")
+
+    monkeypatch.setattr(jobs, "write_folder", failing)
+    (done,) = outcomes([job])  # noise has no answer, and so needs no training
+    assert done.error == "no room"
+    assert "Traceback" in done.trace
+    assert [one.name for one in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_frames_and_channels(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 20, 30)) + np.arange(3)[:, None, None])
+    assert len(frames_of(str(tmp_path / "a.npy"))) == 3
+    np.savez(tmp_path / "b.npz", first=np.zeros((20, 30)), second=np.ones((20, 30)))
+    for channel in ("second", "1"):
+        (scan,) = frames_of(str(tmp_path / "b.npz"), channel)
+        assert scan.image.min() == 1
+
+
+def test_jobs_and_outcomes_travel_between_processes(job):
+    (done,) = outcomes([replace(job, path="none.npy")])
+    assert pickle.loads(pickle.dumps(done)) == done
