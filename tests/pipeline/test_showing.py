@@ -1,7 +1,6 @@
 """A result is shown as a figure, as a page, and in a notebook."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -96,8 +95,16 @@ class TestReport:
         assert {"size", "seed"} < {row["setting"] for row in rows}
         assert all(row["reason"] for row in rows)
 
+    def test_has_mean_cells_areas_and_walls(self, found, contents):
+        page = contents(found)
+        assert len(page.figures) == 1
+        assert page.tables["Walls"][0]["between"] == "0 and 1"
+        assert [row["domain"] for row in page.tables["Domains"]] == [0, 1]
+        assert page.tables["Domains"][0]["area (nm²)"] == f"{found.areas[0]:.4g}"
+
     def test_more_domains_than_on_offer_are_on_offer_too(self, found, contents):
-        five = replace(found, labels=np.arange(found.labels.size).reshape(found.labels.shape) % 5)
+        bands = np.arange(len(found.labels)) * 5 // len(found.labels)
+        five = replace(found, labels=np.broadcast_to(bands[:, None], found.labels.shape))
         page = contents(five)
         assert [*page.cells.labels] == [1, 2, 3, 4, 5]
         assert page.number == 5
@@ -107,7 +114,9 @@ class TestPlot:
     def test_shows_image_domains_and_maps(self, found):
         fig, axes = found.plot()
         titles = [ax.get_title() for ax in axes]
-        assert titles == ["image", "domains", *(f"$z_{k + 1}$" for k in range(len(found.maps)))]
+        maps = [f"$z_{k + 1}$" for k in range(len(found.maps))]
+        means = [f"mean cell, domain {k}" for k in (0, 1)]
+        assert titles == ["image", "domains", *maps, *means]
         assert fig.get_figwidth() == 7
 
     def test_without_an_answer_shows_image_and_maps(self, unanswered):
@@ -127,19 +136,3 @@ class TestNotebook:
     def test_names_are_text(self, found):
         scan = replace(found.scan, name="<b>x</b>.dm4")
         assert "&lt;b&gt;x&lt;/b&gt;.dm4" in replace(found, scan=scan)._repr_html_()
-
-
-def test_mean_cells_areas_and_walls_are_shown_where_there_are_any(found, contents):
-    """Until `Domains` has them, as attributes of the object."""
-    rich = replace(found)
-    mean = np.random.default_rng(0).random(found.grid.patch_shape)
-    cells = [SimpleNamespace(label=0, mean=mean), SimpleNamespace(label=1, mean=mean * np.nan)]
-    wall = SimpleNamespace(domains=(0, 1), length=1234.5, unit="nm", kind="tilt 9.8°", reason="")
-    for name, value in {"cells": cells, "walls": (wall,), "areas": {0: 5.25}}.items():
-        object.__setattr__(rich, name, value)
-    page = contents(rich)
-    assert len(page.figures) == 1
-    assert page.tables["Walls"][0]["kind"] == "tilt 9.8°"
-    assert page.tables["Domains"][0]["area (nm²)"] == "5.25"
-    _, axes = rich.plot()
-    assert axes[-1].get_title() == "mean cell, domain 0"

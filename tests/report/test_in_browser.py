@@ -73,7 +73,7 @@ def test_a_lasso_in_the_scatter_plot_lights_up_the_cells(shown):
     browser = shown(page)
     one, other = center(page, 17), center(page, 22)
     before = browser.colour(MAPS[0], *one), browser.colour(MAPS[0], *other)
-    browser.lasso(SCATTER, (-0.5, 1.5), (1.5, 1.5), (1.5, 4.5), (-0.5, 4.5))
+    browser.lasso(SCATTER, (-0.2, 1.5), (1.5, 1.5), (1.5, 4.5), (-0.2, 4.5))
     expected = np.flatnonzero((page.cells.maps[0] <= 1) & (abs(page.cells.maps[1] - 3) < 1.5))
     assert browser.selected() == expected.tolist()
     after = browser.colour(MAPS[0], *one), browser.colour(MAPS[0], *other)

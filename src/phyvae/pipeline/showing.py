@@ -256,7 +256,11 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
     return {
         "Domains": [
-            {name: f"{one:.4g}" if isinstance(one, float) else one for name, one in row.items()}
+            {
+                name: f"{one:.4g}" if isinstance(one, float) else one
+                for name, one in row.items()
+                if name != "walls"  # a table of their own
+            }
             for row in found.table()
         ],
         "Walls": [
@@ -269,7 +273,11 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
             for wall in found.walls
         ],
         "Number of domains": [
-            {"number": one.number, "score": f"{one.score:.1f}", "reason": one.reason}
+            {
+                "number": one.number,
+                "score": f"{one.score:.1f}" if np.isfinite(one.score) else "",
+                "reason": one.reason,
+            }
             for one in (found.evidence.ranking if found.evidence else ())
         ],
         "Settings": [
