@@ -30,7 +30,7 @@ __all__ = ["Shown"]
 
 _MOST = 6  # domains on offer
 _CELLS = 20_000  # on a page
-_KEPT = 2_000_000  # pixels of the patches kept for a page
+_KEPT = 1_500_000  # pixels of the patches kept for a page
 
 
 class Shown(Measured):
@@ -218,7 +218,7 @@ def _joined(lines: list[np.ndarray]) -> Float[np.ndarray, "m 2"]:
 
 
 def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple[Patches, int]:
-    """Return what the page shows of patches, and how far apart the rows of kept ones are."""
+    """Return the patches of the page, and how far apart the rows of kept ones are."""
     from scipy.spatial import cKDTree
 
     grid, scan = found.grid, found.scan

@@ -38,7 +38,7 @@ def figures_of(page: Contents) -> list[Any]:
 
 
 def _columns(page: Contents) -> dict[str, Any]:
-    """Return what the figures know of each cell."""
+    """Return the columns of the source that all figures share, a row for each cell."""
     cells, (down, right) = page.cells, page.scale
     y, x = cells.centers.T
     columns = {"x": x * right, "y": y * down, "nearest": page.patches.nearest}
