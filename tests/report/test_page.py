@@ -76,7 +76,7 @@ def test_the_largest_page_is_below_10_mb(written):
     index = np.stack(np.divmod(np.arange(n), 200), axis=1)
     lines = rng.random((3 * n // 2, 2))  # every cell in five has walls of its own
     cells = Cells(
-        index, 10.0 * index, np.array([10, 10]), rng.random((2, n)), rng.random((2, n)),
+        index, 10.0 * index, np.array([10.0, 10.0]), rng.random((2, n)), rng.random((2, n)),
         {k: rng.integers(0, k, n) for k in range(1, 7)}, dict.fromkeys(range(1, 7), lines),
     )  # fmt: skip
     decoded = rng.integers(0, 256, (k, 25, most // k // 25)).astype(np.uint8)
