@@ -154,6 +154,43 @@ BREAKS = [
         "return adjusted_rand_index(other, other)",
         "pipeline/test_opinion.py",
     ),
+    # -- Results in files, on other scans, from the command line ------------------------------
+    Break(
+        "saving/structures.py",
+        "if name in parts and not _fits(parts[name], declared):",
+        "if name in parts and parts[name] is None and not _fits(parts[name], declared):",
+        "saving/test_structures.py pipeline/test_loading.py",
+    ),
+    Break(
+        "pipeline/loading.py",
+        "if not _within(crops, tuple(image.shape)) or not limits[0] < limits[1]:",
+        "if not limits[0] < limits[1]:",
+        "pipeline/test_loading.py",
+    ),
+    Break(
+        "domains/wall_energy.py",
+        "named: np.ndarray = self.kinds[labels]",
+        "named: np.ndarray = labels",
+        "domains/test_wall_energy.py::TestDomainMeans",
+    ),
+    Break(
+        "pipeline/applying.py",
+        "(low, high) = self.grid.patch_shape, self.grid.step, self.grid.limits",
+        "(low, high) = self.grid.patch_shape, self.grid.step, (image.min(), image.max())",
+        "pipeline/test_applying.py",
+    ),
+    Break(
+        "pipeline/folder.py",
+        "        old.rename(target)",
+        "        pass",
+        "pipeline/test_folder.py::TestPut",
+    ),
+    Break(
+        "cli.py",
+        "elif not is_replaceable(target):",
+        "elif False:",
+        "test_cli.py::TestFolders",
+    ),
     # -- Best state ---------------------------------------------------------------------------
     Break(
         "training/best_state.py",
