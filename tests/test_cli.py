@@ -16,6 +16,7 @@ from phyvae import load_domains
 from phyvae.cli import main
 from phyvae.phantoms import nio_lsmo
 from phyvae.pipeline import jobs
+from phyvae.pipeline.settings_file import settings_text
 from small_domains import small_domains
 
 
@@ -38,7 +39,15 @@ def calls(monkeypatch):
         made.append(arguments)
         return replace(small_domains("raster"), scan=scan)
 
+    def write_folder(found, folder):
+        """Write a folder without figures."""
+        found.save(folder / "scan.phyvae")
+        text = settings_text(found.settings, "made up", answered=not found.problem)
+        (folder / "settings.toml").write_text(text)
+        return []
+
     monkeypatch.setattr(jobs, "find_domains", find_domains)
+    monkeypatch.setattr(jobs, "write_folder", write_folder)
     return made
 
 
@@ -125,7 +134,7 @@ class TestStatus:
         assert main(["bad.npy", "--debug"]) == 1
         assert "Traceback" in capsys.readouterr().err
 
-    def test_a_question_without_an_answer(self, here, monkeypatch, capsys):
+    def test_a_question_without_an_answer(self, here, calls, monkeypatch):
         unanswered = small_domains("unanswered")
         monkeypatch.setattr(jobs, "find_domains", lambda scan, **_: replace(unanswered, scan=scan))
         assert main(["a.npy", "b.npy", "--quiet"]) == 3
