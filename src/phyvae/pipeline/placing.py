@@ -5,13 +5,12 @@ import torch
 from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
 
 __all__ = ["placed"]
-
-_SIMILAR = 0.98  # correlation above which two domains differ by brightness and contrast alone
 
 Labels = Int[np.ndarray, "rows cols"]
 
@@ -26,10 +25,11 @@ def placed(
     """Return the labels, with walls where patches show half of either domain.
 
     The midpoint of a latent between two domains is not that of the patches: a latent is no linear
-    measure of what a patch shows, and where one domain has more contrast, or is brighter, a patch
-    that holds little of it has a value near its own. So each patch within half a patch of a wall
-    goes to the domain there whose mean content, decoded, correlates best with its own, decoded.
-    Correlation is independent of brightness and contrast.
+    measure of what a patch shows. So patches within half a patch of a wall are decoded, without
+    their mean, and compared with the domains there, each as decoded from its typical content. A
+    patch changes to another domain where that is nearer both as it is and at equal contrast.
+    The first alone fails where images have less contrast near a wall, the second where one domain
+    has much more contrast than the other.
 
     Parameters
     ----------
@@ -55,13 +55,15 @@ def placed(
     at_wall = (near.sum(0) > 1) & (labels >= 0)
     if not at_wall.any():
         return labels
-    domains = _patterns(model, typical)
-    alike = _patterns(model, contents[:, at_wall].T) @ domains.T
-    own = np.searchsorted(kinds, labels[at_wall])
-    taken = near[:, at_wall].T & ((domains @ domains.T).numpy() < _SIMILAR)[own]
-    taken[np.arange(len(own)), own] = True
+    domains, shown = _patterns(model, typical), _patterns(model, contents[:, at_wall].T)
+    own = torch.from_numpy(np.searchsorted(kinds, labels[at_wall]))[:, None]
+    distance = torch.cdist(shown, domains)
+    alike = normalize(shown) @ normalize(domains).T
+    nearer = (distance < distance.gather(1, own)) & (alike > alike.gather(1, own))
+    nearer &= torch.from_numpy(near[:, at_wall].T)
+    nearer.scatter_(1, own, value=True)
     found = labels.copy()
-    found[at_wall] = kinds[np.where(taken, alike.numpy(), -np.inf).argmax(1)]
+    found[at_wall] = kinds[torch.where(nearer, distance, torch.inf).argmin(1).numpy()]
     return found
 
 
@@ -87,7 +89,6 @@ def _typical(
 def _patterns(
     model: ShiftVAE, contents: Float[Tensor, "n channels"]
 ) -> Float[Tensor, "n pixels"]:
-    """Return decoded patches of mean 0 and norm 1."""
+    """Return decoded patches of mean 0."""
     patches = model.decode(contents).flatten(1)
-    patches = patches - patches.mean(1, keepdim=True)
-    return patches / patches.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return patches - patches.mean(1, keepdim=True)
