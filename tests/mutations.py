@@ -154,12 +154,6 @@ BREAKS = [
         "return adjusted_rand_index(other, other)",
         "pipeline/test_opinion.py",
     ),
-    Break(
-        "pipeline/placing.py",
-        "return patches - patches.mean(1, keepdim=True)",
-        "return patches",
-        "pipeline/test_placing.py",
-    ),
     # -- Results in files, on other scans, from the command line ------------------------------
     Break(
         "saving/structures.py",

@@ -24,7 +24,6 @@ from ..scans.resampling import at_pixel_size
 from ..scans.scan import Scan
 from .choices import Choice
 from .doubting import doubts_on, evidence_of
-from .placing import placed
 from .preparing import Request, repaired_specimen
 
 __all__ = ["AppliedModel", "one_or_several"]
@@ -59,7 +58,7 @@ class AppliedModel:
         evidence = evidence_of(self.model.latent_maps(grid, progress=progress)[:count], grid)
         refined = refine(self.model, grid, samples=4, progress=progress)
         maps = refined.maps[:count].numpy()
-        labels = placed(self._labels(maps), refined.maps, self.signal, grid, self.model)
+        labels = self._labels(maps)
         number = len(np.unique(self.labels[self.labels >= 0]))
         reason = f"the domains of {self.scan.name!r}"
         return {

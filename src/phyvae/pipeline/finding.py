@@ -25,7 +25,6 @@ from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
 from .doubting import doubts_on, evidence_of, heard
-from .placing import placed
 from .preparing import Prepared, Request, prepared
 from .result import Domains
 
@@ -186,10 +185,6 @@ def _found(
         graph=[grid.graph for grid in grids],
         signal=signal,
     )
-    labels = [
-        placed(one, each.maps, signal, grid, model)
-        for one, each, grid in zip(labels, refined, grids, strict=True)
-    ]
     settings = settings | {
         "latents": Choice(count, "that stand out of noise" if start else "those of the model"),
         "classes": number,
