@@ -3,9 +3,8 @@ Real images, no number given by hand
 ====================================
 
 ``python examples/real_images.py --data FOLDER`` calls `phyvae.find_domains` on each of ten images
-and one spectrum image that is in a folder of ``.npz`` files (an array ``image``, or ``cube`` for
-spectra); :doc:`/results` has their sources. It prints a row of a table for each, its answer and
-its doubts, and plots it.
+and one spectrum image that is in a folder of ``.npz`` files; :doc:`/results` has their sources. It
+prints a row of a table for each, its answer and its doubts, and plots it.
 
 Nobody knows the true domains of these images, but something of most is known: where the one wall
 lies, or how many domains there are.
@@ -38,22 +37,13 @@ IMAGES = {
     "graphene boundary": Known("graphene_grain_boundary_4nm_stem", 2),
     "perovskite": Known("perovskite_adf_stem", 1),
     "NSMO": Known("nsmo_stem", 1),
-    "Si 7 x 7, blob": Known("si111_7x7_stm", 2),
+    "Si 7 x 7, blob": Known("si111_7x7_stm", 1),  # and residue
     "YBCO, fault": Known("ybco_stem", 2),
     "MoS2, residue": Known("mos2_v_doped_stem_a", 2),
     "graphene vacancies": Known("graphene_vacancy_h_stm", 2),
     "BiFeO3 render": Known("bfo_interface_figure_render", 2),
     "hysteresis loops": Known("ferroelectric_beps_loops_60x60", 2),
 }
-
-
-def read(path: Path) -> phyvae.Scan:
-    """Return the image, or the spectrum image, of a file."""
-    with np.load(path) as data:
-        if "cube" in data:
-            cube = data["cube"]
-            return phyvae.Scan(cube.mean(-1), cube=cube, name=path.stem)
-        return phyvae.Scan(data["image"], name=path.stem)
 
 
 def truth_of(found: phyvae.Domains, wall: float | None) -> np.ndarray | None:
@@ -65,7 +55,7 @@ def truth_of(found: phyvae.Domains, wall: float | None) -> np.ndarray | None:
 
 
 def index_of(found: phyvae.Domains, known: Known) -> float | None:
-    """Return the adjusted Rand index of the known number of domains, from the maps found."""
+    """Return the adjusted Rand index of as many domains as are known, of the maps found."""
     truth = truth_of(found, known.wall)
     if truth is None:
         return None
@@ -78,7 +68,9 @@ def row(name: str, known: Known, found: phyvae.Domains, seconds: float) -> str:
     size, step = (" x ".join(map(str, one)) for one in (found.grid.patch_shape, found.grid.step))
     index = index_of(found, known)
     ari = "" if index is None else f"{index:.2f}"
-    return f"| {name} | {size} | {step} | {found.classes} | {known.classes} | {ari} | {seconds:.0f} |"
+    return (
+        f"| {name} | {size} | {step} | {found.classes} | {known.classes} | {ari} | {seconds:.0f} |"
+    )
 
 
 def main() -> None:
@@ -95,7 +87,7 @@ def main() -> None:
         if not path.is_file() or (given.only and name not in given.only):
             continue
         begun = time.perf_counter()
-        found = phyvae.find_domains(read(path), progress=False)
+        found = phyvae.find_domains(path, progress=False)
         print(row(name, known, found, time.perf_counter() - begun))
         print(f"    {found}", flush=True)
         fig, _ = found.plot()

@@ -24,7 +24,7 @@ from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
-from .doubting import doubts_on, evidence_of, heard
+from .doubting import confirmed, doubts_on, evidence_of, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
 
@@ -203,7 +203,7 @@ def _found(
             patches.cell,
             settings,
             (
-                *doubts,
+                *confirmed(doubts, evidence),
                 *doubts_on(
                     scan, grid, patches.cell, start, evidence[k], moire[k], labels[k], classes
                 ),
