@@ -47,7 +47,7 @@ IMAGES = {
 
 
 def truth_of(found: phyvae.Domains, wall: float | None) -> np.ndarray | None:
-    """Return the domains as far as they are known; of loops, by the response before any voltage."""
+    """Return the domains as far as they are known; of loops, by the response at no voltage."""
     if found.scan.cube is not None:
         first = found.scan.cube[:, :, 0]
         return first > threshold_otsu(first)

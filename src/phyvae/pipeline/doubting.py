@@ -47,7 +47,7 @@ def heard() -> Iterator[list[str]]:
 
 
 def confirmed(doubts: Iterable[str], evidence: Iterable[DomainEvidence | None]) -> tuple[str, ...]:
-    """Return doubts of alignment and training, but for empty maps if they hold domains all the same.
+    """Return doubts of alignment and training, but not of empty maps that hold domains.
 
     A map that is noise cell by cell may have walls that stand out of it.
     """
