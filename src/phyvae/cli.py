@@ -114,12 +114,9 @@ def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
 
 def _run(options: argparse.Namespace, given: dict[str, Any], targets: dict[str, Path]) -> int:
     """Analyse all files, and return the exit status."""
-    import matplotlib as mpl
-
     from .pipeline.folder import put
     from .pipeline.jobs import Job
 
-    mpl.use("Agg")
     console = _Console(options)
     free = [file for file in targets if console.is_free(file, targets[file])]
     alone = len(free) == 1 and options.jobs == 1 and not options.cluster

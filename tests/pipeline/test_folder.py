@@ -1,6 +1,7 @@
 """The folder of a result: what is in it, and that it is there at once or not at all."""
 
 import csv
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,10 +28,20 @@ def folder(small, tmp_path_factory):
 
 
 class TestContents:
+    def test_the_page_is_there_or_the_command_that_installs_it(self, small, tmp_path, monkeypatch):
+        pytest.importorskip("bokeh")
+        assert write_folder(small, tmp_path) == []
+        assert (tmp_path / "report.html").is_file()
+        (tmp_path / "report.html").unlink()
+        monkeypatch.setitem(sys.modules, "bokeh.embed", None)
+        (lacking,) = write_folder(small, tmp_path)
+        assert 'pip install "phyvae[report]"' in lacking
+        assert not (tmp_path / "report.html").exists()
+
     def test_the_result_is_there_in_all_forms(self, folder):
         names = {one.name for one in folder.iterdir()}
         assert names >= {
-            *("domains.png", "maps.png", "labels.tif", "maps.npz", "settings.toml"),
+            *("domains.png", "labels.tif", "maps.npz", "settings.toml"),
             *("domains.csv", "scan.phyvae"),
         }
 
@@ -41,7 +52,7 @@ class TestContents:
             ratio = file.pages[0].tags["XResolution"].value
             assert ratio[0] / ratio[1] == pytest.approx(10, rel=1e-6)
         assert labels.shape == small.scan.image.shape
-        np.testing.assert_array_equal(small.grid.sample(labels.astype(int)), small.labels + 1)
+        np.testing.assert_array_equal(small.grid.sample(labels.astype(int)), small.labels)
 
     def test_maps_and_result_can_be_loaded(self, small, folder):
         with np.load(folder / "maps.npz") as maps:
@@ -59,14 +70,14 @@ class TestContents:
     def test_every_kind_of_result_has_one(self, tmp_path, kind):
         write_folder(small_domains(kind), tmp_path)
         labels = tifffile.imread(tmp_path / "labels.tif")
-        assert (labels.max() == 0) == (kind == "unanswered")
+        assert (labels.max() == -1) == (kind == "unanswered")
 
-    def test_pixels_without_a_patch_have_label_0(self, tmp_path):
+    def test_pixels_without_a_patch_have_no_label(self, tmp_path):
         found = small_domains("masked")
         write_folder(found, tmp_path)
         labels = tifffile.imread(tmp_path / "labels.tif")
-        assert labels[0, 0] == 0
-        assert labels[100, 100] > 0
+        assert labels[0, 0] == -1
+        assert labels[100, 100] >= 0
 
 
 def made(folder, *names):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from threadpoolctl import threadpool_limits
 
 from ..compute.threads import one_thread
@@ -127,6 +128,7 @@ def _died() -> tuple[type[Exception], ...]:
 
 def _outcome(job: Job) -> Outcome:
     """Do a job; its error is an outcome, too."""
+    mpl.use("Agg")  # figures go to files, with or without a display
     part = Path(f"{job.part}{secrets.token_hex(4)}.part")
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
