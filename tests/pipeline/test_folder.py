@@ -90,12 +90,12 @@ def made(folder, *names):
 
 class TestPut:
     def test_a_new_folder_gets_its_name(self, tmp_path):
-        put(made(tmp_path / ".part", "a"), tmp_path / "a_domains")
+        put(made(tmp_path / ".part", "a"), tmp_path / "a_domains", over=False)
         assert [one.name for one in tmp_path.iterdir()] == ["a_domains"]
 
     def test_an_old_one_is_replaced_and_leaves_nothing(self, tmp_path):
         old = made(tmp_path / "a_domains", "old", "settings.toml")
-        put(made(tmp_path / ".part", "new"), old)
+        put(made(tmp_path / ".part", "new"), old, over=True)
         assert [one.name for one in tmp_path.iterdir()] == ["a_domains"]
         assert [one.name for one in old.iterdir()] == ["new"]
 
@@ -110,7 +110,13 @@ class TestPut:
 
         monkeypatch.setattr(Path, "rename", failing)
         with pytest.raises(OSError, match="disk"):
-            put(part, old)
+            put(part, old, over=True)
+        assert (old / "old").is_file()
+
+    def test_one_that_was_made_meanwhile_is_not_replaced(self, tmp_path):
+        old = made(tmp_path / "a_domains", "old")
+        with pytest.raises(FileExistsError, match="made meanwhile"):
+            put(made(tmp_path / ".part", "new"), old, over=False)
         assert (old / "old").is_file()
 
     def test_only_folders_of_results_are_replaceable(self, tmp_path):

@@ -46,11 +46,19 @@ def write_folder(found: Domains, folder: Path) -> list[str]:
     return []
 
 
-def put(part: Path, target: Path) -> None:
-    """Give a written folder its name; one that is there is replaced, and only then removed."""
+def put(part: Path, target: Path, *, over: bool) -> None:
+    """Give a written folder its name; over one that is there, which is removed only then.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one, and it must not be replaced.
+    """
     if not target.exists():
         part.rename(target)
         return
+    if not over:
+        raise FileExistsError(f"{target} exists; it was made meanwhile.")
     old = part.with_name(f"{part.name}-old")
     target.rename(old)
     try:

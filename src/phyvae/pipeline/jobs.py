@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from threadpoolctl import threadpool_limits
 
 from ..compute.threads import one_thread
@@ -128,6 +127,8 @@ def _died() -> tuple[type[Exception], ...]:
 
 def _outcome(job: Job) -> Outcome:
     """Do a job; its error is an outcome, too."""
+    import matplotlib as mpl
+
     mpl.use("Agg")  # figures go to files, with or without a display
     part = Path(f"{job.part}{secrets.token_hex(4)}.part")
     with contextlib.ExitStack() as stack:
