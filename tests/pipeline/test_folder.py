@@ -30,7 +30,7 @@ class TestContents:
     def test_the_result_is_there_in_all_forms(self, folder):
         names = {one.name for one in folder.iterdir()}
         assert names >= {
-            *("domains.png", "maps.png", "labels.tif", "maps.npz", "settings.toml"),
+            *("domains.png", "labels.tif", "maps.npz", "settings.toml"),
             *("domains.csv", "scan.phyvae"),
         }
 
