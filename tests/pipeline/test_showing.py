@@ -9,6 +9,7 @@ import torch
 
 import phyvae
 from phyvae.pipeline import showing
+from phyvae.report.page import write_page
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,50 @@ class TestNotebook:
     def test_names_are_text(self, found):
         scan = replace(found.scan, name="<b>x</b>.dm4")
         assert "&lt;b&gt;x&lt;/b&gt;.dm4" in replace(found, scan=scan)._repr_html_()
+
+
+def of_grid(found, grid, scan):
+    """A result on another grid, with random maps and two domains, one left of the other."""
+    rng = np.random.default_rng(0)
+    shape, axes = grid.shape, len(grid.patch_shape)
+    there = np.isfinite(grid.centers).all(-1)
+    maps = np.where(there, rng.standard_normal((2, *shape)), np.nan)
+    left = np.nan_to_num(grid.centers[..., 1]) < np.nanmedian(grid.centers[..., 1])
+    return replace(
+        found, scan=scan, grid=grid, model=phyvae.ShiftVAE(grid.patch_shape, 2), maps=maps,
+        labels=np.where(there, left.astype(int), -1), stds=np.where(there, 0.1, np.nan * maps),
+        shifts=np.where(there, np.zeros((axes, *shape)), np.nan), signal=np.ones(2),
+    )  # fmt: skip
+
+
+class TestSitesAndSpectra:
+    @pytest.mark.parametrize("lattice", [True, False])
+    def test_sites_have_outlines_of_their_own(self, found, contents, tmp_path, lattice):
+        phantom = phyvae.phantoms.bfo((180, 160), seed=0)
+        image = phantom.image
+        grid = phyvae.PatchGrid.at(image, phantom.sites[:-7], size=12, lattice=lattice)
+        result = of_grid(found, grid, phyvae.Scan(image, (0.02, 0.01)))
+        page = contents(result)
+        assert len(page.cells.outlines) == len(page.cells.centers) == grid.count
+        middles = page.cells.outlines.mean(axis=1)
+        assert np.abs(middles - page.cells.centers).max() < 1.5
+        assert np.isfinite(page.cells.maps).all()
+        write_page(tmp_path / "page.html", page)
+        _, axes = result.plot()
+        assert len(axes) >= 4
+
+    def test_spectra_come_with_their_axis(self, found, contents, tmp_path):
+        cube = np.random.default_rng(0).random((6, 9, 20))
+        axis = np.linspace(400.0, 420.0, 20)
+        scan = phyvae.Scan(cube.mean(-1), cube=cube, axis=axis, axis_unit="eV")
+        result = of_grid(found, phyvae.PatchGrid.from_spectra(cube), scan)
+        page = contents(result)
+        np.testing.assert_array_equal(page.patches.axis, axis)
+        assert page.patches.axis_name == "energy (eV)"
+        scaled = result.grid.image.reshape(-1, 20).numpy()
+        np.testing.assert_allclose(page.patches.spectra / 255, scaled.clip(0, 1), atol=0.5 / 255)
+        write_page(tmp_path / "page.html", page)
+        without = of_grid(found, result.grid, phyvae.Scan(cube.mean(-1), cube=cube))
+        assert contents(without).patches.axis_name == "channel"
+        _, axes = result.plot()
+        assert [ax.get_title() for ax in axes][-1] == "mean spectrum, domain 1"

@@ -155,7 +155,11 @@ def test_without_an_answer_there_are_patches_but_no_domains(shown):
     browser.wait_for_cell(21)
     np.testing.assert_array_equal(image_of(browser.source("patch")), patch_at(page, 21))
     assert np.ptp(browser.colour(IMAGE, *center(page, 45))) < 2
-    assert "Cannot be answered, because there is no lattice" in browser.text()
+    text = browser.text()
+    assert "Cannot be answered, because there is no lattice" in text
+    assert "5.00" in text
+    assert "NaN" not in text
+    assert "domain:" not in text
 
 
 def test_one_latent_is_shown_with_its_uncertainty(shown):

@@ -18,7 +18,7 @@ _SETTINGS = "settings.toml"
 
 def write_folder(found: Domains, folder: Path) -> list[str]:
     """Write everything of a result into an empty folder; return what could not be, in words."""
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     scan = found.scan
     found.save(folder / "scan.phyvae")
@@ -37,8 +37,8 @@ def write_folder(found: Domains, folder: Path) -> list[str]:
     found.save_tiff(folder / "labels.tif")
     found.to_csv(folder / "domains.csv")
     figure, _ = found.plot()
-    figure.savefig(folder / "domains.png", dpi=300)
-    pyplot.close(figure)  # it keeps every open one
+    figure.savefig(folder / "domains.png", dpi=200)
+    plt.close(figure)  # pyplot keeps every open one
     try:
         found.report(folder / "report.html")
     except ImportError as error:
