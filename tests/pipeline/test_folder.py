@@ -52,7 +52,7 @@ class TestContents:
             ratio = file.pages[0].tags["XResolution"].value
             assert ratio[0] / ratio[1] == pytest.approx(10, rel=1e-6)
         assert labels.shape == small.scan.image.shape
-        np.testing.assert_array_equal(small.grid.sample(labels.astype(int)), small.labels)
+        np.testing.assert_array_equal(small.grid.sample(labels.astype(int)), small.labels + 1)
 
     def test_maps_and_result_can_be_loaded(self, small, folder):
         with np.load(folder / "maps.npz") as maps:
@@ -70,14 +70,14 @@ class TestContents:
     def test_every_kind_of_result_has_one(self, tmp_path, kind):
         write_folder(small_domains(kind), tmp_path)
         labels = tifffile.imread(tmp_path / "labels.tif")
-        assert (labels.max() == -1) == (kind == "unanswered")
+        assert (labels.max() == 0) == (kind == "unanswered")
 
-    def test_pixels_without_a_patch_have_no_label(self, tmp_path):
+    def test_pixels_without_a_patch_have_label_0(self, tmp_path):
         found = small_domains("masked")
         write_folder(found, tmp_path)
         labels = tifffile.imread(tmp_path / "labels.tif")
-        assert labels[0, 0] == -1
-        assert labels[100, 100] >= 0
+        assert labels[0, 0] == 0
+        assert labels[100, 100] > 0
 
 
 def made(folder, *names):
