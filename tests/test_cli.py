@@ -103,6 +103,25 @@ class TestFolders:
         assert Path("a_domains/scan.phyvae").is_file()
         assert "Traceback" not in capsys.readouterr().err
 
+    def test_a_folder_made_meanwhile_is_kept(self, here, calls, monkeypatch, capsys):
+        write_folder = jobs.write_folder
+
+        def slow(found, folder):
+            Path("a_domains").mkdir(exist_ok=True)
+            Path("a_domains/other").write_text("of another run")
+            return write_folder(found, folder)
+
+        monkeypatch.setattr(jobs, "write_folder", slow)
+        assert main(["a.npy", "b.npy"]) == 1
+        assert "a_domains exists; it was made meanwhile" in capsys.readouterr().err
+        assert names() == ["a_domains", "b_domains"]
+        assert [one.name for one in Path("a_domains").iterdir()] == ["other"]
+
+    def test_a_folder_that_cannot_be_made(self, here, calls, capsys):
+        Path("file").write_text("")
+        assert main(["a.npy", "--out", "file/result"]) == 1
+        assert "phyvae: [Errno" in capsys.readouterr().err
+
     def test_a_stack_has_a_folder_for_each_frame(self, here, calls):
         image = small_domains().scan.image
         np.save("movie.npy", np.stack([image, 1.01 * image]))

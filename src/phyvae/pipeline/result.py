@@ -123,6 +123,7 @@ class Domains(Shown):
         >>> found.apply(later, progress=False).labels.shape == found.labels.shape
         True
         """
+        as_flag(resample, "resample")
         as_flag(progress, "progress")
         if self.problem or not self.grid.is_raster:
             problem = "no domains" if self.problem else "patches at sites, which one scan has"
