@@ -37,6 +37,31 @@ class Break(NamedTuple):
 
 
 BREAKS = [
+    # -- What is taken --------------------------------------------------------------------------
+    Break(
+        "_checks/arrays.py",
+        "return np.where(values.mask, fill, values.data)",
+        "return values.data",
+        "_checks/test_arrays.py _checks/test_arguments.py",
+    ),
+    Break(
+        "_checks/arrays.py",
+        'return values.compute() if callable(getattr(values, "compute", None)) else values',
+        "return values",
+        "_checks/test_arrays.py",
+    ),
+    Break(
+        "compute/own_state.py",
+        "stack.enter_context(torch.autocast(kind, enabled=False))",
+        "pass",
+        "compute/test_own_state.py",
+    ),
+    Break(
+        "compute/own_state.py",
+        "stack.enter_context(torch.set_grad_enabled(grad))",
+        "pass",
+        "compute/test_own_state.py",
+    ),
     # -- Physics ------------------------------------------------------------------------------
     Break(
         "physics/standardising.py",

@@ -17,6 +17,7 @@ from .._checks import (
     refuse_channels_last,
 )
 from ..patches.grid import PatchGrid, check_grid
+from ..scans.objects import image_of
 from ..scans.scan import Scan
 
 __all__ = [
@@ -42,7 +43,7 @@ _COLOURED = 10_000  # labels: a colour bar of more takes seconds
 
 def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
     """Check latent maps, shape (channels, rows, cols), in which cells may be empty."""
-    z = as_array(maps, name)
+    z = as_array(maps, name, np.nan)
     if z.dtype.kind not in "fiub":
         raise TypeError(
             f"{name}={brief(maps)} of dtype {z.dtype} must be real latent maps, shape (channels, "
@@ -60,7 +61,7 @@ def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
 
 def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Check labels of the cells of a map of some shape."""
-    domains = as_array(labels, "labels")
+    domains = as_array(labels, "labels", -1)
     if domains.dtype.kind not in "fiub":
         raise TypeError(
             f"labels={brief(labels)} of dtype {domains.dtype} must be an array of integers, shape "
@@ -77,19 +78,12 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 def as_image(image: Any) -> npt.NDArray[Any]:
     """Check an image, or return that of a scan or grid; of spectra, the mean intensity."""
-    image = image.image if isinstance(image, Scan) else image
-    values = as_array(image.image.double() if isinstance(image, PatchGrid) else image, "image")
-    if values.dtype.kind not in "fiub":
-        raise TypeError(
-            f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
-            "width), or a PatchGrid."
-        )
+    if isinstance(image, PatchGrid):
+        values = as_array(image.image.double())
+        return values if values.ndim == 2 else np.asarray(values.mean(axis=2))
+    values = image.image if isinstance(image, Scan) else image_of(image)
     if not np.isfinite(values).any():
         raise ValueError("image has no finite value; is it the right channel?")
-    if isinstance(image, PatchGrid) and values.ndim == 3:
-        return np.asarray(values.mean(axis=2))
-    if values.ndim != 2:
-        raise ValueError(f"image has shape {values.shape}, but must be (height, width).")
     return values
 
 
