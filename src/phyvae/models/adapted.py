@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from .._checks import brief, is_integer
+from ..compute.own_state import own_state
 from ..patches.grid import PatchGrid
 from .likelihood import Sampler, check_range
 from .modes import at_rest
@@ -169,7 +170,7 @@ class Adapted(Refinable):
         output: Tensor = net(self.coordinates(latents), z) if has_pose else net(z)
         return output.reshape(len(latents), -1)
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def decode(
         self, z: Float[Tensor, "n latents"], known: Known | None = None
     ) -> Float[Tensor, "n *decoded"]:

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer
 from ..compute import processes
+from ..compute.own_state import own_state
 from ..compute.threads import in_threads
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
@@ -49,6 +50,7 @@ class SweepInterrupted(KeyboardInterrupt):
         self.sweep = sweep
 
 
+@own_state(grad=True)
 def sweep(
     grid: PatchGrid,
     settings: Mapping[str, Setting | PhysicsObjective | None],
