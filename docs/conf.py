@@ -50,10 +50,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": (
-        r"(bfo|nio_lsmo|graphene|your_own_physics|physics_library|joint_classes|time_series|"
-        r"spectra|rotation|flaws|distributed)\.py$"
+        r"(first_domains|bfo|nio_lsmo|graphene|your_own_physics|physics_library|joint_classes|"
+        r"time_series|spectra|rotation|flaws|distributed)\.py$"
     ),
-    "ignore_pattern": r"(experiment|benchmark_\w+|__init__)\.py$",
+    "ignore_pattern": r"(experiment|benchmark_\w+|whole_way|__init__)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "reset_argv": QuickRun(),
     "reset_modules": ("matplotlib", "seaborn", "quick_run.few_steps"),

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import phyvae
+from phyvae.pipeline import finding
 
 WITHOUT_OPTIONS = (
-    "your_own_physics", "physics_library", "joint_classes", "time_series", "spectra", "rotation",
+    "first_domains", "your_own_physics", "physics_library", "joint_classes", "time_series",
+    "spectra", "rotation",
 )  # fmt: skip
 
 
@@ -35,6 +37,7 @@ def few_steps(gallery_conf, name):
     if not os.environ.get("PHYVAE_FEW_STEPS") or hasattr(phyvae.align, "settings"):
         return
     phyvae.align = with_these(phyvae.align, steps=5, content_steps=5, decoder_steps=5)
+    finding.align = phyvae.align
     phyvae.sweep = with_these(phyvae.sweep, steps_per_epoch=2)
     phyvae.PhysicsTrainer.fit = with_these(phyvae.PhysicsTrainer.fit, steps_per_epoch=2)
 

@@ -156,10 +156,65 @@ BREAKS = [
         "patches/test_registration.py",
     ),
     Break(
+        "pipeline/showing.py",
+        "shift = shifts / model.shift_scale.cpu().to(shifts)",
+        "shift = -shifts / model.shift_scale.cpu().to(shifts)",
+        "pipeline/test_showing.py::TestReport::test_decodes_patches_where_they_lie",
+    ),
+    Break(
+        "report/page.py",
+        "Environment(autoescape=True, trim_blocks=True)",
+        "Environment(autoescape=False, trim_blocks=True)",
+        "report/test_page.py::test_text_is_text",
+    ),
+    Break(
+        "plotting/scale_bar.py",
+        "next(k for k in (5, 2, 1) if k <= most / power * (1 + 1e-9))",
+        "next(k for k in (5, 3, 1) if k <= most / power * (1 + 1e-9))",
+        "plotting/test_scale_bar.py",
+    ),
+    Break(
         "pipeline/opinion.py",
         "return adjusted_rand_index(np.where(held, labels, -1), other)",
         "return adjusted_rand_index(other, other)",
         "pipeline/test_opinion.py",
+    ),
+    # -- Results in files, on other scans, from the command line ------------------------------
+    Break(
+        "saving/structures.py",
+        "if name in parts and not _fits(parts[name], declared):",
+        "if name in parts and parts[name] is None and not _fits(parts[name], declared):",
+        "saving/test_structures.py pipeline/test_loading.py",
+    ),
+    Break(
+        "pipeline/loading.py",
+        "if not _within(crops, tuple(image.shape)) or not limits[0] < limits[1]:",
+        "if not limits[0] < limits[1]:",
+        "pipeline/test_loading.py",
+    ),
+    Break(
+        "domains/wall_energy.py",
+        "named: np.ndarray = self.kinds[labels]",
+        "named: np.ndarray = labels",
+        "domains/test_wall_energy.py::TestDomainMeans",
+    ),
+    Break(
+        "pipeline/applying.py",
+        "(low, high) = self.grid.patch_shape, self.grid.step, self.grid.limits",
+        "(low, high) = self.grid.patch_shape, self.grid.step, (image.min(), image.max())",
+        "pipeline/test_applying.py",
+    ),
+    Break(
+        "pipeline/folder.py",
+        "        old.rename(target)",
+        "        pass",
+        "pipeline/test_folder.py::TestPut",
+    ),
+    Break(
+        "cli.py",
+        "elif not is_replaceable(target):",
+        "elif False:",
+        "test_cli.py::TestFolders",
     ),
     # -- Best state ---------------------------------------------------------------------------
     Break(

@@ -31,7 +31,7 @@ def contents(**changes):
         cells=Cells(
             index=index,
             centers=index * STEP + (np.array(SIZE) - 1) / 2,
-            outlines=np.array([STEP, STEP]),
+            outlines=np.array([STEP, STEP], float),
             maps=np.stack([column, row]).astype(float),
             stds=np.full((2, len(row)), 0.25),
             labels=labels,

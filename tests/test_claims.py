@@ -35,14 +35,35 @@ def run(tmp_path, monkeypatch):
     return whole
 
 
-def test_the_first_map_of_readme_has_the_domains_and_their_number(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def blocks_of_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_first_lines_of_readme_find_the_domains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
-    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
+    exec(blocks_of_readme()[0], names)
+    found = names["found"]
+    assert found.classes == 3
+    truth = found.grid.sample(names["phantom"].domains)
+    assert phyvae.adjusted_rand_index(found.labels, truth) > 0.95
+    assert (tmp_path / "domains.csv").exists()
+
+
+def test_the_parts_one_by_one_find_the_domains_and_their_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(blocks_of_readme()[1], names)
     truth = names["grid"].sample(names["phantom"].domains)
     assert names["evidence"].number == 3
     assert phyvae.adjusted_rand_index(names["labels"], truth) > 0.95
+
+
+def test_the_first_example_agrees_with_the_truth_as_readme_has_it(run):
+    found = run("first_domains.py")
+    assert found["agreement"] > 0.985
+    assert [wall.kind for wall in found["found"].walls] == ["contrast"] * 3
 
 
 def test_no_isolated_particle_is_overruled(run):

@@ -16,6 +16,7 @@ from phyvae import load_domains
 from phyvae.cli import main
 from phyvae.phantoms import nio_lsmo
 from phyvae.pipeline import jobs
+from phyvae.pipeline.settings_file import settings_text
 from small_domains import small_domains
 
 
@@ -38,7 +39,15 @@ def calls(monkeypatch):
         made.append(arguments)
         return replace(small_domains("raster"), scan=scan)
 
+    def write_folder(found, folder):
+        """Write a folder without figures."""
+        found.save(folder / "scan.phyvae")
+        text = settings_text(found.settings, "made up", answered=not found.problem)
+        (folder / "settings.toml").write_text(text)
+        return []
+
     monkeypatch.setattr(jobs, "find_domains", find_domains)
+    monkeypatch.setattr(jobs, "write_folder", write_folder)
     return made
 
 
@@ -94,6 +103,25 @@ class TestFolders:
         assert Path("a_domains/scan.phyvae").is_file()
         assert "Traceback" not in capsys.readouterr().err
 
+    def test_a_folder_made_meanwhile_is_kept(self, here, calls, monkeypatch, capsys):
+        write_folder = jobs.write_folder
+
+        def slow(found, folder):
+            Path("a_domains").mkdir(exist_ok=True)
+            Path("a_domains/other").write_text("of another run")
+            return write_folder(found, folder)
+
+        monkeypatch.setattr(jobs, "write_folder", slow)
+        assert main(["a.npy", "b.npy"]) == 1
+        assert "a_domains exists; it was made meanwhile" in capsys.readouterr().err
+        assert names() == ["a_domains", "b_domains"]
+        assert [one.name for one in Path("a_domains").iterdir()] == ["other"]
+
+    def test_a_folder_that_cannot_be_made(self, here, calls, capsys):
+        Path("file").write_text("")
+        assert main(["a.npy", "--out", "file/result"]) == 1
+        assert "phyvae: [Errno" in capsys.readouterr().err
+
     def test_a_stack_has_a_folder_for_each_frame(self, here, calls):
         image = small_domains().scan.image
         np.save("movie.npy", np.stack([image, 1.01 * image]))
@@ -125,7 +153,7 @@ class TestStatus:
         assert main(["bad.npy", "--debug"]) == 1
         assert "Traceback" in capsys.readouterr().err
 
-    def test_a_question_without_an_answer(self, here, monkeypatch, capsys):
+    def test_a_question_without_an_answer(self, here, calls, monkeypatch):
         unanswered = small_domains("unanswered")
         monkeypatch.setattr(jobs, "find_domains", lambda scan, **_: replace(unanswered, scan=scan))
         assert main(["a.npy", "b.npy", "--quiet"]) == 3

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import phyvae
+from phyvae.pipeline import finding
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -31,7 +32,10 @@ PAGES = sorted(str(page.relative_to(ROOT)) for page in CANDIDATES if blocks(page
 def few_steps(monkeypatch):
     """Let align, sweep and training take few steps, as for the examples of the documentation."""
     # Set to what they are, so that they are put back after the test.
-    for owner, name in (phyvae, "align"), (phyvae, "sweep"), (phyvae.PhysicsTrainer, "fit"):
+    changed = (
+        (phyvae, "align"), (phyvae, "sweep"), (phyvae.PhysicsTrainer, "fit"), (finding, "align"),
+    )  # fmt: skip
+    for owner, name in changed:
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setenv("PHYVAE_FEW_STEPS", "1")
     runpy.run_path(str(ROOT / "docs/quick_run.py"))["few_steps"](None, None)

@@ -40,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output has ended
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return _FAILED
+    except OSError as error:  # no folder can be made, or no cluster be reached
+        if options.debug:
+            raise
+        sys.stderr.write(f"phyvae: {error}\n")
+        return _FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,12 +119,9 @@ def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
 
 def _run(options: argparse.Namespace, given: dict[str, Any], targets: dict[str, Path]) -> int:
     """Analyse all files, and return the exit status."""
-    import matplotlib as mpl
-
     from .pipeline.folder import put
     from .pipeline.jobs import Job
 
-    mpl.use("Agg")
     console = _Console(options)
     free = [file for file in targets if console.is_free(file, targets[file])]
     alone = len(free) == 1 and options.jobs == 1 and not options.cluster
@@ -137,8 +139,12 @@ def _run(options: argparse.Namespace, given: dict[str, Any], targets: dict[str, 
             if done.error:
                 continue
             whole = Path(done.part) if done.frames == 1 else _stack(console, file, done)
-            put(whole, targets[file])
-            console.line(f"  in {os.path.relpath(targets[file])}")
+            try:
+                put(whole, targets[file], over=options.force)
+            except OSError as error:
+                console.failed(file, str(error), traceback.format_exc())
+            else:
+                console.line(f"  in {os.path.relpath(targets[file])}")
     finally:
         for job in jobs.values():
             start = Path(job.part)

@@ -8,6 +8,8 @@ from scipy import ndimage
 from phyvae import SiteGraph
 from phyvae.domains.metrics import adjusted_rand_index, match_labels
 from phyvae.domains.segmentation import segment
+from phyvae.domains.series import Series
+from phyvae.domains.wall_energy import domain_means
 
 FLIPS = [np.flipud, np.fliplr, np.transpose, np.rot90]
 
@@ -155,3 +157,40 @@ def test_forty_thousand_cells_of_four_domains():
     truth = np.add.outer(2 * (np.arange(200) > 90), np.arange(200) > 110)
     maps = noisy(np.array([[0, 1, 0, 1], [0, 0, 1, 1]])[:, truth], 0.6)
     assert adjusted_rand_index(segment(maps, 4), truth) > 0.98
+
+
+class TestDomainMeans:
+    @staticmethod
+    def listed(maps):
+        return Series([maps], [np.ones(maps.shape[1:], bool)], [None])
+
+    def means(self, maps, labels):
+        series = self.listed(maps)
+        return domain_means(series.values(), labels.ravel(), series.walls(), np.ones(len(maps)))
+
+    def labels(self, means, maps):
+        series = self.listed(maps)
+        return means.labels(series.values(), series.walls()).reshape(maps.shape[1:])
+
+    def test_the_values_that_made_them_keep_their_labels(self):
+        truth = np.array([[0, 0, 1], [0, 2, 1]]).repeat(9, axis=0).repeat(8, axis=1)
+        maps = noisy(np.array([[0, 0, 1], [0, 1, 1]])[:, truth], 0.3, seed=1)
+        labels = segment(maps, 3)
+        np.testing.assert_array_equal(self.labels(self.means(maps, labels), maps), labels)
+
+    def test_a_label_is_the_same_domain_wherever_it_lies(self):
+        maps = noisy(halves(at=15), 0.3)[None]
+        means = self.means(maps, 4 + 3 * halves(at=15))
+        other = noisy(1 - halves(at=5), 0.3, seed=1)[None]
+        assert (self.labels(means, other) == 7 - 3 * halves(at=5)).mean() > 0.99
+
+    def test_a_domain_that_is_not_there_has_no_label(self):
+        means = self.means(noisy(halves(), 0.3)[None], halves())
+        assert (self.labels(means, noisy(np.ones((20, 24)), 0.3, seed=1)[None]) == 1).all()
+
+    def test_neighbours_decide_where_values_overlap(self):
+        means = self.means(noisy(halves(30, 34, 15), 0.6)[None], halves(30, 34, 15))
+        truth = halves(30, 34, 20)
+        other = noisy(truth, 0.6, seed=1)
+        assert adjusted_rand_index(self.labels(means, other[None]), truth) > 0.9
+        assert adjusted_rand_index((other > 0.5).astype(int), truth) < 0.5

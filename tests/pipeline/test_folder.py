@@ -1,6 +1,7 @@
 """The folder of a result: what is in it, and that it is there at once or not at all."""
 
 import csv
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,10 +28,20 @@ def folder(small, tmp_path_factory):
 
 
 class TestContents:
+    def test_the_page_is_there_or_the_command_that_installs_it(self, small, tmp_path, monkeypatch):
+        pytest.importorskip("bokeh")
+        assert write_folder(small, tmp_path) == []
+        assert (tmp_path / "report.html").is_file()
+        (tmp_path / "report.html").unlink()
+        monkeypatch.setitem(sys.modules, "bokeh.embed", None)
+        (lacking,) = write_folder(small, tmp_path)
+        assert 'pip install "phyvae[report]"' in lacking
+        assert not (tmp_path / "report.html").exists()
+
     def test_the_result_is_there_in_all_forms(self, folder):
         names = {one.name for one in folder.iterdir()}
         assert names >= {
-            *("domains.png", "maps.png", "labels.tif", "maps.npz", "settings.toml"),
+            *("domains.png", "labels.tif", "maps.npz", "settings.toml"),
             *("domains.csv", "scan.phyvae"),
         }
 
@@ -79,12 +90,12 @@ def made(folder, *names):
 
 class TestPut:
     def test_a_new_folder_gets_its_name(self, tmp_path):
-        put(made(tmp_path / ".part", "a"), tmp_path / "a_domains")
+        put(made(tmp_path / ".part", "a"), tmp_path / "a_domains", over=False)
         assert [one.name for one in tmp_path.iterdir()] == ["a_domains"]
 
     def test_an_old_one_is_replaced_and_leaves_nothing(self, tmp_path):
         old = made(tmp_path / "a_domains", "old", "settings.toml")
-        put(made(tmp_path / ".part", "new"), old)
+        put(made(tmp_path / ".part", "new"), old, over=True)
         assert [one.name for one in tmp_path.iterdir()] == ["a_domains"]
         assert [one.name for one in old.iterdir()] == ["new"]
 
@@ -99,7 +110,13 @@ class TestPut:
 
         monkeypatch.setattr(Path, "rename", failing)
         with pytest.raises(OSError, match="disk"):
-            put(part, old)
+            put(part, old, over=True)
+        assert (old / "old").is_file()
+
+    def test_one_that_was_made_meanwhile_is_not_replaced(self, tmp_path):
+        old = made(tmp_path / "a_domains", "old")
+        with pytest.raises(FileExistsError, match="made meanwhile"):
+            put(made(tmp_path / ".part", "new"), old, over=False)
         assert (old / "old").is_file()
 
     def test_only_folders_of_results_are_replaceable(self, tmp_path):

@@ -66,7 +66,7 @@ class TestExports:
     def test_tiff_has_the_labels_and_the_scale(self, found, tmp_path):
         found.save_tiff(tmp_path / "labels.tif")
         scan = phyvae.read(tmp_path / "labels.tif")
-        np.testing.assert_array_equal(scan.image, found.labels_image())
+        np.testing.assert_array_equal(scan.image, found.labels_image() + 1)
         assert scan.pixel_size == pytest.approx((0.02, 0.02))
         assert tifffile.TiffFile(tmp_path / "labels.tif").is_imagej
 

@@ -1,7 +1,6 @@
 """A result is shown as a figure, as a page, and in a notebook."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 import phyvae
 from phyvae.pipeline import showing
+from phyvae.report.page import write_page
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,16 @@ class TestReport:
         assert {"size", "seed"} < {row["setting"] for row in rows}
         assert all(row["reason"] for row in rows)
 
+    def test_has_mean_cells_areas_and_walls(self, found, contents):
+        page = contents(found)
+        assert len(page.figures) == 1
+        assert page.tables["Walls"][0]["between"] == "0 and 1"
+        assert [row["domain"] for row in page.tables["Domains"]] == [0, 1]
+        assert page.tables["Domains"][0]["area (nm²)"] == f"{found.areas[0]:.4g}"
+
     def test_more_domains_than_on_offer_are_on_offer_too(self, found, contents):
-        five = replace(found, labels=np.arange(found.labels.size).reshape(found.labels.shape) % 5)
+        bands = np.arange(len(found.labels)) * 5 // len(found.labels)
+        five = replace(found, labels=np.broadcast_to(bands[:, None], found.labels.shape))
         page = contents(five)
         assert [*page.cells.labels] == [1, 2, 3, 4, 5]
         assert page.number == 5
@@ -107,7 +115,9 @@ class TestPlot:
     def test_shows_image_domains_and_maps(self, found):
         fig, axes = found.plot()
         titles = [ax.get_title() for ax in axes]
-        assert titles == ["image", "domains", *(f"$z_{k + 1}$" for k in range(len(found.maps)))]
+        maps = [f"$z_{k + 1}$" for k in range(len(found.maps))]
+        means = [f"mean cell, domain {k}" for k in (0, 1)]
+        assert titles == ["image", "domains", *maps, *means]
         assert fig.get_figwidth() == 7
 
     def test_without_an_answer_shows_image_and_maps(self, unanswered):
@@ -129,17 +139,48 @@ class TestNotebook:
         assert "&lt;b&gt;x&lt;/b&gt;.dm4" in replace(found, scan=scan)._repr_html_()
 
 
-def test_mean_cells_areas_and_walls_are_shown_where_there_are_any(found, contents):
-    """Until `Domains` has them, as attributes of the object."""
-    rich = replace(found)
-    mean = np.random.default_rng(0).random(found.grid.patch_shape)
-    cells = [SimpleNamespace(label=0, mean=mean), SimpleNamespace(label=1, mean=mean * np.nan)]
-    wall = SimpleNamespace(domains=(0, 1), length=1234.5, unit="nm", kind="tilt 9.8°", reason="")
-    for name, value in {"cells": cells, "walls": (wall,), "areas": {0: 5.25}}.items():
-        object.__setattr__(rich, name, value)
-    page = contents(rich)
-    assert len(page.figures) == 1
-    assert page.tables["Walls"][0]["kind"] == "tilt 9.8°"
-    assert page.tables["Domains"][0]["area (nm²)"] == "5.25"
-    _, axes = rich.plot()
-    assert axes[-1].get_title() == "mean cell, domain 0"
+def of_grid(found, grid, scan):
+    """A result on another grid, with random maps and two domains, one left of the other."""
+    rng = np.random.default_rng(0)
+    shape, axes = grid.shape, len(grid.patch_shape)
+    there = np.isfinite(grid.centers).all(-1)
+    maps = np.where(there, rng.standard_normal((2, *shape)), np.nan)
+    left = np.nan_to_num(grid.centers[..., 1]) < np.nanmedian(grid.centers[..., 1])
+    return replace(
+        found, scan=scan, grid=grid, model=phyvae.ShiftVAE(grid.patch_shape, 2), maps=maps,
+        labels=np.where(there, left.astype(int), -1), stds=np.where(there, 0.1, np.nan * maps),
+        shifts=np.where(there, np.zeros((axes, *shape)), np.nan), signal=np.ones(2),
+    )  # fmt: skip
+
+
+class TestSitesAndSpectra:
+    @pytest.mark.parametrize("lattice", [True, False])
+    def test_sites_have_outlines_of_their_own(self, found, contents, tmp_path, lattice):
+        phantom = phyvae.phantoms.bfo((180, 160), seed=0)
+        image = phantom.image
+        grid = phyvae.PatchGrid.at(image, phantom.sites[:-7], size=12, lattice=lattice)
+        result = of_grid(found, grid, phyvae.Scan(image, (0.02, 0.01)))
+        page = contents(result)
+        assert len(page.cells.outlines) == len(page.cells.centers) == grid.count
+        middles = page.cells.outlines.mean(axis=1)
+        assert np.abs(middles - page.cells.centers).max() < 1.5
+        assert np.isfinite(page.cells.maps).all()
+        write_page(tmp_path / "page.html", page)
+        _, axes = result.plot()
+        assert len(axes) >= 4
+
+    def test_spectra_come_with_their_axis(self, found, contents, tmp_path):
+        cube = np.random.default_rng(0).random((6, 9, 20))
+        axis = np.linspace(400.0, 420.0, 20)
+        scan = phyvae.Scan(cube.mean(-1), cube=cube, axis=axis, axis_unit="eV")
+        result = of_grid(found, phyvae.PatchGrid.from_spectra(cube), scan)
+        page = contents(result)
+        np.testing.assert_array_equal(page.patches.axis, axis)
+        assert page.patches.axis_name == "energy (eV)"
+        scaled = result.grid.image.reshape(-1, 20).numpy()
+        np.testing.assert_allclose(page.patches.spectra / 255, scaled.clip(0, 1), atol=0.5 / 255)
+        write_page(tmp_path / "page.html", page)
+        without = of_grid(found, result.grid, phyvae.Scan(cube.mean(-1), cube=cube))
+        assert contents(without).patches.axis_name == "channel"
+        _, axes = result.plot()
+        assert [ax.get_title() for ax in axes][-1] == "mean spectrum, domain 1"

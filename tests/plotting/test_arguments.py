@@ -13,6 +13,7 @@ from phyvae.plotting.arguments import (
     extent_of,
     frame_of,
     in_unit,
+    sides_of,
 )
 
 GRID = PatchGrid(np.random.default_rng(0).random((40, 30)), size=10, step=5)
@@ -31,6 +32,8 @@ def test_without_a_grid_cells_are_one_wide():
 
 def test_a_unit_scales_the_extent():
     assert in_unit((0.0, 1.0, 2.0, 3.0), 0.5, "nm") == (0.0, 0.5, 1.0, 1.5)
+    assert in_unit((0.0, 1.0, 2.0, 3.0), (10.0, 0.5), "nm") == (0.0, 0.5, 20.0, 30.0)
+    assert sides_of(None).tolist() == [1, 1]
     assert frame_of((3, 4), None, None, "px")[1] == "map px"
 
 
@@ -61,6 +64,7 @@ def test_arrays_keep_their_values():
         (lambda: check_names(["a"], 2), "must be a list of 2"),
         (lambda: extent_of((1, 1), GRID), "grid has shape"),
         (lambda: in_unit((0.0, 1.0, 1.0, 0.0), None, "nm"), "go together"),
+        (lambda: sides_of((0.1, 0.2, 0.3)), "one number, or height and width"),
         (lambda: frame_of((3, 4), None, 0.1, "nm"), "pass grid, too"),
     ],
 )

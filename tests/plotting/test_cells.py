@@ -40,3 +40,18 @@ class TestCells:
         assert len(walls.get_segments()) > 10
         assert np.concatenate(walls.get_segments()).max() < 100
         assert axes[0].get_xlim() == (-0.25, 99.75)
+
+    @pytest.mark.parametrize("kind", ["site_grid", "scattered"])
+    def test_pixels_may_be_higher_than_wide(self, kind, phantom, request):
+        grid = request.getfixturevalue(kind)
+        labels = grid.sample(phantom.domains)
+
+        def shown(pixel_size):
+            _, axes = plotting.plot_segmentation(grid, labels, pixel_size=pixel_size, unit="nm")
+            (cells,) = [c for c in axes[0].collections if isinstance(c, PolyCollection)]
+            (walls,) = [c for c in axes[0].collections if isinstance(c, LineCollection)]
+            middles = np.array([line.mean(axis=0) for line in walls.get_segments()])
+            return np.array([path.vertices for path in cells.get_paths()]), middles
+
+        for square, high in zip(shown(1.0), shown((2.0, 0.5)), strict=True):
+            np.testing.assert_allclose(high, square * (0.5, 2.0))

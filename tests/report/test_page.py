@@ -70,18 +70,18 @@ def test_pictures_are_in_the_page(written):
 
 
 def test_the_largest_page_is_below_10_mb(written):
-    """As large as `phyvae.pipeline.showing` makes them: 2 Mpx, 20000 cells, 2 Mpx of patches."""
+    """As large as `Domains.report` makes them: 1.5 Mpx, 20000 cells, 1.5 Mpx of patches."""
     rng = np.random.default_rng(0)
-    n, k, most = 20_000, 3200, 2_000_000
+    n, k, most = 20_000, 2400, 1_500_000
     index = np.stack(np.divmod(np.arange(n), 200), axis=1)
     lines = rng.random((3 * n // 2, 2))  # every cell in five has walls of its own
     cells = Cells(
-        index, 10.0 * index, np.array([10, 10]), rng.random((2, n)), rng.random((2, n)),
+        index, 10.0 * index, np.array([10.0, 10.0]), rng.random((2, n)), rng.random((2, n)),
         {k: rng.integers(0, k, n) for k in range(1, 7)}, dict.fromkeys(range(1, 7), lines),
     )  # fmt: skip
     decoded = rng.integers(0, 256, (k, 25, most // k // 25)).astype(np.uint8)
     patches = Patches(decoded.shape[1:], rng.integers(0, k, n), np.arange(k), decoded)
-    image = rng.integers(0, 256, (1000, 2000)).astype(np.uint8)
+    image = rng.integers(0, 256, (1000, 1500)).astype(np.uint8)
     assert len(written(pages.contents(image=image, cells=cells, patches=patches))) < 10e6
 
 

@@ -69,9 +69,10 @@ class TestFiles:
             phyvae.read(tmp_path / name)
 
 
-@pytest.mark.parametrize("suffix", ["hspy", "nxs", "emd"])
+@pytest.mark.filterwarnings("ignore:The NestedDirectoryStore:FutureWarning")
+@pytest.mark.parametrize("suffix", ["hspy", "zspy", "nxs", "emd"])
 def test_what_rosettasciio_writes_is_read_back(suffix, tmp_path):
-    pytest.importorskip("h5py")
+    pytest.importorskip("zarr" if suffix == "zspy" else "h5py")
     plugin = pytest.importorskip(f"rsciio.{ {'nxs': 'nexus'}.get(suffix, suffix) }")
     image = np.random.default_rng(0).random((5, 6))
     axes = [

@@ -49,6 +49,7 @@ class TestImageJ:
         scan = phyvae.read(path, channel=1)
         np.testing.assert_array_equal(scan.image, STACK[1])
         assert len(scan.channels) == 3
+        assert scan.image.flags.writeable  # in memory, not of the file
 
     def test_of_frames_with_channels_one_channel_is_a_stack(self, path):
         both = np.stack([STACK, -STACK], axis=1)

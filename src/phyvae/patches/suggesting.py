@@ -160,7 +160,7 @@ def suggest(
             if flatten is None
             else "given"
         ),
-        "mask": f"{100 * masked:.2g} % of the pixels are no specimen" if masked else "none",
+        "mask": f"{100 * masked:.2g} % of the pixels are no specimen" if masked else "all show it",
     }
     return Suggestion(
         (int(patch[0]), int(patch[1])),

@@ -32,6 +32,7 @@ __all__ = ["find_domains"]
 
 _STEPS = 600  # of training that begins with the lattice
 _STEPS_ALONE = 1500  # of training from random weights
+_EPOCH = 20  # steps, so that β rises within the same number of steps on every grid
 _BETA = LinearBeta(0.1, 0.3, epochs=10)
 _LATENTS = 2
 _EDGES = EdgeLoss()
@@ -148,7 +149,9 @@ def _learnt(
         steps = _STEPS
     if train or start is None:
         trainer = PhysicsTrainer(model, objective, seed=seed)
-        trainer.fit(patches.grids, steps=steps, beta=_BETA, progress=progress)
+        trainer.fit(
+            patches.grids, steps=steps, steps_per_epoch=_EPOCH, beta=_BETA, progress=progress
+        )
     return start
 
 

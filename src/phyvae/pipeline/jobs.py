@@ -127,6 +127,9 @@ def _died() -> tuple[type[Exception], ...]:
 
 def _outcome(job: Job) -> Outcome:
     """Do a job; its error is an outcome, too."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # figures go to files, with or without a display
     part = Path(f"{job.part}{secrets.token_hex(4)}.part")
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))

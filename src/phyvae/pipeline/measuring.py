@@ -121,8 +121,11 @@ class Measured:
         return to_hyperspy(*self._exported(what), unit=self.scan.unit, name=what)
 
     def save_tiff(self, path: str | os.PathLike[str]) -> None:
-        """Write `labels_image` to a TIFF file whose scale ImageJ and napari show."""
-        save_tiff(path, self.labels_image(), self.scan.pixel_size)
+        """Write the domains of all pixels to a TIFF file whose scale ImageJ and napari show.
+
+        They are those of `labels_image` plus 1: 0 is no domain, as in these programs.
+        """
+        save_tiff(path, self.labels_image() + 1, self.scan.pixel_size)
 
     def _exported(self, what: str) -> tuple[np.ndarray, tuple[float, float], tuple[float, float]]:
         """Return an array on the grid, the size of its cells, and the place of its first one."""

@@ -30,7 +30,7 @@ __all__ = ["Shown"]
 
 _MOST = 6  # domains on offer
 _CELLS = 20_000  # on a page
-_KEPT = 2_000_000  # pixels of the patches kept for a page
+_KEPT = 1_500_000  # pixels of the patches kept for a page
 
 
 class Shown(Measured):
@@ -150,8 +150,8 @@ def _contents(found: Shown) -> Contents:
     down, right = found.scan.pixel_size or (1.0, 1.0)
     notes = {
         f"The image is shown at 1/{factor} of its resolution.": factor > 1,
-        f"Every {stride}th row and column of cells is shown.": stride > 1,
-        f"Decoded patches are those of every {apart}th row and column.": apart > stride
+        f"Of the cells, one in {stride} rows and columns is shown.": stride > 1,
+        f"Decoded patches are kept for one in {apart} rows and columns.": apart > stride
         and patches.decoded is not None,
     }
     return Contents(
@@ -218,7 +218,7 @@ def _joined(lines: list[np.ndarray]) -> Float[np.ndarray, "m 2"]:
 
 
 def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple[Patches, int]:
-    """Return what the page shows of patches, and how far apart the rows of kept ones are."""
+    """Return the patches of the page, and how far apart the rows of kept ones are."""
     from scipy.spatial import cKDTree
 
     grid, scan = found.grid, found.scan
@@ -227,7 +227,7 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
     centers = grid.centers.reshape(-1, 2)
     axis = None
     if spectra:
-        axis = np.arange(grid.patch_shape[0]) if scan.axis is None else scan.axis
+        axis = np.arange(float(grid.patch_shape[0])) if scan.axis is None else scan.axis
     decoded = None if found.problem else smaller(_decoded(found, few), 1 if spectra else factor)
     return Patches(
         shape=grid.patch_shape if spectra else tuple(n // factor for n in grid.patch_shape),
@@ -256,7 +256,11 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
     return {
         "Domains": [
-            {name: f"{one:.4g}" if isinstance(one, float) else one for name, one in row.items()}
+            {
+                name: f"{one:.4g}" if isinstance(one, float) else one
+                for name, one in row.items()
+                if name != "walls"  # a table of their own
+            }
             for row in found.table()
         ],
         "Walls": [
@@ -269,7 +273,11 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
             for wall in found.walls
         ],
         "Number of domains": [
-            {"number": one.number, "score": f"{one.score:.1f}", "reason": one.reason}
+            {
+                "number": one.number,
+                "score": f"{one.score:.1f}" if np.isfinite(one.score) else "",
+                "reason": one.reason,
+            }
             for one in (found.evidence.ranking if found.evidence else ())
         ],
         "Settings": [

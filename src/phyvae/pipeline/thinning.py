@@ -7,7 +7,7 @@ from ..patches.grid import PatchGrid
 
 __all__ = ["eight_bits", "picture_of", "smaller", "thinned"]
 
-_PIXELS = 2_000_000  # of an image
+_PIXELS = 1_500_000  # of an image
 
 
 def picture_of(grid: PatchGrid) -> tuple[UInt8[np.ndarray, "height width"], int]:

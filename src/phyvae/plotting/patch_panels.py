@@ -21,10 +21,11 @@ def show_cells(axes: Any, cells: Mapping[int, np.ndarray], sides: Any) -> None:
         colour = COLOURS[label % len(COLOURS)]
         if mean.ndim == 1:
             ax.plot(mean, color=colour, linewidth=1)
-            ax.set(ylim=(low, high), xticks=[], yticks=[], box_aspect=0.6)
+            margin = 0.05 * (high - low)
+            ax.set(ylim=(low - margin, high + margin), xticks=[], yticks=[], box_aspect=0.6)
         else:
             height, width = np.multiply(mean.shape, sides)
             show_image(ax, mean, cmap="gray", clim=(low, high), extent=(0, width, height, 0))
             ax.set(xticks=[], yticks=[])
-        ax.set_title(f"mean cell, domain {label}")
+        ax.set_title(f"mean {'spectrum' if mean.ndim == 1 else 'cell'}, domain {label}")
         ax.spines[:].set(color=colour, linewidth=2)

@@ -70,14 +70,14 @@ class Patches:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What a page shows.
+    """All that a page shows.
 
     Attributes
     ----------
     title, answer
         Name of the scan; the answer in a sentence.
     doubts, notes
-        What is not to be trusted; what was left out to keep the page small. In sentences.
+        Reasons for doubt; parts left out to keep the page small. In sentences.
     image
         Shape (height, width), 255 is bright.
     scale, unit

@@ -38,7 +38,7 @@ def figures_of(page: Contents) -> list[Any]:
 
 
 def _columns(page: Contents) -> dict[str, Any]:
-    """Return what the figures know of each cell."""
+    """Return the columns of the source that all figures share, a row for each cell."""
     cells, (down, right) = page.cells, page.scale
     y, x = cells.centers.T
     columns = {"x": x * right, "y": y * down, "nearest": page.patches.nearest}
@@ -70,7 +70,7 @@ def _image(page: Contents, cells: Any) -> tuple[Any, Any]:
     down, right = np.multiply(page.scale, 0.5)  # the first pixel's centre is (0, 0)
     tall = min(1.4 * _WIDTH, _WIDTH * height / width)
     figure = _new(
-        "image and domains",
+        "image and domains" if page.number else "image",
         width=round(tall * width / height),
         height=round(tall),
         x_range=Range1d(-right, width - right),
@@ -246,10 +246,11 @@ def _add_cells(
 
 def _add_hover(figure: Any, page: Contents, shown: Any) -> None:
     """Show the values of the cell under the cursor."""
-    known = [("cell", "row @row, column @column"), ("domain", "@domain")]
-    known += [
-        (_latent(k), f"@z{k}{{0.00}} ± @s{k}{{0.00}}") for k in range(1, len(page.cells.maps) + 1)
-    ]
+    known = [("cell", "row @row, column @column")]
+    known += [("domain", "@domain")] if page.number else []
+    for k, stds in enumerate(page.cells.stds, 1):
+        spread = f" ± @s{k}{{0.00}}" if np.isfinite(stds).any() else ""
+        known.append((_latent(k), f"@z{k}{{0.00}}{spread}"))
     figure.add_tools(_hover()(renderers=[shown], tooltips=known))
 
 

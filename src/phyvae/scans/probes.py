@@ -52,7 +52,7 @@ def _read_ibw(path: Path) -> list[Recording]:
 
 
 def _igor_labels(path: Path, sizes: Any) -> list[str]:
-    """Return the names of layers; igor2 appends to them what is left of longer, former ones."""
+    """Return the names of layers; igor2 appends the ends of longer, former names."""
     before = ("wfmSize", "formulaSize", "noteSize", "dataEUnitsSize", "dimEUnitsSize")
     start = 64 + sum(int(np.sum(sizes.get(name, 0))) for name in before)
     lengths = [int(size) for size in sizes.get("dimLabelsSize", [0] * 4)]

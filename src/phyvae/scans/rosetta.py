@@ -1,5 +1,6 @@
 """Files of electron microscopes, through RosettaSciIO."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,14 @@ def read_rosetta(path: Path) -> list[Recording]:
     suffix = path.suffix[1:].lower()
     reader = imported(f"rsciio.{PLUGINS[suffix]}", f"reading .{suffix} files")
     notes = (_PICKLED,) if suffix == "prz" else ()
-    return [_recording(signal, notes) for signal in reader.file_reader(str(path))]
+    log = logging.getLogger("rsciio")
+    level = log.level
+    log.setLevel(logging.ERROR)  # its warnings are for those who write readers
+    try:
+        signals = reader.file_reader(str(path))
+    finally:
+        log.setLevel(level)
+    return [_recording(signal, notes) for signal in signals]
 
 
 def _recording(signal: dict[str, Any], notes: tuple[str, ...]) -> Recording:

@@ -36,12 +36,7 @@ def read_tiff(path: Path) -> list[Recording]:
             is_stack = len(series.shape) > 2 and series.dataoffset is not None
             data = tifffile.memmap(path, series=k, mode="r") if is_stack else series.asarray()
             found += _channels(data, series.axes, scales, names, metadata)
-    if len(found) == 1:
-        return found
-    return [
-        Recording(one.data, one.axes, one.channel or str(k), one.metadata, one.notes)
-        for k, one in enumerate(found)
-    ]
+    return found
 
 
 def _channels(
@@ -60,7 +55,8 @@ def _channels(
     for k in range(data.shape[place]):
         name = names[k] if k < len(names) and names[k] else f"channel {k}"
         one = data[(slice(None),) * place + (k,)]
-        yield Recording(one, rest, name, metadata, notes)
+        # One image is read: its file can be replaced or removed.
+        yield Recording(one if one.ndim > 2 else np.array(one), rest, name, metadata, notes)
 
 
 def _named(letters: str, scales: Calibration) -> tuple[Axis, ...]:
