@@ -37,6 +37,25 @@ class Break(NamedTuple):
 
 
 BREAKS = [
+    # -- Sites on their lattice -----------------------------------------------------------------
+    Break(
+        "patches/indexing.py",
+        "if (misfit < near).mean() > most:",
+        "if True:",
+        "patches/test_indexing.py",
+    ),
+    Break(
+        "patches/indexing.py",
+        "third = [a - np.sign(along) * b] if abs(along) > _OBLIQUE else []",
+        "third = [a - np.sign(along) * b]",
+        "patches/test_indexing.py",
+    ),
+    Break(
+        "patches/sites.py",
+        "if fits.mean() < _MOST:",
+        "if False:",
+        "patches/test_sites.py",
+    ),
     # -- What is taken --------------------------------------------------------------------------
     Break(
         "_checks/arrays.py",

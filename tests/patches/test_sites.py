@@ -132,6 +132,17 @@ class TestItsCells:
         assert length.max() < 1.5 * np.median(length)
 
 
+def test_a_second_lattice_is_left_out_with_a_warning():
+    image = np.random.default_rng(0).random((240, 240))
+    first = np.stack(np.mgrid[10:230:14.0, 10:140:14.0], -1).reshape(-1, 2)
+    second = np.stack(np.mgrid[17:230:14.0, 195:230:14.0], -1).reshape(-1, 2)
+    sites = np.concatenate([first, second])
+    with pytest.warns(UserWarning, match=rf"{len(second)} of {len(sites)} fit no cell.*one grain"):
+        grid = PatchGrid.at(image, sites, 12)
+    assert grid.off_lattice == len(second)
+    assert PatchGrid.at(image, second, 12).off_lattice == 0  # as advised: one grain at a time
+
+
 class TestWithoutALattice:
     def test_patches_come_in_a_row_in_the_order_of_the_sites(self):
         sites = np.random.default_rng(0).uniform(5, 80, (40, 2))

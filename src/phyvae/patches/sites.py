@@ -1,5 +1,6 @@
 """Sites laid out as a grid: on the rows and columns of their lattice, or in a row with a graph."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from .indexing import index_sites, lattice_vectors, straightened
 from .masking import Mask, mostly
 
 __all__ = ["PlacedSites", "place_sites"]
+
+_MOST = 0.9  # of the sites; if fewer have a cell, a warning is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,14 @@ def _on_lattice(
             f"sites: only {fits.sum()} of {len(given)} fit one lattice, with the vectors "
             f"{_rounded(axes)} px (y, x); give the right ones, as in vectors=((12, "
             "0), (0, 12)), index one grain at a time, or pass lattice=False."
+        )
+    if fits.mean() < _MOST:
+        warnings.warn(
+            f"sites: {(~fits).sum()} of {len(given)} fit no cell of the lattice with the vectors "
+            f"{_rounded(axes)} px (y, x), and are left out; index one grain at a time, or pass "
+            "lattice=False.",
+            UserWarning,
+            stacklevel=4,
         )
     if vectors is None:
         index[fits], axes = straightened(given[fits], index[fits])
