@@ -28,6 +28,7 @@ from phyvae._checks import (
     check_takes,
     is_integer,
     refuse_channels_last,
+    sides_of,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -183,6 +184,14 @@ class TestNumbers:
                 as_pair(bad, "size")
         with pytest.raises(ValueError, match=r"size=\(5, 1\) must be at least 2 px"):
             as_pair((5, 1), "size", minimum=2)
+
+    def test_pixel_sizes_are_pairs(self):
+        for size, sides in ((0.5, [0.5, 0.5]), ((0.5, 0.25), [0.5, 0.25]), (None, [1, 1])):
+            assert sides_of(size).tolist() == sides
+        with pytest.raises(ValueError, match=r"s=\(1, 2, 3\) must be one number, or height and"):
+            sides_of((1, 2, 3), "s")
+        with pytest.raises(ValueError, match="s=0 must be > 0"):
+            sides_of((1, 0), "s")
 
     def test_real_numbers(self):
         for fine in (2, 2.0, np.float32(2), torch.tensor(2), np.array(2.0)):

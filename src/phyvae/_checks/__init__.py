@@ -19,6 +19,7 @@ from .arguments import as_vectors as as_vectors
 from .arguments import check_takes as check_takes
 from .arguments import is_integer as is_integer
 from .arguments import refuse_channels_last as refuse_channels_last
+from .arguments import sides_of as sides_of
 from .arrays import as_array as as_array
 from .arrays import as_real as as_real
 from .arrays import brief as brief

@@ -33,6 +33,7 @@ __all__ = [
     "check_takes",
     "is_integer",
     "refuse_channels_last",
+    "sides_of",
 ]
 
 
@@ -187,6 +188,18 @@ def as_pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     if min(pair) < minimum:
         raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
     return int(pair[0]), int(pair[1])
+
+
+def sides_of(pixel_size: Any, name: str = "pixel_size") -> Float[np.ndarray, "2"]:
+    """Return height and width of a pixel; one number counts for both, and None is 1 px."""
+    if pixel_size is None:
+        return np.ones(2)
+    pair = pixel_size if np.ndim(pixel_size) else (pixel_size, pixel_size)
+    if np.shape(pair) != (2,):
+        raise ValueError(
+            f"{name}={brief(pixel_size)} must be one number, or height and width of a pixel."
+        )
+    return np.array([as_positive(side, name) for side in pair])
 
 
 def as_number(value: object, name: str, what: str = "a number") -> float:

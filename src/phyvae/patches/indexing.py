@@ -96,17 +96,16 @@ def index_sites(
     lattice before the gap has its points. A site between lattice points fits none; of two sites
     on one lattice point, the one that fits better gets it.
     """
-    from scipy.spatial import Delaunay
-
-    start, flat = Delaunay(sites).vertex_neighbor_vertices
+    start, flat = _neighbours(sites)
     size = _size(vectors)
     index, fits = np.zeros((len(sites), 2), np.int64), np.zeros(len(sites), bool)
     taken: set[tuple[int, int]] = set()
     order = itertools.count()  # of equal costs, the first comes first; arrays do not compare
     heap = [(0.0, next(order), _seed(sites, vectors, start, flat, size), (0, 0), vectors)]
     tried = np.zeros(len(sites), bool)
-    while heap or (island := _island(sites, index, fits, tried, size)):
+    while heap or (island := _island(sites, index, fits, tried, size)) is not None:
         if not heap:
+            assert island is not None
             heap = [(0.0, next(order), *island)]
         _, _, site, cell, parent = heapq.heappop(heap)
         if fits[site] or cell in taken:
@@ -125,6 +124,18 @@ def index_sites(
                 cost = float(far[k] - 1 + misfit[k])
                 heapq.heappush(heap, (cost, next(order), int(others[k]), there, local))
     return index, fits
+
+
+def _neighbours(sites: Sites) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neighbours of all sites in a row, after where those of each begin."""
+    from scipy.spatial import Delaunay, QhullError, cKDTree
+
+    try:
+        start, flat = Delaunay(sites).vertex_neighbor_vertices
+    except QhullError:  # all on one line
+        flat = cKDTree(sites).query(sites, 3)[1][:, 1:].ravel()
+        start = 2 * np.arange(len(sites) + 1)
+    return start, flat
 
 
 def _island(

@@ -99,7 +99,7 @@ def place_sites(
         at_cells.reshape(*cells.shape, 2),
         cells.numbers,
         cells.vectors,
-        None if indexed else SiteGraph.delaunay(given[kept]),
+        None if indexed else _graph_of(given[kept]),
         near_border=int((cells.fits & ~inside).sum()),
         off_lattice=int((~cells.fits).sum()),
     )
@@ -126,6 +126,17 @@ def _in_a_row(
     spacing = max(1, round(_spacing(given)))
     everywhere = np.ones(len(given), bool)
     return _Cells((1, int(whole.sum())), (spacing, spacing), numbers, everywhere, None)
+
+
+def _graph_of(sites: Float[np.ndarray, "n 2"]) -> SiteGraph:
+    """Return the graph of triangles, or of nearest neighbours along a line, which has none."""
+    from scipy.spatial import QhullError
+
+    try:
+        graph = SiteGraph.delaunay(sites)
+    except (ValueError, QhullError):
+        return SiteGraph.nearest(sites, k=2)
+    return graph if len(graph.edges) else SiteGraph.nearest(sites, k=2)
 
 
 def _on_lattice(

@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import (
@@ -15,6 +14,7 @@ from .._checks import (
     as_positive,
     brief,
     refuse_channels_last,
+    sides_of,
 )
 from ..patches.grid import PatchGrid, check_grid
 from ..scans.objects import image_of
@@ -155,18 +155,6 @@ def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
         )
     left, right, bottom, top = extent
     return left * across, right * across, bottom * down, top * down
-
-
-def sides_of(pixel_size: Any) -> Float[np.ndarray, "2"]:
-    """Return height and width of a pixel; 1 px without a pixel size."""
-    if pixel_size is None:
-        return np.ones(2)
-    pair = pixel_size if np.ndim(pixel_size) else (pixel_size, pixel_size)
-    if np.shape(pair) != (2,):
-        raise ValueError(
-            f"pixel_size={brief(pixel_size)} must be one number, or height and width of a pixel."
-        )
-    return np.array([as_positive(side, "pixel_size") for side in pair])
 
 
 def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> tuple[Extent, str]:
