@@ -68,6 +68,18 @@ BREAKS = [
         "return graph",
         "patches/test_sites.py",
     ),
+    Break(
+        "models/shift.py",
+        "self.sampler_d = sampler(self.sampler_name, self.decoder_sig)",
+        "pass",
+        "models/test_backend.py",
+    ),
+    Break(
+        "saving/sealed.py",
+        "return os.path.expanduser(text)",
+        "return text",
+        "saving/test_sealed.py",
+    ),
     # -- What is taken --------------------------------------------------------------------------
     Break(
         "_checks/arrays.py",
