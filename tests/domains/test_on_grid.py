@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phyvae import PatchGrid
-from phyvae.domains.on_grid import cell_vectors, labels_of, pixel_scale
+from phyvae.domains.on_grid import cell_vectors, labels_of
 
 IMAGE = np.random.default_rng(0).random((60, 80))
 
@@ -20,18 +20,6 @@ def test_cells_without_a_patch_have_no_label():
 def test_labels_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"labels has shape \(2, 2\), but the grid has \(6, 8\)"):
         labels_of(PatchGrid(IMAGE, size=10, step=10), np.zeros((2, 2), int))
-
-
-def test_one_pixel_size_counts_twice_and_none_is_a_pixel():
-    assert pixel_scale(0.5).tolist() == [0.5, 0.5]
-    assert pixel_scale((0.5, 0.25)).tolist() == [0.5, 0.25]
-    assert pixel_scale(None).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize("size", [0, -1.0, (1.0,), (1.0, np.nan), np.ones(3)])
-def test_other_pixel_sizes_are_refused(size):
-    with pytest.raises(ValueError, match="pixel_size"):
-        pixel_scale(size)
 
 
 def test_vectors_are_steps_in_px():

@@ -115,6 +115,25 @@ class TestGrains:
 
 
 class TestBoundaryLength:
+    @pytest.mark.parametrize("step", [(6, 6), (6, 12), (12, 6), (4, 9)])
+    def test_a_circle_has_its_perimeter_whatever_the_form_of_a_cell(self, step):
+        y, x = np.mgrid[:400, :400] - 200
+        grid = PatchGrid(np.random.default_rng(0).random((400, 400)), 12, step)
+        labels = grid.sample((y**2 + x**2 < 120**2).astype(int))
+        for length in (
+            boundary_length(labels, pixel_size=step),
+            boundary_length(labels, grid=grid),
+            boundary_length(labels, grid=grid, pixel_size=(0.5, 0.5)) / 0.5,
+        ):
+            assert length == pytest.approx(2 * pi * 120, rel=0.02)
+
+    def test_sites_have_the_height_and_width_of_a_pixel(self):
+        sites = np.random.default_rng(0).uniform(0, 100, (400, 2))
+        labels = (sites[:, :1] > 50).astype(int).T
+        stretched = SiteGraph.delaunay(sites * (1, 3))
+        found = boundary_length(labels, graph=SiteGraph.delaunay(sites), pixel_size=(1, 3))
+        assert found == pytest.approx(boundary_length(labels, graph=stretched))
+
     @pytest.mark.parametrize("radius", [10, 20, 28.5])
     def test_a_circle_has_its_circumference(self, radius):
         assert boundary_length(disc(radius)) == pytest.approx(2 * pi * radius, rel=0.05)

@@ -1,13 +1,19 @@
 """pyroVED's models are built without its effects on global state."""
 
+import copy
+import pickle
 import sys
 
 import pyro
+import pyroved
 import pytest
 import torch
 
-from phyvae import ShiftVAE
+import phyvae
+from phyvae import ShiftVAE, adapt
 from phyvae.models import backend
+from pyroved_models import BY_PYRO, INVARIANT, made
+from small import small_grid
 
 
 def test_the_global_random_state_is_left_alone():
@@ -60,3 +66,42 @@ def test_a_mismatched_torchvision_is_explained_in_one_sentence(tmp_path, monkeyp
     source = backend.__spec__.loader.get_code(backend.__name__)
     with pytest.raises(ImportError, match="install the pair together: python -m pip install"):
         exec(source, {"__name__": "again"})
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+class TestCopies:
+    @pytest.mark.parametrize("kind", [*BY_PYRO, *INVARIANT])
+    def test_models_are_copied_and_pickled(self, copied, kind):
+        make, grid = (BY_PYRO | INVARIANT)[kind]
+        model = adapt(made(make), patch_shape=grid.patch_shape)
+        other = copied(model)
+        torch.testing.assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
+        pixels = torch.full((3,), 0.5)
+        assert str(other.vae.sampler_d(pixels)) == str(model.vae.sampler_d(pixels))
+
+    def test_a_trainer_goes_on_to_the_same_bits(self, copied):
+        grid = small_grid()
+        model = ShiftVAE(grid.patch_shape, hidden_dim_e=(5,), hidden_dim_d=(4,))
+        trainer = phyvae.PhysicsTrainer(model, batch_size=8)
+        trainer.fit(grid, 1, progress=False)
+        other = copied(trainer)
+        for one in (trainer, other):
+            one.fit(copied(grid), 1, progress=False)
+        torch.testing.assert_close(
+            other.model.latent_maps(grid), model.latent_maps(grid), rtol=0, atol=0
+        )
+
+    def test_results_are_copied_and_pickled(self, copied):
+        grid = small_grid()
+        model = ShiftVAE(grid.patch_shape, hidden_dim_e=(5,), hidden_dim_d=(4,))
+        refined = phyvae.refine(model, grid, iterations=1, samples=2, progress=False)
+        torch.testing.assert_close(copied(refined).maps, refined.maps)
+
+
+def test_a_sampler_is_pyroveds():
+    mean = torch.full((4,), 0.3)
+    for name in ("bernoulli", "continuous_bernoulli", "gaussian"):
+        expected = pyroved.utils.get_sampler(name, decoder_sig=0.2)(mean)
+        found = backend.sampler(name, 0.2)(mean)
+        assert type(found) is type(expected)
+        torch.testing.assert_close(found.log_prob(mean), expected.log_prob(mean))

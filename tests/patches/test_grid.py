@@ -219,7 +219,7 @@ class TestASeries:
             ([], "images is empty"),
             ([LARGE, np.ones((40, 40))], r"images\[1\] is constant"),
             ([LARGE, LARGE[:6]], "size=8 px exceeds"),
-            (None, "images has dtype object"),
+            (None, "images=None must be an array"),
         ],
     )
     def test_other_images_are_refused(self, images, named):

@@ -114,6 +114,43 @@ def test_an_island_beyond_a_gap_is_reached():
     assert agree(index, truth[there])
 
 
+@pytest.mark.parametrize("gap", [(105, 130), (90, 160)])
+def test_an_island_beyond_a_wide_gap_continues_the_lattice(gap):
+    truth, sites = lattice(LATTICES["square"])
+    beyond = (sites[:, 1] < gap[0]) | (sites[:, 1] > gap[1])
+    index, fits, _ = indexed(sites[beyond] + np.random.default_rng(0).normal(0, 0.3, (1, 2)))
+    assert fits.all()
+    assert agree(index, truth[beyond])
+
+
+@pytest.mark.parametrize("other", ["shifted", "turned"])
+def test_an_island_of_another_lattice_does_not(other):
+    _, sites = lattice(LATTICES["square"])
+    first = sites[sites[:, 1] < 100]
+    if other == "shifted":
+        second = sites[sites[:, 1] > 160] + [6.3, 0]
+    else:
+        _, second = lattice([[11.1, 6], [-6, 11.1]])
+        second = second[second[:, 1] > 160]
+    _, fits, _ = indexed(np.concatenate([first, second]))
+    assert fits[: len(first)].all()
+    assert not fits[len(first) :].any()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.2])
+@pytest.mark.parametrize("wide", [14.0, 21.0, 28.0, 42.0, 45.0, 60.0, 75.0])
+def test_turned_flipped_stretched_and_transposed_sites_have_such_indices(wide, angle):
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    truth, sites = lattice([[14, 0], [0, wide]], 400.0)
+    for change in (np.eye(2), np.diag([-1, 1]), np.diag([1, -1])):
+        index, fits, vectors = indexed(sites @ turn @ change)
+        assert fits.all()
+        assert agree(index, truth)
+        np.testing.assert_allclose(np.hypot(*vectors.T), [14, wide])  # no diagonal of the cell
+    index, _, vectors = indexed((sites @ turn)[:, ::-1])
+    np.testing.assert_allclose(np.hypot(*vectors.T), [wide, 14])
+
+
 def test_two_sublattices_are_one_finer_lattice():
     _, sites = lattice(LATTICES["square"])
     _, _, vectors = indexed(np.vstack([sites, sites + 6.3]))

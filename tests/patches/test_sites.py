@@ -132,6 +132,29 @@ class TestItsCells:
         assert length.max() < 1.5 * np.median(length)
 
 
+def test_a_second_lattice_is_left_out_with_a_warning():
+    image = np.random.default_rng(0).random((240, 240))
+    first = np.stack(np.mgrid[10:230:14.0, 10:140:14.0], -1).reshape(-1, 2)
+    second = np.stack(np.mgrid[17:230:14.0, 195:230:14.0], -1).reshape(-1, 2)
+    sites = np.concatenate([first, second])
+    with pytest.warns(UserWarning, match=rf"{len(second)} of {len(sites)} fit no cell.*one grain"):
+        grid = PatchGrid.at(image, sites, 12)
+    assert grid.off_lattice == len(second)
+    assert PatchGrid.at(image, second, 12).off_lattice == 0  # as advised: one grain at a time
+
+
+@pytest.mark.parametrize("shaken", [0.0, 0.2])
+@pytest.mark.parametrize("turn", [np.eye(2), [[0.8, 0.6], [-0.6, 0.8]]], ids=["row", "slanted"])
+def test_a_single_line_of_sites_is_a_row_with_vectors_and_a_chain_without_lattice(shaken, turn):
+    line = np.c_[np.full(12, 30.0), 4 * np.arange(12) + 10.0] @ turn + [40, 10]
+    line += np.random.default_rng(0).normal(0, shaken + 1e-300, line.shape)
+    image = np.random.default_rng(0).random((120, 120))
+    assert PatchGrid.at(image, line, 8, vectors=4 * np.array(turn)).shape == (1, 12)
+    graph = PatchGrid.at(image, line, 8, lattice=False).graph
+    chain = {(k, k + 1) for k in range(11)}
+    assert chain <= {tuple(sorted(edge)) for edge in graph.edges.tolist()}
+
+
 class TestWithoutALattice:
     def test_patches_come_in_a_row_in_the_order_of_the_sites(self):
         sites = np.random.default_rng(0).uniform(5, 80, (40, 2))

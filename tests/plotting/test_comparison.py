@@ -41,6 +41,13 @@ class TestComparison:
         np.testing.assert_array_equal(image_of(axes[0, 2]).get_array(), truth)
         assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 400), (600, 0))
 
+    def test_pixels_have_height_and_width(self, grid):
+        _, axes = plotting.plot_comparison(
+            {"a": (MAPS, LABELS)}, truth=LABELS, grid=grid, pixel_size=(0.5, 0.25), unit="nm"
+        )
+        assert image_of(axes[0, 0]).get_extent() == [-0.125, 100.125, 300.25, -0.25]
+        assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 100), (300, 0))
+
     def test_of_spectra_starts_with_their_mean_intensity(self):
         cube = np.random.default_rng(0).random((6, 5, 9))
         spectra = PatchGrid.from_spectra(cube)

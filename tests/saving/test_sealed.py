@@ -43,6 +43,7 @@ class TestRoundTrip:
 
     def test_a_path_is_a_string_or_a_path(self, unchecked):
         assert sealed.as_path(Path("a") / "b") == os.path.join("a", "b")
+        assert sealed.as_path(Path("~") / "b") == os.path.join(Path.home(), "b")
         for path in (3, "", b"run", None):
             with pytest.raises(TypeError, match=f"file={path!r} must be the path of a file"):
                 sealed.as_path(path, "file")

@@ -51,7 +51,7 @@ class TestChecks:
             (np.zeros((0, 4)), ValueError, r"scan is empty, shape \(0, 4\)"),
             (IMAGE + 1j, TypeError, "scan has dtype complex128, but must be real; .*magnitude"),
             ("a.tif", FileNotFoundError, "scan='a.tif': there is no such file"),
-            (None, TypeError, "scan has dtype object"),
+            (None, TypeError, "scan=None must be an array"),
             ([[1, 2], [3]], ValueError, r"scan=\[\[1, 2\], \[3\]\] is no array"),
             (np.ma.masked_greater(IMAGE, 0.9), ValueError, r"NaN.*mask=np.isfinite\(image\)"),
             (IMAGE[None], ValueError, r"scan has shape \(1, 20, 30\), but must be one scan"),

@@ -88,7 +88,7 @@ def warn_of_noise(found: Alignment) -> None:
             "steps, a larger patch (two lattice constants; see phyvae.lattice_spacing), or a "
             "reach of three quarters of the period; without a lattice, train without align.",
             AlignmentWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     if len(found.autocorrelations) and not found.latents:
         warnings.warn(
@@ -98,5 +98,5 @@ def warn_of_noise(found: Alignment) -> None:
             "If there are domains, try a larger patch, or the reach and dx_prior of a longer "
             "period (a superlattice).",
             AlignmentWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

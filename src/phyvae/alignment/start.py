@@ -8,6 +8,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .._checks import as_integer, as_pair, as_positive, as_seed
+from ..compute.own_state import own_state
 from ..compute.processes import rank
 from ..compute.threads import one_thread
 from ..models import ShiftVAE, check_patches
@@ -23,6 +24,7 @@ from .shift_loss import ShiftLoss, train_shift
 __all__ = ["align"]
 
 
+@own_state(grad=True)
 def align(
     model: ShiftVAE,
     grid: PatchGrid,

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from .._checks import as_maps
+from .._checks import as_maps, sides_of
 from ..patches.grid import PatchGrid
-from .on_grid import cell_vectors, labels_of, pixel_scale
+from .on_grid import cell_vectors, labels_of
 from .wall_kinds import Wall
 
 __all__ = ["domain_areas", "domain_table"]
@@ -47,7 +47,7 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
     >>> domain_areas(grid, [[0] * 5] * 3 + [[1] * 5], pixel_size=1.0)
     {0: 1500.0, 1: 500.0}
     """
-    domains, scale = labels_of(grid, labels), pixel_scale(pixel_size)
+    domains, scale = labels_of(grid, labels), sides_of(pixel_size)
     areas = _cell_areas(grid) * np.prod(scale)
     return {
         int(label): float(areas[domains == label].sum())

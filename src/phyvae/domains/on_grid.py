@@ -1,4 +1,4 @@
-"""Labels and pixel sizes that belong to a patch grid, checked."""
+"""Labels that belong to a patch grid, and its steps."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
-from .._checks import as_label_map, as_positive
+from .._checks import as_label_map
 from ..patches.grid import PatchGrid
 
-__all__ = ["cell_vectors", "depths_of", "labels_of", "pixel_scale"]
+__all__ = ["cell_vectors", "depths_of", "labels_of"]
 
 
 def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
@@ -24,19 +24,6 @@ def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
         return domains
     found: np.ndarray = np.where(grid.mask.cpu().numpy(), domains, -1)
     return found
-
-
-def pixel_scale(pixel_size: Any) -> Float[np.ndarray, "2"]:
-    """Return height and width of a pixel; 1 px without a pixel size."""
-    if pixel_size is None:
-        return np.ones(2)
-    both = pixel_size if isinstance(pixel_size, tuple | list | np.ndarray) else 2 * (pixel_size,)
-    if len(both) != 2:
-        raise ValueError(
-            f"pixel_size={pixel_size!r} must be the height and the width of a pixel, nm, or one "
-            "number for both."
-        )
-    return np.array([as_positive(side, "pixel_size", unit=" nm") for side in both])
 
 
 def cell_vectors(grid: PatchGrid) -> Float[np.ndarray, "2 2"] | None:

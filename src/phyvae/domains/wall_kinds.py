@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
+from .._checks import sides_of
 from ..patches.grid import PatchGrid
 from ..scans.cell import unit_cell
 from .lattice_change import equivalent_bases, tilt_and_strain
@@ -20,7 +21,7 @@ from .lattices import (
     local_waves,
     offsets,
 )
-from .on_grid import depths_of, labels_of, pixel_scale
+from .on_grid import depths_of, labels_of
 from .walls import wall_lengths
 
 __all__ = ["Wall", "walls_between"]
@@ -136,7 +137,7 @@ def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tu
     >>> phyvae.walls_between(grid, grid.sample(phantom.domains), pixel_size=(0.03, 0.03))
     (Wall(0 | 1: 21.61 nm, tilt 9.8°),)
     """
-    domains, scale = labels_of(grid, labels), pixel_scale(pixel_size)
+    domains, scale = labels_of(grid, labels), sides_of(pixel_size)
     lengths = wall_lengths(grid, domains, scale)
     sides, unit = _Sides(grid, domains), "px" if pixel_size is None else "nm"
     return tuple(

@@ -14,11 +14,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from .._checks import as_integer, as_label_map, as_labels, as_positive
+from .._checks import as_integer, as_label_map, as_labels, sides_of
 from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid
 from ..patches.neighbours import Neighbours, neighbours_of
-from .on_grid import cell_vectors
+from .on_grid import cell_vectors, labels_of
 
 __all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio", "wall_lengths"]
 
@@ -112,7 +112,11 @@ def grains(
 
 
 def boundary_length(
-    labels: npt.ArrayLike | Tensor, *, pixel_size: float = 1.0, graph: SiteGraph | None = None
+    labels: npt.ArrayLike | Tensor,
+    *,
+    pixel_size: float | tuple[float, float] = 1.0,
+    grid: PatchGrid | None = None,
+    graph: SiteGraph | None = None,
 ) -> float:
     r"""Return the total length of the walls between labels, by the Cauchy-Crofton formula.
 
@@ -136,8 +140,10 @@ def boundary_length(
     labels
         Domains, shape (rows, cols), whole numbers.
     pixel_size
-        Edge of a map cell in physical units, e.g. the step of the patch grid in px (or nm: times
-        the image's pixel size). With a graph, the image's pixel size.
+        Size of a pixel of the image, or its height and width, nm; with `grid` or `graph`. Of
+        labels alone, a cell counts as a pixel.
+    grid
+        The patches that have these labels, whose steps, or lattice vectors, are the cell's edges.
     graph
         Of sites without a lattice, which are neighbours, and where: ``grid.graph``. Its weights
         must be those of `SiteGraph.delaunay`.
@@ -171,10 +177,15 @@ def boundary_length(
     >>> round(boundary_length(halves, pixel_size=0.5), 2)
     4.74
     """
-    scale = as_positive(pixel_size, "pixel_size", ", the edge of a cell")
-    domains, neighbours = _with_neighbours(labels, graph, diagonals=True)
+    sides = sides_of(pixel_size)
+    if grid is not None:
+        return fsum(wall_lengths(grid, labels_of(grid, labels), sides).values())
+    vectors = np.diag(sides / sides[0])
+    if graph is not None and sides[0] != sides[1]:
+        graph = SiteGraph.delaunay(graph.sites.cpu().numpy() @ vectors)
+    domains, neighbours = _with_neighbours(labels, graph, diagonals=True, vectors=vectors)
     # fsum, so that the length does not depend on the order of the cells.
-    return scale * fsum(_across_walls(domains, neighbours).weights)
+    return float(sides[0]) * fsum(_across_walls(domains, neighbours).weights)
 
 
 def wall_length_ratio(
@@ -263,11 +274,14 @@ def wall_lengths(
 
 
 def _with_neighbours(
-    labels: npt.ArrayLike | Tensor, graph: Any, *, diagonals: bool = False
+    labels: npt.ArrayLike | Tensor, graph: Any, *, diagonals: bool = False, vectors: Any = None
 ) -> tuple[Int[np.ndarray, "..."], Neighbours]:
     """Return checked labels and the pairs of neighbouring cells that hold a patch."""
     domains = as_labels(labels)
-    return domains, neighbours_of(domains.shape, domains != -1, graph, diagonals=diagonals)
+    there = domains != -1
+    return domains, neighbours_of(
+        domains.shape, there, graph, diagonals=diagonals, vectors=vectors
+    )
 
 
 def _across_walls(domains: Int[np.ndarray, "..."], neighbours: Neighbours) -> Neighbours:

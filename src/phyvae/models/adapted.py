@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from .._checks import brief, is_integer
+from ..compute.own_state import own_state
 from ..patches.grid import PatchGrid
+from .backend import sampler
 from .likelihood import Sampler, check_range
 from .modes import at_rest
 from .pose import px_per_shift
@@ -47,6 +49,7 @@ class Adapted(Refinable):
             )
         self.vae, self.patch_shape = vae, tuple(own)
         self.sampler_name, self.decoder_sig = _sampler(vae)
+        vae.sampler_d = sampler(self.sampler_name, self.decoder_sig)
 
     @property
     def device(self) -> torch.device:
@@ -169,7 +172,7 @@ class Adapted(Refinable):
         output: Tensor = net(self.coordinates(latents), z) if has_pose else net(z)
         return output.reshape(len(latents), -1)
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def decode(
         self, z: Float[Tensor, "n latents"], known: Known | None = None
     ) -> Float[Tensor, "n *decoded"]:

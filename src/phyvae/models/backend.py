@@ -1,16 +1,20 @@
 """Pyro and pyroVED, imported and built without their effects on global state."""
 
 import contextlib
+import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
+from torch import Tensor
 
 try:
     with warnings.catch_warnings():  # pyroVED adds a filter of its own while it is imported
         import pyro
         from pyroved.models import VED, iVAE, jiVAE, ss_reg_iVAE, ssiVAE
         from pyroved.nets import fcEncoderNet, sDecoderNet
+        from pyroved.utils import get_sampler
 except (ImportError, RuntimeError) as error:
     if "torchvision" not in str(error):
         raise
@@ -21,8 +25,17 @@ except (ImportError, RuntimeError) as error:
 
 __all__ = [
     "VED", "fcEncoderNet", "iVAE", "jiVAE", "no_global_effects", "pyro", "sDecoderNet",
-    "ss_reg_iVAE", "ssiVAE",
+    "sampler", "ss_reg_iVAE", "ssiVAE",
 ]  # fmt: skip
+
+
+def sampler(name: str, decoder_sig: float) -> Callable[[Tensor], Any]:
+    """Return pyroVED's distribution of pixels given their means, in a form that pickles."""
+    return functools.partial(_distribution, name, decoder_sig)
+
+
+def _distribution(name: str, decoder_sig: float, means: Tensor) -> Any:
+    return get_sampler(name, decoder_sig=decoder_sig)(means)
 
 
 @contextlib.contextmanager

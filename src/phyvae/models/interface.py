@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .._checks import as_integer
+from ..compute.own_state import own_state
 from ..patches.grid import PatchGrid, check_grid
 from ..patches.known import Patches
 from ..saving.contents import AnyPath
@@ -141,7 +142,7 @@ class PatchModel(nn.Module, abc.ABC):
             grid, self.content, "std", batch_size=batch_size, progress=progress
         )
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def signal(self, grid: PatchGrid, *, batch_size: int = 4096) -> Float[Tensor, " channels"]:
         """Return the share of each latent map's variance that lies between patches.
 
@@ -155,7 +156,7 @@ class PatchModel(nn.Module, abc.ABC):
         mean, std = (torch.cat([getattr(one, n) for one in parts]) for n in ("mean", "std"))
         return Posterior(mean, std).signal()[self.content].cpu()
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def posterior_maps(
         self,
         grid: PatchGrid,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .._checks import as_integer, brief
+from ..compute.own_state import own_state
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
 from .backend import fcEncoderNet
@@ -41,7 +42,7 @@ class PatchEncoder(PatchModel):
         hidden = dense_tanh(encoder.fc_layers, pixels.flatten(1), dtype)
         return Posterior(encoder.fc11(hidden), encoder.activation_out(encoder.fc12(hidden)))
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def encode(
         self, patches: Float[Tensor, "n *patch"], *, batch_size: int = 4096
     ) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:

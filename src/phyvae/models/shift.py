@@ -10,7 +10,7 @@ from torch import Tensor
 from .._checks import as_device, as_nonnegative
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
-from .backend import iVAE, no_global_effects
+from .backend import iVAE, no_global_effects, sampler
 from .likelihood import check_range
 from .options import Decoding
 from .patch_encoder import PatchEncoder, as_patches
@@ -121,6 +121,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
             self.register_buffer(name, value, persistent=False)
         self.patch_shape, self.latent_dim = shape, settings["latent_dim"]
         self.sampler_name, self.decoder_sig = settings["sampler_d"], settings["decoder_sig"]
+        self.sampler_d = sampler(self.sampler_name, self.decoder_sig)
         self.sigmoid_d, self._settings = settings["sigmoid_d"], settings
         self.to(where)
 

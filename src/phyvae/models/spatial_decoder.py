@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_integer, as_number, brief
+from ..compute.own_state import own_state
 from ..patches.known import Patches
 from .decoding import is_dense_tanh, total_loss
 from .likelihood import chosen, gaussian_constant
@@ -112,7 +113,7 @@ class SpatialDecoder(Refinable):
         output = self._output(latents)
         return output.sigmoid() if self.sigmoid_d else output
 
-    @torch.no_grad()
+    @own_state(grad=False)
     def decode(
         self,
         z: Float[Tensor, "n latent_dim"],

@@ -268,7 +268,7 @@ class CroppedImage:
         >>> grid.sample(phantom.domains).shape == grid.shape
         True
         """
-        array = as_array(labels, "labels")
+        array = as_array(labels, "labels", "missing")
         expected = tuple(self.image.shape[:2])
         if array.shape != expected:
             raise ValueError(

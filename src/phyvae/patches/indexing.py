@@ -19,6 +19,9 @@ _TOLERANCE = 0.3  # of the shorter vector: how far from a lattice point a neighb
 _PLACES = 16  # where a lattice is looked for
 _AROUND = (60, 25)  # in how many sites each: fewer, if it bends much
 _FARTHEST = 3  # lattice steps over which a hole may be crossed
+_BEYOND = (60, 9, 0.2, 0.75)  # sites extrapolated from, and to; how many must be how near, of size
+_OBLIQUE = 0.35  # of 0.5, from where the diagonal of a cell is about as short as its long edge
+_ALIKE = 0.05  # radians, by which axes that are mirror images may differ
 
 
 def lattice_vectors(sites: Sites) -> Vectors:
@@ -89,18 +92,21 @@ def index_sites(
 
     The indices spread from neighbour to neighbour, most certain first. Every site that is
     reached hands on the vectors of its own neighbourhood, so that a slow drift or bend of the
-    lattice does not add up. A site between lattice points fits none; of two sites on one lattice
-    point, the one that fits better gets it.
+    lattice does not add up. An island beyond a gap continues it, if its sites lie where the
+    lattice before the gap has its points. A site between lattice points fits none; of two sites
+    on one lattice point, the one that fits better gets it.
     """
-    from scipy.spatial import Delaunay
-
-    start, flat = Delaunay(sites).vertex_neighbor_vertices
+    start, flat = _neighbours(sites)
     size = _size(vectors)
     index, fits = np.zeros((len(sites), 2), np.int64), np.zeros(len(sites), bool)
     taken: set[tuple[int, int]] = set()
     order = itertools.count()  # of equal costs, the first comes first; arrays do not compare
     heap = [(0.0, next(order), _seed(sites, vectors, start, flat, size), (0, 0), vectors)]
-    while heap:
+    tried = np.zeros(len(sites), bool)
+    while heap or (island := _island(sites, index, fits, tried, size)) is not None:
+        if not heap:
+            assert island is not None
+            heap = [(0.0, next(order), *island)]
         _, _, site, cell, parent = heapq.heappop(heap)
         if fits[site] or cell in taken:
             continue
@@ -118,6 +124,53 @@ def index_sites(
                 cost = float(far[k] - 1 + misfit[k])
                 heapq.heappush(heap, (cost, next(order), int(others[k]), there, local))
     return index, fits
+
+
+def _neighbours(sites: Sites) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neighbours of all sites in a row, after where those of each begin."""
+    from scipy.spatial import Delaunay, QhullError, cKDTree
+
+    try:
+        start, flat = Delaunay(sites).vertex_neighbor_vertices
+    except QhullError:  # all on one line
+        flat = cKDTree(sites).query(sites, 3)[1][:, 1:].ravel()
+        start = 2 * np.arange(len(sites) + 1)
+    return start, flat
+
+
+def _island(
+    sites: Sites,
+    index: Int[np.ndarray, "n 2"],
+    fits: Bool[np.ndarray, " n"],
+    tried: Bool[np.ndarray, " n"],
+    size: float,
+) -> tuple[int, tuple[int, int], Vectors] | None:
+    """Return a site beyond a gap in the lattice, its cell, and the vectors before the gap.
+
+    Each site is `tried` once, the nearest first.
+    """
+    from scipy.spatial import cKDTree
+
+    before, after, near, most = _BEYOND
+    done, left = np.flatnonzero(fits), np.flatnonzero(~fits)
+    if not len(left) or len(done) < 4:
+        return None
+    known, others = cKDTree(sites[done]), cKDTree(sites[left])
+    for k in np.argsort(known.query(sites[left])[0], kind="stable"):
+        site = int(left[k])
+        around = others.query_ball_point(sites[site], _FARTHEST * size)
+        if tried[site] or len(around) < after // 2:
+            continue
+        tried[site] = True
+        by = done[np.atleast_1d(known.query(sites[site], min(before, len(done)))[1])]
+        cells = np.hstack([index[by], np.ones((len(by), 1))])
+        fitted = np.linalg.lstsq(cells, sites[by], rcond=None)[0]
+        away = np.hypot(*(sites[left[around]] - sites[site]).T)
+        nearest = sites[left[np.array(around)[np.argsort(away, kind="stable")[:after]]]]
+        jumps, misfit = _jumps(nearest - fitted[2], fitted[:2], size)
+        if (misfit < near).mean() > most:
+            return site, (int(jumps[0, 0]), int(jumps[0, 1])), fitted[:2]
+    return None
 
 
 def straightened(
@@ -184,19 +237,18 @@ def _crowds(steps: Steps, radius: float) -> Float[np.ndarray, "crowds 2"]:
 
 def _oriented(a: np.ndarray, b: np.ndarray) -> Vectors:
     """Choose the axes among the short vectors: rows run down, columns to the right."""
-    longest = 1.15 * max(np.hypot(*a), np.hypot(*b))  # lets a hexagonal lattice's third one in
-    short = [v for v in (a, b, a + b, a - b) if np.hypot(*v) <= longest]
-    best, chosen = -np.inf, np.stack([a, b])
+    along = float(a @ b) / min(float(a @ a), float(b @ b))
+    third = [a - np.sign(along) * b] if abs(along) > _OBLIQUE else []
+    short = [a, b, *third]
+    pairs = []
     for row, col in itertools.permutations(short, 2):
-        if abs(_cross(row, col)) > 1.5 * abs(_cross(a, b)):
-            continue  # these two would skip every second site
         row, col = row * (1 if row[0] >= 0 else -1), col * (1 if col[1] >= 0 else -1)
-        down, right = row / np.hypot(*row), col / np.hypot(*col)
-        # Of two that are nearly mirror images, that which leans down and to the right.
-        score = down[0] + right[1] + 0.05 * np.sign(down[1] + right[0])
-        if score > best + 1e-9:
-            best, chosen = score, np.stack([row, col])
-    return chosen
+        turned = np.arctan2(abs(row[1]), row[0]) + np.arctan2(abs(col[0]), col[1])
+        pairs.append((float(turned), np.stack([row, col])))
+    least = min(turned for turned, _ in pairs)
+    # Of two that are nearly mirror images, that which leans down and to the right.
+    alike = [pair for turned, pair in pairs if turned < least + _ALIKE]
+    return max(alike, key=lambda pair: float((np.diag(pair[:, ::-1]) / np.hypot(*pair.T)).sum()))
 
 
 def _cross(vectors: np.ndarray, other: np.ndarray) -> Any:

@@ -45,7 +45,7 @@ class Patches:
 
 def as_known(values: Any, shape: tuple[int, int]) -> Float[np.ndarray, "cells values"]:
     """Check the known values of a grid; return a row per cell, NaN where unknown."""
-    array = as_real(values, "values")
+    array = as_real(values, "values", masked="missing")
     if array.shape[:2] != shape or array.ndim not in (2, 3):
         raise ValueError(
             f"values has shape {array.shape}, but the grid is {shape}; pass an array of "

@@ -1,5 +1,6 @@
 """Sites laid out as a grid: on the rows and columns of their lattice, or in a row with a graph."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from .indexing import index_sites, lattice_vectors, straightened
 from .masking import Mask, mostly
 
 __all__ = ["PlacedSites", "place_sites"]
+
+_MOST = 0.9  # of the sites; if fewer have a cell, a warning is given
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,7 @@ def place_sites(
         at_cells.reshape(*cells.shape, 2),
         cells.numbers,
         cells.vectors,
-        None if indexed else SiteGraph.delaunay(given[kept]),
+        None if indexed else _graph_of(given[kept]),
         near_border=int((cells.fits & ~inside).sum()),
         off_lattice=int((~cells.fits).sum()),
     )
@@ -125,6 +128,17 @@ def _in_a_row(
     return _Cells((1, int(whole.sum())), (spacing, spacing), numbers, everywhere, None)
 
 
+def _graph_of(sites: Float[np.ndarray, "n 2"]) -> SiteGraph:
+    """Return the graph of triangles, or of nearest neighbours along a line, which has none."""
+    from scipy.spatial import QhullError
+
+    try:
+        graph = SiteGraph.delaunay(sites)
+    except (ValueError, QhullError):
+        return SiteGraph.nearest(sites, k=2)
+    return graph if len(graph.edges) else SiteGraph.nearest(sites, k=2)
+
+
 def _on_lattice(
     given: Float[np.ndarray, "n 2"], whole: Bool[np.ndarray, " n"], vectors: Any
 ) -> _Cells:
@@ -141,6 +155,14 @@ def _on_lattice(
             f"sites: only {fits.sum()} of {len(given)} fit one lattice, with the vectors "
             f"{_rounded(axes)} px (y, x); give the right ones, as in vectors=((12, "
             "0), (0, 12)), index one grain at a time, or pass lattice=False."
+        )
+    if fits.mean() < _MOST:
+        warnings.warn(
+            f"sites: {(~fits).sum()} of {len(given)} fit no cell of the lattice with the vectors "
+            f"{_rounded(axes)} px (y, x), and are left out; index one grain at a time, or pass "
+            "lattice=False.",
+            UserWarning,
+            stacklevel=4,
         )
     if vectors is None:
         index[fits], axes = straightened(given[fits], index[fits])

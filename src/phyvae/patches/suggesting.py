@@ -187,7 +187,7 @@ def _left_out(found: Survey) -> str:
 
 
 def _surveyed(image: Any, exclude: Any) -> Survey:
-    """Survey an image; what is excluded, or NaN, is no specimen."""
+    """Survey an image; excluded pixels, and NaN, are no specimen."""
     values = image_of(image)
     gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     if exclude is not None:

@@ -93,13 +93,13 @@ def find_domains(
     Returns
     -------
     Domains
-        A list of them for a list of scans. ``found.doubts`` has what is not to be trusted.
+        A list of them for a list of scans. ``found.doubts`` has reasons not to trust it.
 
     Raises
     ------
     ValueError
         If the scan cannot be used as it is (see `PatchGrid`), or settings do not fit it. An image
-        without a lattice is no error: then ``found.answer`` tells what can be given by hand.
+        without a lattice is no error: ``found.answer`` then has what can be given by hand.
 
     Examples
     --------

@@ -55,7 +55,7 @@ class Measured:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table of the domains; a file that is there is replaced."""
         rows = self.table()
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
+        with Path(path).expanduser().open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, rows[0] if rows else ["domain"])
             writer.writeheader()
             writer.writerows(rows)

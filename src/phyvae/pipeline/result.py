@@ -55,7 +55,7 @@ class Domains(Shown):
         Every choice that was made, with its reason: ``found.settings["size"].value`` and
         ``.reason``.
     doubts : tuple of str
-        What is not to be trusted, in sentences.
+        Reasons not to trust the result, in sentences.
     problem : str
         Why the question cannot be answered; empty if it can.
     """

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer
 from ..compute import processes
+from ..compute.own_state import own_state
 from ..compute.threads import in_threads
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
@@ -49,6 +50,7 @@ class SweepInterrupted(KeyboardInterrupt):
         self.sweep = sweep
 
 
+@own_state(grad=True)
 def sweep(
     grid: PatchGrid,
     settings: Mapping[str, Setting | PhysicsObjective | None],
@@ -166,7 +168,7 @@ def sweep(
                     _epoch(found, now, steps_per_epoch, call)
                 for name in now.keys() & found.stopped.keys():
                     why = f"Setting {name!r} stopped: {found.stopped[name]} The others go on."
-                    warnings.warn(why, StoppedSettingWarning, stacklevel=2)
+                    warnings.warn(why, StoppedSettingWarning, stacklevel=3)
                 bar.update(len(named))
     except KeyboardInterrupt:
         raise SweepInterrupted(found) from None
@@ -221,5 +223,5 @@ def _warn_of_collapse(found: Sweep) -> None:
             f"yet. Of their variance there lies between patches: {', '.join(collapsed)}. "
             f"{advice_on(next(iter(found.models.values())))}",
             CollapsedMapsWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

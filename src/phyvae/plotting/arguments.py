@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import (
@@ -15,8 +14,10 @@ from .._checks import (
     as_positive,
     brief,
     refuse_channels_last,
+    sides_of,
 )
 from ..patches.grid import PatchGrid, check_grid
+from ..scans.objects import image_of
 from ..scans.scan import Scan
 
 __all__ = [
@@ -42,7 +43,7 @@ _COLOURED = 10_000  # labels: a colour bar of more takes seconds
 
 def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
     """Check latent maps, shape (channels, rows, cols), in which cells may be empty."""
-    z = as_array(maps, name)
+    z = as_array(maps, name, np.nan)
     if z.dtype.kind not in "fiub":
         raise TypeError(
             f"{name}={brief(maps)} of dtype {z.dtype} must be real latent maps, shape (channels, "
@@ -60,7 +61,7 @@ def as_channels(maps: Any, name: str = "maps") -> npt.NDArray[Any]:
 
 def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """Check labels of the cells of a map of some shape."""
-    domains = as_array(labels, "labels")
+    domains = as_array(labels, "labels", -1)
     if domains.dtype.kind not in "fiub":
         raise TypeError(
             f"labels={brief(labels)} of dtype {domains.dtype} must be an array of integers, shape "
@@ -77,19 +78,12 @@ def as_domains(labels: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 
 def as_image(image: Any) -> npt.NDArray[Any]:
     """Check an image, or return that of a scan or grid; of spectra, the mean intensity."""
-    image = image.image if isinstance(image, Scan) else image
-    values = as_array(image.image.double() if isinstance(image, PatchGrid) else image, "image")
-    if values.dtype.kind not in "fiub":
-        raise TypeError(
-            f"image={brief(image)} of dtype {values.dtype} must be a real image, shape (height, "
-            "width), or a PatchGrid."
-        )
+    if isinstance(image, PatchGrid):
+        values = as_array(image.image.double())
+        return values if values.ndim == 2 else np.asarray(values.mean(axis=2))
+    values = image.image if isinstance(image, Scan) else image_of(image)
     if not np.isfinite(values).any():
         raise ValueError("image has no finite value; is it the right channel?")
-    if isinstance(image, PatchGrid) and values.ndim == 3:
-        return np.asarray(values.mean(axis=2))
-    if values.ndim != 2:
-        raise ValueError(f"image has shape {values.shape}, but must be (height, width).")
     return values
 
 
@@ -161,18 +155,6 @@ def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
         )
     left, right, bottom, top = extent
     return left * across, right * across, bottom * down, top * down
-
-
-def sides_of(pixel_size: Any) -> Float[np.ndarray, "2"]:
-    """Return height and width of a pixel; 1 px without a pixel size."""
-    if pixel_size is None:
-        return np.ones(2)
-    pair = pixel_size if np.ndim(pixel_size) else (pixel_size, pixel_size)
-    if np.shape(pair) != (2,):
-        raise ValueError(
-            f"pixel_size={brief(pixel_size)} must be one number, or height and width of a pixel."
-        )
-    return np.array([as_positive(side, "pixel_size") for side in pair])
 
 
 def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> tuple[Extent, str]:

@@ -15,6 +15,7 @@ from .arguments import (
     check_names,
     extent_of,
     frame_of,
+    sides_of,
 )
 from .panels import (
     Panels,
@@ -37,7 +38,7 @@ def plot_comparison(
     truth: Array | None = None,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
-    pixel_size: float | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
 ) -> Panels:
@@ -63,14 +64,15 @@ def plot_comparison(
     if true is not None and grid is None:
         raise ValueError("truth has its place next to the image; pass grid, too.")
     extent, unit = frame_of(shape, grid, pixel_size, unit)
+    sides = sides_of(pixel_size)
     check_names(names, channels)
     columns = channels + any(v is not None for v in (true, *domains))
     above = int(grid is not None)
     fig, axes = new_panels(above + len(rows), columns, width)
     if grid is not None:
-        _show_image_and_truth(axes[0], grid, true, extent, pixel_size or 1.0)
+        _show_image_and_truth(axes[0], grid, true, extent, sides)
     for row, stack, labels in zip(axes[above:], z, domains, strict=True):
-        show_row(row, stack, labels, extent, grid, pixel_size or 1.0, names or ())
+        show_row(row, stack, labels, extent, grid, sides, names or ())
     label_outer(axes, unit)
     _name_rows(axes[above:], list(rows), _CHARACTERS // len(axes))
     return finished(fig), axes
@@ -110,16 +112,17 @@ def _name_rows(axes: Any, names: list[str], characters: int) -> None:
 
 
 def _show_image_and_truth(
-    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, pixel_size: float
+    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, sides: Any
 ) -> None:
     """Show the image, and the true domains in the column of the labels; hide empty panels."""
     picture = as_image(grid)
-    around = tuple(edge * pixel_size for edge in extent_of(picture.shape))
+    left, right, bottom, top = extent_of(picture.shape)
+    around = left * sides[1], right * sides[1], bottom * sides[0], top * sides[0]
     show_image(axes[0], picture, cmap="gray", extent=around)
     title = "mean intensity" if len(grid.patch_shape) == 1 else "image"
     axes[0].set(title=title, xlim=extent[:2], ylim=extent[2:])
     if truth is not None:
-        show_labels(axes[-1], truth, extent, grid=grid, pixel_size=pixel_size)
+        show_labels(axes[-1], truth, extent, grid=grid, pixel_size=sides)
         axes[-1].set_title("true domains")
     for ax in axes:
         ax.set_visible(ax.has_data())

@@ -93,7 +93,7 @@ class DrawMaps:
                 f"0 to {len(maps) - 1}."
             )
         labels = self._segmented(maps if self.method in ("walls", "gmm") else maps[self.channel])
-        folder = Path(self.folder)
+        folder = Path(self.folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         fig, _ = plot_latent_maps(maps, labels, grid=self.grid, names=trainer.model.map_names)
         try:

@@ -58,7 +58,11 @@ def plot_sites(
     >>> fig, axes = phyvae.plot_sites(phantom.image, sites=sites)
     """
     picture, centers = as_image(image), _centers(image, sites)
-    given = np.zeros(centers.shape[:-1], int) if values is None else as_array(values, "values")
+    given = (
+        np.zeros(centers.shape[:-1], int)
+        if values is None
+        else as_array(values, "values", "missing")
+    )
     if given.dtype.kind not in "fiub" or given.shape != centers.shape[:-1]:
         raise ValueError(
             f"values has shape {given.shape} and dtype {given.dtype}, but must be numbers of "

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 from torch import nn
 
 from .._checks import as_choice, as_integer, as_nonnegative, as_positive, as_seed
+from ..compute.own_state import own_state
 from ..models import Refinable, adapt, as_refinable, at_rest, check_patches
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
@@ -24,6 +25,7 @@ Likelihood = Literal["encoder", "decoder"]
 """The network that gives the likelihood of a patch's latents."""
 
 
+@own_state(grad=True)
 def refine(
     model: nn.Module,
     grid: PatchGrid,

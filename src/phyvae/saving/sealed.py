@@ -26,11 +26,11 @@ class CheckpointError(ValueError):
 
 
 def as_path(path: object, name: str = "path") -> str:
-    """Check that a path is one; a number would be a file that some other code has opened."""
+    """Check that a path is one, and expand ``~``; a number would be a file opened elsewhere."""
     if isinstance(path, str | os.PathLike):
         text = os.fspath(path)
         if isinstance(text, str) and text:
-            return text
+            return os.path.expanduser(text)
     raise TypeError(f"{name}={path!r} must be the path of a file: a string or a pathlib.Path.")
 
 

@@ -16,10 +16,7 @@ CURE = "; pass the magnitude, the phase or the real part of complex data"
 
 def real_of(values: Any, name: str) -> np.ndarray:
     """Return a real array, NaN where masked; of a memory map nothing is read."""
-    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "buif":
-        masked = np.ma.getmaskarray(values)
-        values = np.where(masked, np.nan, values.data) if masked.any() else values.data
-    return as_real(values, name, CURE)
+    return as_real(values, name, CURE, masked=np.nan)
 
 
 def arrange(recording: Recording, name: str, *, spectra: bool = False) -> Scan | list[Scan]:

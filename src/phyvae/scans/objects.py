@@ -59,7 +59,10 @@ def scans_of(values: Any, name: str = "images") -> Scan | list[Scan]:
             raise ValueError(f"{name} is empty, but must hold one image at least.")
         return [scan_of(value, f"{name}[{k}]") for k, value in enumerate(values)]
     if not _is_plain(values):
-        return _arranged(values, name)
+        found = _arranged(values, name)
+        axes = getattr(getattr(values, "data", values), "ndim", 2)
+        is_stack = isinstance(found, Scan) and found.cube is None and axes == 3
+        return [found] if is_stack else found  # type: ignore[list-item]
     array = real_of(values, name)
     if array.ndim != 3 or not len(array):
         return Scan(image_of(array, name), name=name)
@@ -74,7 +77,9 @@ def opened(value: Any, name: str = "scan") -> Scan | list[Scan]:
             f"list({name}) for images (n, height, width), or phyvae.Scan({name}.mean(-1), "
             f"cube={name}) for spectra (rows, cols, length)."
         )
-    return scans_of(value, name)
+    found = scans_of(value, name)
+    is_one = isinstance(found, list) and len(found) == 1 and not isinstance(value, list | tuple)
+    return found[0] if is_one else found  # type: ignore[index]
 
 
 def image_of(value: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:
@@ -152,11 +157,8 @@ def _recorded(value: Any, name: str) -> tuple[Recording, str]:
         return Recording(np.asarray(value), named, "", dict(value.metadata)), str(value.title)
     if "PIL" in packages:
         return from_picture(value), ""
-    if packages & {"xarray", "h5py", "zarr"} and not hasattr(value, "dtype"):
-        raise TypeError(
-            f"{name} of type {type(value).__name__} holds arrays by name; pass one of them, "
-            f"{name}[key]: {', '.join(map(repr, value))}."
-        )
+    if not hasattr(value, "dtype"):
+        real_of(value, name)  # a file or group of several arrays: refused
     if "xarray" in packages:
         named = tuple(_of_xarray(value, dim) for dim in value.dims)
         return Recording(value.to_numpy(), named, "", dict(value.attrs)), str(value.name or "")

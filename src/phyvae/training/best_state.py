@@ -91,7 +91,7 @@ class BestState:
                 f"model is again that of {best.epoch} epochs, {since}, and the learning rate is "
                 f"now {rate:.2g}. {_CURES[best.returns > 0]}",
                 LostMapsWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _quality(self) -> Quality:

@@ -69,9 +69,8 @@ def begin(
     schedule = as_schedule(beta)
     for epoch in range(len(plan())):  # errors of its own come first
         schedule(epoch)
-    for name, path in (("checkpoint", checkpoint), ("resume", resume)):
-        if path is not None:
-            sealed.as_path(path, name)
+    checkpoint = None if checkpoint is None else sealed.as_path(checkpoint, "checkpoint")
+    resume = None if resume is None else sealed.as_path(resume, "resume")
     if checkpoint is not None and processes.rank() == 0:  # which writes it
         may_exist = resume is not None or state.epochs_done > 0
         _check_target(state, checkpoint, may_exist=may_exist)

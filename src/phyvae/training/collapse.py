@@ -105,7 +105,7 @@ class CollapseWatch:
         else:
             return
         self._warned = True
-        warnings.warn(text, CollapsedMapsWarning, stacklevel=3)
+        warnings.warn(text, CollapsedMapsWarning, stacklevel=4)
 
 
 @torch.no_grad()

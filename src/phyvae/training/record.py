@@ -6,6 +6,7 @@ import torch
 
 from .._checks import as_integer, as_number, as_seed
 from ..compute import processes
+from ..compute.own_state import own_state
 from ..models import PatchModel
 from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
@@ -103,6 +104,7 @@ class TrainingRecord:
         """
         save_training(self.state, path)
 
+    @own_state(grad=False)
     def evaluate(
         self,
         grid: PatchGrid | Sequence[PatchGrid],

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from .._checks import as_device, as_integer
 from ..compute import processes
 from ..compute.determinism import check_deterministic
+from ..compute.own_state import own_state
 from ..compute.precision import Precision
 from ..compute.threads import one_thread
 from ..models import adapt
@@ -156,6 +157,7 @@ class PhysicsTrainer(TrainingRecord):
         super().__init__(TrainingState(model, objective, optimizer, options))
         self._collapse = CollapseWatch()
 
+    @own_state(grad=True)
     def fit(
         self,
         grid: PatchGrid | Sequence[PatchGrid],
@@ -305,6 +307,7 @@ class PhysicsTrainer(TrainingRecord):
             raise
         return self.state.history(first)
 
+    @own_state(grad=True)
     def step(
         self,
         grid: PatchGrid | Sequence[PatchGrid],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from phyvae import _checks
 from phyvae._checks import (
+    arguments,
     as_array,
     as_choice,
     as_device,
@@ -28,6 +28,7 @@ from phyvae._checks import (
     check_takes,
     is_integer,
     refuse_channels_last,
+    sides_of,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -51,58 +52,32 @@ def test_vectors_span_the_plane(vectors, named):
 
 
 def test_each_check_is_listed():
-    assert sorted(_checks.__all__) == _checks.__all__
-    assert set(_checks.__all__) <= set(globals())
+    assert sorted(arguments.__all__) == arguments.__all__
+    assert set(arguments.__all__) <= set(globals())
 
 
-class TestArrays:
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int16, torch.bool])
-    def test_a_tensor_keeps_its_dtype_and_values(self, dtype):
-        tensor = (10 * torch.rand(3, 4)).to(dtype)
-        tensor = tensor.requires_grad_() if dtype.is_floating_point else tensor
-        array = as_array(tensor)
-        assert array.dtype == tensor.detach().numpy().dtype
-        np.testing.assert_array_equal(array, tensor.detach().numpy())
+class TestPoints:
+    def test_sites_that_are_masked_can_be_left_out_as_the_error_advises(self):
+        sites = np.ma.array(SITES, mask=np.arange(6)[:, None] < [2, 1])
+        for check in (as_points, as_real):
+            with pytest.raises(ValueError, match="leave out the rows"):
+                check(sites, "sites")
+        np.testing.assert_array_equal(as_points(sites[~sites.mask.any(1)]), SITES[2:])
 
-    def test_precisions_that_numpy_has_not_become_float32(self):
-        tensor = torch.rand(3, 4).bfloat16()
-        assert as_array(tensor).dtype == np.float32
-        np.testing.assert_array_equal(as_array(tensor), tensor.float().numpy())
-
-    def test_sparse_and_conjugated_tensors_are_written_out(self):
-        sparse, turned = torch.eye(3).to_sparse(), torch.tensor([1 + 2j]).conj()
-        np.testing.assert_array_equal(as_array(sparse), np.eye(3))
-        np.testing.assert_array_equal(as_array(turned), [1 - 2j])
-        np.testing.assert_array_equal(as_array(turned.imag), [-2])
-
-    def test_lists_maps_of_files_and_lists_of_tensors_are_arrays(self, tmp_path):
-        np.save(tmp_path / "a.npy", MAPS)
-        for given in (MAPS.tolist(), np.load(tmp_path / "a.npy", mmap_mode="r"), list(MAPS)):
-            np.testing.assert_array_equal(as_array(given), MAPS)
-        tensors = [torch.from_numpy(z).requires_grad_() for z in MAPS]
-        np.testing.assert_array_equal(as_array(tensors), MAPS)
-
-    def test_an_array_is_not_copied(self):
-        assert as_array(MAPS) is MAPS
-
-    def test_masked_values_and_ragged_rows_are_refused_wherever_an_array_is_taken(self):
-        masked = np.ma.masked_greater(MAPS[0], 0.9)
-        for check in (as_array, as_labels, as_label_map, as_points, as_real):
-            with pytest.raises(ValueError, match=r"z is a masked array.*z.filled\(value\)"):
-                check(masked, "z")
-            with pytest.raises(ValueError, match=r"z=\[\[1, 2\], \[3\]\] is no array: its rows"):
-                check([[1, 2], [3]], "z")
-        with pytest.raises(ValueError, match="maps is a masked array"):
-            as_maps(masked)
-        with pytest.raises(ValueError, match="mask is a masked array"):
-            as_mask(masked, (5, 6))
-        np.testing.assert_array_equal(as_array(np.ma.masked_greater(MAPS, 2)), MAPS)
-
-    def test_real_ones_are_at_most_float64(self):
-        assert as_real(MAPS.astype(np.longdouble), "z").dtype == np.float64
-        assert as_real(MAPS > 0.5, "z").dtype == bool
-        with pytest.raises(TypeError, match="z has dtype complex128, but must be real; cure"):
-            as_real(MAPS + 1j, "z", "; cure")
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+    def test_masked_labels_are_no_patch_masked_maps_nan_and_a_masked_mask_false(self, dtype):
+        hidden = np.eye(3, dtype=bool)
+        labels = np.ma.array(np.arange(9).reshape(3, 3).astype(dtype), mask=hidden)
+        expected = np.where(hidden, -1, labels.data.astype(int))
+        for given in (labels, list(labels)):
+            np.testing.assert_array_equal(as_labels(given), expected)
+        maps, there = as_maps(labels)
+        np.testing.assert_array_equal(there, ~hidden)
+        np.testing.assert_array_equal(maps[0][there], labels.compressed())
+        mask = np.ma.array(np.ones((3, 3), bool), mask=hidden)
+        np.testing.assert_array_equal(as_mask(mask, (3, 3)), ~hidden)
+        missing = as_array(labels, masked="missing")
+        assert np.isnan(missing[0, 0]) if dtype == np.float32 else missing[0, 0] == -1
 
     def test_points_are_pairs(self):
         assert as_points(10 * np.arange(8).reshape(4, 2)).dtype == np.float64
@@ -209,6 +184,14 @@ class TestNumbers:
                 as_pair(bad, "size")
         with pytest.raises(ValueError, match=r"size=\(5, 1\) must be at least 2 px"):
             as_pair((5, 1), "size", minimum=2)
+
+    def test_pixel_sizes_are_pairs(self):
+        for size, sides in ((0.5, [0.5, 0.5]), ((0.5, 0.25), [0.5, 0.25]), (None, [1, 1])):
+            assert sides_of(size).tolist() == sides
+        with pytest.raises(ValueError, match=r"s=\(1, 2, 3\) must be one number, or height and"):
+            sides_of((1, 2, 3), "s")
+        with pytest.raises(ValueError, match="s=0 must be > 0"):
+            sides_of((1, 0), "s")
 
     def test_real_numbers(self):
         for fine in (2, 2.0, np.float32(2), torch.tensor(2), np.array(2.0)):

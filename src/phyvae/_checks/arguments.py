@@ -1,4 +1,4 @@
-"""Checks of arguments: numbers, choices, seeds, devices, and arrays brought to NumPy."""
+"""Checks of arguments: numbers, choices, seeds, devices, and what arrays hold."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .arrays import as_array, as_real, brief
+
 __all__ = [
-    "as_array",
     "as_choice",
     "as_device",
     "as_flag",
@@ -26,62 +27,14 @@ __all__ = [
     "as_pair",
     "as_points",
     "as_positive",
-    "as_real",
     "as_seed",
     "as_share",
     "as_vectors",
-    "brief",
     "check_takes",
     "is_integer",
     "refuse_channels_last",
+    "sides_of",
 ]
-
-_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
-
-
-def as_array(values: Any, name: str = "values") -> np.ndarray:
-    """Bring a tensor of any device, layout and precision, or anything like an array, to NumPy.
-
-    Masked arrays with masked values are refused: the values under a mask are not data.
-    """
-    if isinstance(values, Tensor):
-        return _from_torch(values)
-    if isinstance(values, list | tuple) and any(isinstance(part, Tensor) for part in values):
-        values = [as_array(part, name) for part in values]
-    if np.ma.is_masked(values):
-        raise ValueError(
-            f"{name} is a masked array without {np.count_nonzero(values.mask)} of its values, but "
-            f"every value counts here; fill them, {name}.filled(value), or crop."
-        )
-    try:
-        return np.asarray(values)
-    except ValueError:
-        raise ValueError(
-            f"{name}={brief(values)} is no array: its rows differ in length."
-        ) from None
-
-
-def _from_torch(tensor: Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    if tensor.layout != torch.strided:
-        tensor = tensor.to_dense()
-    if tensor.is_floating_point() and tensor.dtype not in _NUMPY_FLOATS:
-        tensor = tensor.float()  # bfloat16 and shorter ones, which NumPy has not
-    return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
-
-
-def as_real(values: Any, name: str, cure: str = "") -> np.ndarray:
-    """Bring values to an array of real numbers, bools and integers among them; see `as_array`.
-
-    Floats longer than float64 become float64, infinite if they are too large.
-    """
-    array = as_array(values, name)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} has dtype {array.dtype}, but must be real{cure}.")
-    if array.dtype.kind == "f" and array.itemsize > 8:
-        with np.errstate(over="ignore"):
-            array = array.astype(np.float64)
-    return array
 
 
 def as_points(points: Any, name: str = "sites") -> Float[np.ndarray, "n 2"]:
@@ -126,9 +79,9 @@ def as_maps(
 ) -> tuple[Float[np.ndarray, "channels rows cols"], Bool[np.ndarray, "rows cols"]]:
     """Check that maps are finite where there is a patch; return them, and where that is.
 
-    A cell without a patch is NaN in every channel, or False in `mask`.
+    A cell without a patch is NaN or masked in every channel, or False in `mask`.
     """
-    array = as_array(maps, "maps")
+    array = as_array(maps, "maps", np.nan)
     if array.dtype.kind in "OUS":
         raise TypeError(
             f"maps={brief(maps)} must be an array of latent maps: model.latent_maps(grid)."
@@ -166,19 +119,19 @@ def as_mask(
     what: str = "True where a cell holds a patch: grid.mask",
     name: str = "mask",
 ) -> Bool[np.ndarray, "rows cols"]:
-    """Check that a mask has a bool for each cell, or for each pixel."""
-    array = as_array(mask, name)
+    """Check that a mask has a bool for each cell, or for each pixel; it is False if masked."""
+    array = as_array(mask, name, 0)
     if array.dtype != bool or array.shape != tuple(shape):
         raise ValueError(
             f"{name} of shape {array.shape} and dtype {array.dtype} must be bools of shape "
             f"{tuple(shape)}, {what}."
         )
-    return array
+    return np.array(array)  # torch takes neither negative strides nor memory that is read-only
 
 
 def as_labels(labels: npt.ArrayLike | Tensor, name: str = "labels") -> Int[np.ndarray, "..."]:
-    """Check that labels are whole numbers, of any shape."""
-    array = as_array(labels, name)
+    """Check that labels are whole numbers, of any shape; masked ones become -1, no patch."""
+    array = as_array(labels, name, -1)
     if array.dtype.kind not in "fiub" or not np.array_equal(array, np.floor(array)):
         raise ValueError(
             f"{name} of dtype {array.dtype} must be whole numbers, one per domain; "
@@ -235,6 +188,18 @@ def as_pair(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     if min(pair) < minimum:
         raise ValueError(f"{name}={value!r} must be at least {minimum} px.")
     return int(pair[0]), int(pair[1])
+
+
+def sides_of(pixel_size: Any, name: str = "pixel_size") -> Float[np.ndarray, "2"]:
+    """Return height and width of a pixel; one number counts for both, and None is 1 px."""
+    if pixel_size is None:
+        return np.ones(2)
+    pair = pixel_size if np.ndim(pixel_size) else (pixel_size, pixel_size)
+    if np.shape(pair) != (2,):
+        raise ValueError(
+            f"{name}={brief(pixel_size)} must be one number, or height and width of a pixel."
+        )
+    return np.array([as_positive(side, name) for side in pair])
 
 
 def as_number(value: object, name: str, what: str = "a number") -> float:
@@ -331,15 +296,6 @@ def check_takes(
         signature.bind(*arguments)
     except TypeError as error:
         raise TypeError(f"{name}={brief(function)} must be {what}: {error}.") from None
-
-
-def brief(value: object) -> str:
-    """Return a value as an error message shows it: short, whatever it is."""
-    if isinstance(value, Tensor | np.ndarray):
-        return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
-    text = repr(value)
-    is_short = len(text) <= 60 and "\n" not in text and " object at 0x" not in text
-    return text if is_short else f"<{type(value).__name__}>"
 
 
 def is_integer(value: object) -> TypeGuard[int]:
