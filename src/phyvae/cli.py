@@ -22,7 +22,7 @@ _DONE, _FAILED, _UNANSWERED, _INTERRUPTED = 0, 1, 3, 130
 _SEVERITY = (_DONE, _UNANSWERED, _FAILED)
 _EPILOG = """\
 exit status: 0 all files have an answer; 1 a file failed; 2 wrong usage; 3 no file failed, but the
-question of one cannot be answered (its folder says why); 130 interrupted.
+question of one cannot be answered (its folder has the reason); 130 interrupted.
 """
 
 
@@ -173,7 +173,7 @@ def _stack(console: "_Console", file: str, first: "Outcome") -> Path:
 
 
 class _Console:
-    """What the user sees: a progress bar and errors on stderr, answers on stdout."""
+    """Output for the user: a progress bar and errors on stderr, answers on stdout."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options

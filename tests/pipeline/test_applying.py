@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import phyvae
-from phyvae import Scan
+from phyvae import Domains, Scan
 from phyvae.phantoms import nio_lsmo
 from phyvae.pipeline.applying import one_or_several
 from small_domains import small_domains
@@ -95,7 +95,7 @@ class TestRefusals:
 
     def test_a_flag_that_is_none(self, small, unchecked):
         with pytest.raises(TypeError, match="resample=1"):
-            small.apply(small.scan, resample=1, progress=False)
+            unchecked(Domains.apply, small, small.scan, resample=1, progress=False)
 
 
 class TestSeveral:

@@ -7,7 +7,7 @@ import pytest
 
 import phyvae
 from phyvae.domains.evidence import NumberEvidence
-from phyvae.pipeline.doubting import doubts_on, heard
+from phyvae.pipeline.doubting import confirmed, doubts_on, heard
 
 GRID = phyvae.PatchGrid(np.random.default_rng(0).random((60, 60)), 12, 6)
 ONE = np.zeros(GRID.shape, int)
@@ -60,6 +60,26 @@ def test_a_close_number():
     assert "nearly as well" not in " ".join(
         doubts(counted=evidence(2, [10.0, 4.0, 2.0]), labels=labels)
     )
+
+
+def test_two_lattices_are_a_doubt_unless_they_are_the_domains():
+    vectors = np.eye(2) * 12.0
+    cell = phyvae.UnitCell(vectors, vectors / 99, "the image holds two lattices: a and b; crop it")
+    few = phyvae.UnitCell(vectors, vectors / 99, "the image holds few")
+    two = ONE.copy()
+    two[5:] = 1
+    for one, labels, doubted in ((cell, ONE, True), (cell, two, False), (few, two, True)):
+        found = " ".join(doubts_on(SCAN, GRID, one, None, None, None, labels, None))
+        assert ("unit cell is doubtful" in found) == doubted
+
+
+def test_empty_maps_are_a_doubt_unless_their_walls_hold():
+    with heard() as doubts:
+        warnings.warn("", phyvae.CollapsedMapsWarning, stacklevel=1)
+        warnings.warn("", phyvae.LostMapsWarning, stacklevel=1)
+    one, two = evidence(1, [1.0]), evidence(2, [9.0])
+    assert confirmed(doubts, [one, None]) == tuple(doubts)
+    assert confirmed(doubts, [one, two]) == tuple(doubts[1:])
 
 
 def test_another_number_than_counted():

@@ -47,7 +47,7 @@ def as_array(values: Any, name: str = "values", masked: Fill = None) -> np.ndarr
 
 
 def _numbers(values: Any, name: str) -> Any:
-    """Return what an object holds, if that is one array, computed; else raise an error."""
+    """Return the array that an object holds, computed; raise an error if there is not one."""
     kind = type(values).__name__
     is_array = hasattr(values, "dtype") or hasattr(values, "__array_interface__")
     if hasattr(values, "toarray"):

@@ -142,7 +142,7 @@ def suggest(
     flattened = slope > _SLOPE and uneven > _UNEVEN if flatten is None else flatten
     as_flag(flattened, "flatten")
     levelled = found.repaired - _plane(found.repaired, found.mask) if flattened else found.repaired
-    masked = 1 - float(found.mask.mean())
+    masked = not found.mask.all()
     given = "given" if size is not None else ""
     most = f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""
     cell = found.cell
@@ -160,7 +160,7 @@ def suggest(
             if flatten is None
             else "given"
         ),
-        "mask": f"{100 * masked:.2g} % of the pixels are no specimen" if masked else "all show it",
+        "mask": _left_out(found),
     }
     return Suggestion(
         (int(patch[0]), int(patch[1])),
@@ -175,8 +175,19 @@ def suggest(
     )
 
 
+def _left_out(found: Survey) -> str:
+    """Return which pixels are no specimen, in words."""
+    shares = {
+        "residue": found.residue.mean(),
+        "vacuum": found.vacuum.mean(),
+        "faults, or excluded": (~(found.mask | found.residue | found.vacuum)).mean(),
+    }
+    named = [f"{100 * share:.2g} % {name}" for name, share in shares.items() if share]
+    return "; ".join(named) or "all show it"
+
+
 def _surveyed(image: Any, exclude: Any) -> Survey:
-    """Survey an image; what is excluded, or NaN, is no specimen."""
+    """Survey an image; excluded pixels, and NaN, are no specimen."""
     values = image_of(image)
     gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
     if exclude is not None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +17,7 @@ from ..training.best_state import LostMapsWarning
 from ..training.collapse import CollapsedMapsWarning
 from .opinion import second_opinion
 
-__all__ = ["doubts_on", "evidence_of", "heard"]
+__all__ = ["confirmed", "doubts_on", "evidence_of", "heard"]
 
 _CLOSE = 0.7  # of the best score: numbers of domains between which the evidence hardly decides
 _UNLIKE = 0.5  # agreement, below which descriptors without training divide an image otherwise
@@ -28,6 +28,7 @@ _TOLD: dict[type[Warning], str] = {
     "perhaps those of the start",
     CollapsedMapsWarning: "training left no map that stands out of its own uncertainty",
 }
+_TWO_LATTICES = "the image holds two lattices"
 
 
 @contextlib.contextmanager
@@ -43,6 +44,15 @@ def heard() -> Iterator[list[str]]:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         elif doubt and doubt not in doubts:
             doubts.append(doubt)
+
+
+def confirmed(doubts: Iterable[str], evidence: Iterable[DomainEvidence | None]) -> tuple[str, ...]:
+    """Return doubts of alignment and training, but not of empty maps that hold domains.
+
+    A map that is noise cell by cell may have walls that stand out of it.
+    """
+    hold = any(one is not None and one.number > 1 for one in evidence)
+    return tuple(one for one in doubts if not (hold and one == _TOLD[CollapsedMapsWarning]))
 
 
 def evidence_of(maps: Tensor, grid: PatchGrid) -> DomainEvidence | None:
@@ -68,7 +78,7 @@ def doubts_on(
     found = [*scan.notes]
     if scan.pixel_size is None:
         found.append("no calibration: lengths are in px")
-    if cell is not None and cell.doubt:
+    if cell is not None and cell.doubt and not (classes > 1 and _TWO_LATTICES in cell.doubt):
         found.append(f"the unit cell is doubtful: {cell.doubt}")
     if start is not None and not start.latents:
         found.append("nothing stands out of noise: the image may be one domain")

@@ -24,7 +24,7 @@ from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
-from .doubting import doubts_on, evidence_of, heard
+from .doubting import confirmed, doubts_on, evidence_of, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
 
@@ -93,13 +93,13 @@ def find_domains(
     Returns
     -------
     Domains
-        A list of them for a list of scans. ``found.doubts`` has what is not to be trusted.
+        A list of them for a list of scans. ``found.doubts`` has reasons not to trust it.
 
     Raises
     ------
     ValueError
         If the scan cannot be used as it is (see `PatchGrid`), or settings do not fit it. An image
-        without a lattice is no error: then ``found.answer`` tells what can be given by hand.
+        without a lattice is no error: then ``found.answer`` has the settings that can be given by hand.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def _found(
             patches.cell,
             settings,
             (
-                *doubts,
+                *confirmed(doubts, evidence),
                 *doubts_on(
                     scan, grid, patches.cell, start, evidence[k], moire[k], labels[k], classes
                 ),

@@ -23,7 +23,7 @@ _FALLBACK = 12  # patches along the shorter side, where nothing gives their size
 
 @dataclass(frozen=True)
 class Request:
-    """What the user has set of the patches; ``None`` is left to the image."""
+    """Settings of the patches that the user has given; ``None`` is left to the image."""
 
     size: int | tuple[int, int] | None = None
     step: int | tuple[int, int] | None = None

@@ -55,7 +55,7 @@ class Domains(Shown):
         Every choice that was made, with its reason: ``found.settings["size"].value`` and
         ``.reason``.
     doubts : tuple of str
-        What is not to be trusted, in sentences.
+        Reasons not to trust the result, in sentences.
     problem : str
         Why the question cannot be answered; empty if it can.
     """
@@ -123,6 +123,7 @@ class Domains(Shown):
         >>> found.apply(later, progress=False).labels.shape == found.labels.shape
         True
         """
+        as_flag(resample, "resample")
         as_flag(progress, "progress")
         if self.problem or not self.grid.is_raster:
             problem = "no domains" if self.problem else "patches at sites, which one scan has"

@@ -26,7 +26,7 @@ CLASSES = (
     *(Scan, UnitCell, DomainEvidence, NumberEvidence, Choice),
     *(RasterCrops, SiteCrops, PlacedSites, SiteGraph),
 )
-"""What a file may hold."""
+"""Types that a file may hold."""
 
 
 def store(path: AnyPath, scan: Scan, grid: PatchGrid, model: ShiftVAE, **parts: Any) -> None:
@@ -53,7 +53,7 @@ def _grid_parts(grid: PatchGrid) -> dict[str, Any]:
 
 
 def _with_plain_metadata(scan: Scan) -> Scan:
-    """Return a scan with the metadata that a file can hold, and a note of what is left out."""
+    """Return a scan with the metadata that a file can hold, and a note of all that is left out."""
     metadata, lost = _plain(scan.metadata)
     if not lost:
         return replace(scan, metadata=metadata)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._checks import as_flag
 from .scan import Scan
 
 __all__ = ["at_pixel_size"]
@@ -20,7 +19,6 @@ def at_pixel_size(scan: Scan, wanted: tuple[float, float] | None, *, resample: b
     ValueError
         If the pixel size is another one, or one of both is not calibrated.
     """
-    as_flag(resample, "resample")
     own = scan.pixel_size
     if own is None and wanted is None:
         return scan

@@ -69,8 +69,9 @@ def survey(image: Any) -> Survey:
     **Pixels** are off the median of their 3 x 3 neighbourhood by five times what 99 % of them
     are, or share the lowest value and stand out from those around. **Residue** is where the mean
     over a cell is brighter than the median of these means by six robust standard deviations, and
-    somewhere by 1.2 times the contrast within a cell: a slope widens the first and is not found,
-    and where the latter is a tenth of the image, it is a second layer. **Vacuum** is where
+    somewhere by 1.2 times the contrast within a cell; where the latter is a tenth of the image,
+    it is a second layer. Of a scan that is tilted by more than this contrast, the plane is taken
+    off first; a weaker slope widens the deviations and is not found. **Vacuum** is where
     the variance within a cell, less that of noise, is below a quarter of its median, and
     somewhere, over four cells, so is the correlation at the lattice vectors; and around this,
     where the variance is below half of that a cell away.
@@ -178,14 +179,37 @@ def _residue(
 ) -> Bool[np.ndarray, "height width"]:
     """Return where the local mean is far above its usual values, around a very bright place."""
     level = _mean(filled(values, vacuum), width / 2)
+    contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
+    plane = _plane(level, ~vacuum, width)
+    if plane.std() > contrast:
+        level = level - plane
     low, middle, high = np.percentile(level[~vacuum], [16, 50, 84])
     usual = min(middle - low, high - middle)  # one of the two may be that of a second layer
-    contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
     bright = level > middle + max(_UNUSUAL * usual, _BRIGHT / 2 * contrast)
     core = bright & (level > middle + _BRIGHT * contrast)
     if core.mean() >= _LARGE:  # a second layer
         core[:] = False
     return _around(bright, core, width**2 / 4)
+
+
+def _plane(
+    level: np.ndarray, specimen: Bool[np.ndarray, "height width"], width: float
+) -> np.ndarray:
+    """Return the plane of a local mean, fitted robustly: bright places have little pull."""
+    from sklearn.linear_model import HuberRegressor
+
+    every = np.zeros(level.shape, bool)
+    every[:: max(1, int(width / 2)), :: max(1, int(width / 2))] = True
+    y, x = (np.linspace(-1, 1, n) for n in level.shape)
+    places = np.stack(np.broadcast_arrays(y[:, None], x), -1)
+    values = level[every & specimen]
+    spread = values.std()
+    if len(values) < 3 or spread == 0:
+        return np.zeros_like(level)
+    fit = HuberRegressor(alpha=0, max_iter=500)
+    fit.fit(places[every & specimen], (values - np.median(values)) / spread)
+    plane: np.ndarray = spread * (places @ fit.coef_)
+    return plane
 
 
 def _around(
