@@ -203,6 +203,7 @@ SETTINGS = {
             "decoder_sig": (*POSITIVE, None),
             "sigmoid_d": FLAG,
             "coordinate_scale": (*POSITIVE, None),
+            "invariances": (["r"], "t", None, 1, ["r", "t"], []),
             "seed": (*SEED, None),
             "device": DEVICE,
         },

@@ -39,6 +39,13 @@ class TestPosterior:
 
 
 class TestEncode:
+    def test_patches_may_be_flat_or_have_channels_or_rows_and_columns(self):
+        grid = PatchGrid(np.random.default_rng(0).random((30, 34)), 8, 6)
+        model, patches = ShiftVAE((8, 8)), grid.patches.reshape(-1, 8, 8)
+        expected = model.encode(patches)[0]
+        for given in (patches.flatten(1), patches[:, None], grid.patches):
+            assert_close(model.encode(given)[0], expected)
+
     @pytest.mark.parametrize("batch_size", [1, 7, 1000])
     def test_the_batch_size_does_not_matter(self, batch_size):
         model, patches = ShiftVAE((8, 8), **SMALL), torch.rand(20, 8, 8)

@@ -44,7 +44,7 @@ class TestShiftVAE:
         decode_a_spot(model)
         latent = torch.zeros(1, 2)
         latent[0, axis] = 1.5
-        moved = centre_of_mass(model.decode(torch.zeros(1, 1), shift=latent)[0])
+        moved = centre_of_mass(model.decode(torch.zeros(1, 1), shift=latent * model.t_prior)[0])
         rest = centre_of_mass(model.decode(torch.zeros(1, 1))[0])
         reported = shift_reported(model, latent)
         assert_close(moved - rest, reported, atol=0.05, rtol=0.01)
@@ -55,7 +55,8 @@ class TestShiftVAE:
         decode_a_spot(model)
         latent = torch.tensor([[1.0]])
         points = torch.arange(81.0)
-        profiles = [model.decode(torch.zeros(1, 1), shift=s)[0] for s in (latent, 0 * latent)]
+        shift = latent * model.t_prior
+        profiles = [model.decode(torch.zeros(1, 1), shift=s)[0] for s in (shift, 0 * shift)]
         moved, rest = ((p * points).sum() / p.sum() for p in profiles)
         assert_close((moved - rest)[None], shift_reported(model, latent), atol=0.05, rtol=0.01)
 

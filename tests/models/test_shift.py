@@ -9,7 +9,7 @@ from pyroved.models import iVAE
 from pyroved.utils import transform_coordinates
 from torch.testing import assert_close
 
-from phyvae import ShiftVAE
+from phyvae import ShiftVAE, adapt
 
 KINDS = [((12, 9), "bernoulli"), ((12, 9), "gaussian"), ((20,), "bernoulli"), ((20,), "gaussian")]
 
@@ -90,7 +90,7 @@ def test_a_pair_of_priors_is_pyroveds_dx_and_dy_which_are_down_and_right():
     shift = latents[:, :2] * theirs.t_prior
     coordinates = transform_coordinates(theirs.grid[None], torch.zeros(1), shift[:, None])
     expected = theirs.decoder(coordinates, latents[:, 2:]).reshape(1, *shape)
-    assert_close(ours.decode(latents[:, 2:], shift=latents[:, :2]), expected.detach())
+    assert_close(ours.decode(latents[:, 2:], shift=shift), expected.detach())
     # Down the rows the first coordinate changes alone.
     assert coordinates.reshape(*shape, 2)[..., 0].std(1).max() < 1e-6
     half = torch.tensor([4.0, 6.0])
@@ -127,3 +127,10 @@ class TestNegElbo:
     def test_and_intensities_beyond_the_decoders(self):
         with pytest.raises(ValueError, match="batch spans 2 to 2, but a Bernoulli"):
             ShiftVAE((8, 8)).neg_elbo(torch.full((2, 8, 8), 2.0))
+
+
+def test_invariances_are_pyroveds_shifts_and_others_are_sent_to_adapt():
+    ShiftVAE((8, 8), invariances=["t"])
+    with pytest.raises(ValueError, match=r"invariances=\['r'\] must be .*phyvae.adapt"):
+        ShiftVAE((8, 8), invariances=["r"])
+    adapt(iVAE((8, 8), invariances=["r"], device="cpu"))  # as advised

@@ -7,12 +7,14 @@ import pytest
 from phyvae import ShiftVAE
 
 
-def test_every_argument_but_the_device_is_a_setting_as_plain_numbers_and_tuples():
+def test_every_argument_of_the_model_is_a_setting_as_plain_numbers_and_tuples():
     model = ShiftVAE(
         (6, 5), 3, dx_prior=0.25, hidden_dim_e=[4], sampler_d="gaussian", sigmoid_d=False, seed=3
     )
     arguments = list(inspect.signature(ShiftVAE).parameters)
-    assert list(model.settings) == [name for name in arguments if name != "device"]
+    assert list(model.settings) == [
+        name for name in arguments if name not in ("device", "invariances")
+    ]
     assert model.settings["patch_shape"] == (6, 5)
     assert model.settings["dy_prior"] == model.settings["dx_prior"] == 0.25
     assert model.settings["hidden_dim_e"] == (4,)

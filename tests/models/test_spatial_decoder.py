@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from pyroved.models import iVAE
+from pyroved.utils import generate_latent_grid
 from torch.testing import assert_close
 
 from phyvae import ShiftVAE
@@ -66,6 +68,14 @@ class TestDecode:
             model.decode(torch.zeros(2, 2), shift=torch.zeros(2, 1))
 
 
+def test_decoded_patches_are_pyroveds_at_any_shift():
+    model = ShiftVAE((8, 9), dx_prior=(0.3, 0.1))
+    z, shift = torch.randn(4, 2), torch.tensor([0.2, -0.4])
+    expected = iVAE._decode(model, z, shift=shift).reshape(4, 8, 9)
+    assert_close(model.decode(z, shift=shift), expected)
+    assert_close(model.decode(z, shift=shift.expand(4, 2)), expected)
+
+
 class TestManifold:
     def test_runs_over_the_first_two_latents(self):
         model = ShiftVAE((8, 8), latent_dim=3, seed=2)
@@ -73,11 +83,11 @@ class TestManifold:
         assert_close(raster[0, 2], model.decode(torch.tensor([[1.0, 2.0, 0.0]]))[0])
         assert_close(raster[2, 0], model.decode(torch.tensor([[-1.0, -2.0, 0.0]]))[0])
 
-    def test_ends_by_default_at_the_5_and_95_percent_quantiles_of_the_prior(self):
-        edge = float(torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor(0.95)))
+    @pytest.mark.parametrize("limits", [None, (-1.0, 2.0, -3.0, 0.5)])
+    def test_the_raster_is_pyroveds(self, limits):
         model = ShiftVAE((8, 8))
-        expected = model.manifold2d(2, limits=(-edge, edge, -edge, edge))
-        assert_close(model.manifold2d(2), expected, rtol=1e-4, atol=1e-5)
+        z, _ = generate_latent_grid(5, z_coord=limits)
+        assert_close(model.manifold2d(5, limits=limits), model.decode(z), rtol=1e-4, atol=1e-5)
 
     def test_limits_are_four_finite_numbers(self, unchecked):
         model = ShiftVAE((8, 8))

@@ -24,6 +24,11 @@ class TestWalls:
         _, axes = plotting.plot_latent_maps(np.zeros((1, 4, 6)), np.arange(24).reshape(4, 6) % 2)
         assert len(axes[0].collections[0].get_segments()) == 5
 
+    def test_walls_that_would_cover_the_panel_are_left_out(self):
+        labels = np.random.default_rng(0).integers(0, 3, (300, 300))
+        _, axes = plotting.plot_latent_maps(np.zeros((1, 300, 300)), labels)
+        assert not axes[0].collections
+
     def test_walls_lie_between_the_domains(self, phantom, scattered):
         labels = (scattered.sites[..., 0] > 100).astype(int)
         _, axes = plotting.plot_segmentation(scattered, labels)

@@ -1,5 +1,6 @@
 """The encoder of `ShiftVAE`: posteriors of patches, and of whole grids by sliding windows."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,14 +45,16 @@ class PatchEncoder(PatchModel):
 
     @own_state(grad=False)
     def encode(
-        self, patches: Float[Tensor, "n *patch"], *, batch_size: int = 4096
+        self, patches: Float[Tensor, "n *any"], *, batch_size: int = 4096
     ) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:
         """Return means and standard deviations of the posterior, shifts first, on the CPU.
 
-        As pyroVED's `encode`, but it runs on the model's device and uses no random numbers.
+        As pyroVED's `encode`, but it runs on the model's device and uses no random numbers. Of
+        patches, shape (n, *patch_shape), the pixels may come in a row, and channels, or rows and
+        columns as of ``grid.patches``, before them.
         """
         as_integer(batch_size, "batch_size", 1, " patch")
-        batches = as_patches(patches, self.like).split(batch_size)
+        batches = as_patches(patches, self).split(batch_size)
         parts = [self.posterior(Patches(batch)) for batch in batches]
         return torch.cat([p.mean.cpu() for p in parts]), torch.cat([p.std.cpu() for p in parts])
 
@@ -77,8 +80,12 @@ class PatchEncoder(PatchModel):
         )
 
 
-def as_patches(patches: object, like: Tensor) -> Float[Tensor, "n *patch"]:
-    """Check that patches are a real tensor; return them with device and type of `like`."""
+def as_patches(patches: object, model: PatchModel) -> Float[Tensor, "n *patch"]:
+    """Check that patches are a real tensor; return them in a row, for the model.
+
+    Axes before those of a patch, as of ``grid.patches`` or of channels, become one; pixels may
+    come in a row.
+    """
     if not isinstance(patches, Tensor):
         raise TypeError(
             f"patches={brief(patches)} must be a tensor, shape (n, *patch_shape): "
@@ -86,4 +93,8 @@ def as_patches(patches: object, like: Tensor) -> Float[Tensor, "n *patch"]:
         )
     if patches.is_complex():
         raise TypeError(f"patches have dtype {patches.dtype}, but must be real.")
-    return patches.to(like)
+    shape = model.patch_shape
+    is_flat = patches.ndim == 2 and patches.shape[1] == math.prod(shape)
+    if is_flat or tuple(patches.shape[1:][-len(shape) :]) == shape:
+        patches = patches.reshape(-1, *shape)
+    return patches.to(model.like)

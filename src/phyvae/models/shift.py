@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import as_device, as_nonnegative
+from .._checks import as_device, as_nonnegative, brief
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
 from .backend import iVAE, no_global_effects, sampler
@@ -63,6 +63,8 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         Seed of the weights, 0 <= seed < 2**63. The global random state is left as it was.
     device
         ``"cpu"``, ``"cuda"`` or a `torch.device`; later, use ``.to(device)``.
+    invariances
+        ``["t"]``, under pyroVED's name; for others see `adapt`.
 
     Examples
     --------
@@ -90,7 +92,13 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         coordinate_scale: float = 10.0,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        invariances: Sequence[str] = ("t",),
     ) -> None:
+        if not isinstance(invariances, list | tuple) or tuple(invariances) != ("t",):
+            raise ValueError(
+                f'invariances={brief(invariances)} must be ["t"], shifts; with others, or none, '
+                "phyvae.adapt(pyroved.models.iVAE(patch_shape, invariances=...)) trains as well."
+            )
         where = as_device(device)
         settings = checked_settings(
             patch_shape=patch_shape,
@@ -196,7 +204,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         generator
             Source of the noise, on the model's device. Default: torch's global one.
         """
-        batch = as_patches(batch, self.like)
+        batch = as_patches(batch, self)
         if len(batch) == 0:
             raise ValueError("batch is empty, so it has no mean; pass at least one patch.")
         low, high = (float(value) for value in batch.aminmax())

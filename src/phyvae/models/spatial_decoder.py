@@ -20,8 +20,6 @@ from .refinable import Refinable
 
 __all__ = ["SpatialDecoder"]
 
-_QUANTILE = 1.6448536  # 95 % of the standard normal distribution
-
 
 class SpatialDecoder(Refinable):
     """The decoder half of `ShiftVAE`: pyroVED's ``sDecoderNet`` with translation.
@@ -118,7 +116,7 @@ class SpatialDecoder(Refinable):
         self,
         z: Float[Tensor, "n latent_dim"],
         *,
-        shift: Float[Tensor, "n coord"] | None = None,
+        shift: Float[Tensor, "*n coord"] | None = None,
         batch_size: int = 256,
     ) -> Float[Tensor, "n *patch"]:
         """Return the patches of content latents, shape (n, *patch_shape), on the CPU.
@@ -128,7 +126,8 @@ class SpatialDecoder(Refinable):
         z
             Content, shape (n, latent_dim).
         shift
-            Shift latents, shape (n, 2), or (n, 1) for spectra, in units of the prior. Default: 0.
+            Shift, shape (n, 2), or (n, 1) for spectra, or one for all: down and to the right, in
+            half patch sizes, as in pyroVED; of latents z, ``z * model.t_prior``. Default: 0.
         batch_size
             Patches decoded at a time.
         """
@@ -139,12 +138,14 @@ class SpatialDecoder(Refinable):
             raise ValueError(
                 f"z has shape {tuple(z.shape)}, but must be (n, {self.latent_dim}): content only."
             )
-        shift = z.new_zeros(len(z), self.coord) if shift is None else shift
+        shift = z.new_zeros(self.coord) if shift is None else shift
+        shift = shift.expand(len(z), -1) if shift.ndim == 1 else shift
         if shift.shape != (len(z), self.coord):
             raise ValueError(
                 f"shift has shape {tuple(shift.shape)}, but must be ({len(z)}, {self.coord})."
             )
-        latents = torch.cat([shift, z], dim=1).to(self.like)
+        content, moved = z.to(self.like), shift.to(self.like) / self.t_prior
+        latents = torch.cat([moved, content], dim=1)
         parts = [self.pixel_means(part).cpu() for part in latents.split(batch_size)]
         return torch.cat(parts).reshape(-1, *self.patch_shape)
 
@@ -153,14 +154,15 @@ class SpatialDecoder(Refinable):
     ) -> Float[Tensor, "n *patch"]:
         """Return the patches of a d x d raster of the first two content latents.
 
-        As pyroVED's, but it only decodes; `phyvae.plot_manifold` plots.
+        As pyroVED's, whose raster lies at even steps of the prior's quantiles, 5 % to 95 %, or of
+        `limits`; but it only decodes, and `phyvae.plot_manifold` plots.
 
         Parameters
         ----------
         d
             Raster points along each latent, >= 2.
         limits
-            (z1 low, z1 high, z2 low, z2 high); default the 5 % and 95 % quantiles of the prior.
+            (z1 low, z1 high, z2 low, z2 high).
 
         Returns
         -------
@@ -169,7 +171,8 @@ class SpatialDecoder(Refinable):
             column to column.
         """
         as_integer(d, "d", 2, " raster points")
-        limits = (-_QUANTILE, _QUANTILE) * 2 if limits is None else limits
+        quantiles = limits is None
+        limits = (0.05, 0.95) * 2 if limits is None else limits
         if not isinstance(limits, Sequence) or isinstance(limits, str) or len(limits) != 4:
             raise TypeError(
                 f"limits={brief(limits)} must be (z1 low, z1 high, z2 low, z2 high), or None."
@@ -180,6 +183,7 @@ class SpatialDecoder(Refinable):
         z = torch.zeros(d, d, max(2, self.latent_dim))
         z[..., 0] = torch.linspace(high1, low1, d)[:, None]
         z[..., 1] = torch.linspace(low2, high2, d)
+        z[..., :2] = torch.special.ndtri(z[..., :2]) if quantiles else z[..., :2]
         return self.decode(z[..., : self.latent_dim].reshape(d * d, -1))
 
     def _pixel_loss(

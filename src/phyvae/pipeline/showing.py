@@ -249,7 +249,8 @@ def _decoded(found: Shown, cells: np.ndarray) -> Float[np.ndarray, "n *patch"]:
         latents = torch.cat([latents, rest.flatten(1)[:, cells].T.to(latents)], dim=1)
     shifts = torch.from_numpy(found.shifts).flatten(1)[:, cells].T
     shift = shifts / model.shift_scale.cpu().to(shifts)
-    return model.decode(latents, shift=shift).double().numpy()
+    moved = shift * model.t_prior.cpu().to(shifts)
+    return model.decode(latents, shift=moved).double().numpy()
 
 
 def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:

@@ -11,13 +11,17 @@ from .cells import corners_of, on_sites
 
 __all__ = ["add_walls", "wall_lines"]
 
+_MOST = 100_000  # sides of cells at walls: a panel is some 1000 dots wide
+
 
 def add_walls(
     ax: Any, labels: Any, extent: Extent, colour: str, grid: Any, pixel_size: Any
 ) -> None:
-    """Add the walls to a panel."""
+    """Add the walls to a panel; not so many that they would cover it, which take a minute."""
     from matplotlib.collections import LineCollection
 
+    if sum(int((np.diff(labels, axis=axis) != 0).sum()) for axis in (0, 1)) > _MOST:
+        return
     lines = wall_lines(labels, extent, grid, pixel_size)
     flipped = [line[:, ::-1] for line in lines]  # matplotlib takes (x, y)
     walls = LineCollection(flipped, colors=colour, linewidths=0.7, capstyle="projecting")

@@ -54,6 +54,8 @@ def resampled_images(
     total, count = torch.zeros_like(image.flatten()), torch.zeros_like(image.flatten())
     for apart in (True, False):
         chosen = _apart(grid) if apart else _uncovered(grid, count.reshape(image.shape))
+        if not chosen.any():
+            continue  # of no rows, `split` makes one part
         for rows in torch.nonzero(chosen).flatten().split(data.batch_size):
             index = grid.indices[rows]
             pixels = numbered.gather(index).flatten().long()
