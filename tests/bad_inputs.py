@@ -137,6 +137,18 @@ SETTINGS = {
         lambda **k: phyvae.PatchGrid.from_spectra(**({"cube": SPECTRA} | k)),
         {"step": (0, 2.5, "6", (6,), True), "percentiles": ((0,), "ab", 5, (1, 0))},
     ),
+    "find_domains": (
+        lambda **k: phyvae.find_domains(**({"scan": IMAGE, "progress": False} | k)),
+        {
+            "classes": (0, 1.5, "ab", True),
+            "train": (1, "yes", None),
+            "progress": (1, "yes"),
+            "w": (-0.1, 2.0, "ab"),
+            "strength": (-1, NAN, "ab"),
+            "seed": (-1, 1.5, "ab"),
+            "device": ("gpu", 3),
+        },
+    ),
     "PatchGrid.series": (
         lambda **k: phyvae.PatchGrid.series(**({"images": [IMAGE], "size": 6} | k)),
         {

@@ -228,4 +228,4 @@ def jackknifed(without: Float[np.ndarray, "blocks ..."]) -> Float[np.ndarray, ".
     """Return the standard deviation of an estimate from those that leave out one block each."""
     number = len(without)
     variance: np.ndarray = ((without - without.mean(0)) ** 2).sum(0) * (number - 1) / number
-    return variance**0.5
+    return np.asarray(variance**0.5)
