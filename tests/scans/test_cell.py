@@ -104,6 +104,15 @@ class TestDoubt:
         assert "two lattices" in found.doubt
         assert found.lengths == pytest.approx([17, 17], rel=0.03)
 
+    def test_two_lattices_that_nearly_coincide_in_the_other_halves(self):
+        flaws = phantoms.Flaws(rotation=9.0)
+        image = phantoms.perovskite(
+            (360, 360), 20.0, misorientation=20.0, flaws=flaws, dose=20.0, noise=0.1, seed=1
+        ).image
+        found = unit_cell(image)
+        assert "left half" in found.doubt
+        assert found.lengths == pytest.approx([20, 20], rel=0.03)
+
     def test_few_cells(self):
         assert "along one axis" in unit_cell(atoms((40, 400), SQUARE)).doubt
         assert "holds only 14" in unit_cell(atoms((64, 64), SQUARE, noise=0.02)).doubt

@@ -99,7 +99,7 @@ def find_domains(
     ------
     ValueError
         If the scan cannot be used as it is (see `PatchGrid`), or settings do not fit it. An image
-        without a lattice is no error: then ``found.answer`` has the settings that can be given by hand.
+        without a lattice is no error: ``found.answer`` then has what can be given by hand.
 
     Examples
     --------

@@ -257,13 +257,21 @@ def _fitted(
 
 
 def _different(parts: dict[str, UnitCell]) -> tuple[str, str] | None:
-    """Return two opposite halves of which neither lattice contains the other's vectors."""
-    for pair in (("upper", "lower"), ("left", "right")):
-        if all(name in parts for name in pair):
-            one, two = (parts[name].vectors for name in pair)
-            # Drift distorts scans: a quarter of a cell.
-            if not _contains(one, two, 0.25) and not _contains(two, one, 0.25):
-                return pair
+    """Return two opposite halves of which neither lattice contains the other's vectors.
+
+    Of two such pairs it is that of the smallest cell: a half that shows both lattices has a
+    larger one, of the sites that nearly coincide.
+    """
+    pairs = [
+        pair
+        for pair in (("upper", "lower"), ("left", "right"))
+        if all(name in parts for name in pair)
+    ]
+    for pair in sorted(pairs, key=lambda one: min(parts[name].area for name in one)):
+        one, two = (parts[name].vectors for name in pair)
+        # Drift distorts scans: a quarter of a cell.
+        if not _contains(one, two, 0.25) and not _contains(two, one, 0.25):
+            return pair
     return None
 
 
