@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
 import phyvae
 from phyvae._checks import brief
@@ -506,11 +507,14 @@ IMAGES = {
     "complex": (IMAGE + 1j, "has dtype complex128, but must be real"),
     "object": (IMAGE.astype(object), "has dtype object"),
     "dates": (IMAGE.astype("datetime64[s]"), "has dtype datetime64"),
-    "structured": (np.zeros((30, 34), [("a", float)]), "has dtype"),
+    "structured": (np.zeros((30, 34), [("a", float)]), "has the fields"),
+    "a dict": ({"a": IMAGE}, "holds arrays by name"),
+    "sparse": (csr_matrix(IMAGE), "toarray()"),
+    "numbers as objects": (IMAGE.astype(object), "astype(float)"),
     "empty": (np.zeros((0, 0)), "is empty"),
     "no such file": ("scan.tif", "there is no such file"),
     "a folder": (tempfile.gettempdir(), "is a folder"),
-    "nothing": (None, "has dtype object"),
+    "nothing": (None, "must be an array of real numbers"),
     "ragged": ([[1, 2], [3]], "rows differ in length"),
     "masked": (masked, "NaN or Inf"),
     "colours": (RANDOM.random((30, 34, 3)), "has shape (30, 34, 3)"),
