@@ -30,7 +30,7 @@ def inverting_model():
     for _ in range(300):
         z = torch.randn(256, 3, generator=generator)
         with torch.no_grad():
-            clean = model.decode(z[:, 1:], shift=z[:, :1])
+            clean = model.decode(z[:, 1:], shift=z[:, :1] * model.t_prior)
         spectra = clean + NOISE * torch.randn(clean.shape, generator=generator)
         optimizer.zero_grad()
         (model.posterior(Patches(spectra)).mean - z).square().mean().backward()
@@ -50,7 +50,7 @@ def truth():
 def grid_of(model, noise=NOISE, seed=1):
     generator = torch.Generator().manual_seed(seed)
     shift = 0.5 * torch.randn(len(truth()[0].flatten()), 1, generator=torch.Generator())
-    clean = model.decode(truth().flatten(1).T, shift=shift)
+    clean = model.decode(truth().flatten(1).T, shift=shift * model.t_prior)
     cube = clean + noise * torch.randn(clean.shape, generator=generator)
     return PatchGrid.from_spectra(cube.reshape(*SHAPE, LENGTH), percentiles=None)
 

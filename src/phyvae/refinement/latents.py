@@ -6,6 +6,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..compute.processes import rank
+from ..compute.threads import one_thread
 from ..models.posterior import Posterior
 from .descent import descend
 from .energy import LatentEnergy
@@ -14,6 +15,8 @@ from .refined import Refined, on_grid
 from .uncertainty import standard_deviations
 
 __all__ = ["refine_latents"]
+
+_SMALL = 100_000  # latents of all patches; with fewer, several threads gain little
 
 
 def refine_latents(
@@ -27,13 +30,17 @@ def refine_latents(
 ) -> Refined:
     """Return the maps whose latents have the least energy, with their standard deviations."""
     most = 2 * iterations + samples
-    with tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
+    start = energy.start()
+    with (
+        one_thread(small=start.numel() < _SMALL),
+        tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar,
+    ):
 
         def advance(value: float) -> None:
             bar.set_postfix({"energy": f"{value:.3f}"}, refresh=False)
             bar.update()
 
-        path = descend(energy, energy.expand(energy.start()), iterations, advance)
+        path = descend(energy, energy.expand(start), iterations, advance)
         patch_variance = energy.patch_variance(path[-1], samples, seed).mean(0)
         energy = energy.with_physics(path[-1], strength)
         path = [*path[:1], *path[-1:]] if len(path) > 1 else path

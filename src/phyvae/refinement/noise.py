@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..patches.grid import PatchGrid
+from ..patches.known import Patches
 from .encoded_grid import EncodedGrid
 
 __all__ = ["patch_signs", "random_signs", "resampled_images"]
@@ -52,15 +53,15 @@ def resampled_images(
     number = torch.arange(image.numel(), device=image.device, dtype=torch.float64)
     numbered = grid.of(number.reshape(image.shape))
     total, count = torch.zeros_like(image.flatten()), torch.zeros_like(image.flatten())
+
+    def decoded(rows: Tensor, patches: Patches) -> tuple[Tensor, Tensor]:
+        pixels = numbered.gather(grid.indices[rows]).flatten().long()
+        return pixels, data.model.pixel_means(latents[rows], patches).flatten().to(total)
+
     for apart in (True, False):
         chosen = _apart(grid) if apart else _uncovered(grid, count.reshape(image.shape))
-        if not chosen.any():
-            continue  # of no rows, `split` makes one part
-        for rows in torch.nonzero(chosen).flatten().split(data.batch_size):
-            index = grid.indices[rows]
-            pixels = numbered.gather(index).flatten().long()
-            patches = grid.data(index, data.model.like)
-            means = data.model.pixel_means(latents[rows], patches).flatten().to(total)
+        rows = torch.nonzero(chosen).flatten()
+        for pixels, means in data.over_batches(decoded, rows):
             total.index_add_(0, pixels, means)
             count.index_add_(0, pixels, torch.ones_like(means))
     clean = (total / count.clamp(min=1)).reshape(image.shape)

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..patches.known import Patches
 from ..patches.windows import Corners, clamped, crop
 from .encoded_grid import EncodedGrid
 
@@ -26,8 +27,8 @@ def window_means(
     model, windows = data.model, data.grid.of(image).windows
     corners, line = _corners(data), torch.linspace(-around, around, min(_LINE, 2 * around + 1))
     steps = line.round().long().to(corners.device)
-    averaged, own = [], []
-    for rows, patches in data.batches():
+
+    def of_batch(rows: Tensor, patches: Patches) -> tuple[Tensor, Tensor]:
         around_patch = [
             clamped(windows, corners[rows] + torch.stack([dy, dx])) for dy in steps for dx in steps
         ]
@@ -35,10 +36,12 @@ def window_means(
             model.posterior(patches.showing(crop(windows, one).to(model.like))).mean
             for one in around_patch
         ]
-        own.append(means[len(means) // 2])
-        mean = own[-1].clone()
+        own = means[len(means) // 2]
+        mean = own.clone()
         mean[:, model.content] = torch.stack(means)[:, :, model.content].mean(0)
-        averaged.append(mean)
+        return mean, own
+
+    averaged, own = zip(*data.over_batches(of_batch), strict=True)
     return torch.cat(averaged), torch.cat(own)
 
 
