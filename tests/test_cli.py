@@ -117,10 +117,36 @@ class TestFolders:
         assert names() == ["a_domains", "b_domains"]
         assert [one.name for one in Path("a_domains").iterdir()] == ["other"]
 
-    def test_a_folder_that_cannot_be_made(self, here, calls, capsys):
+    @pytest.mark.parametrize(
+        ("out", "why"), [("file/x", "file: it is a file"), ("file/x/y", "file/x: Not a directory")]
+    )
+    def test_a_folder_that_cannot_be_made(self, here, calls, capsys, out, why):
         Path("file").write_text("")
-        assert main(["a.npy", "--out", "file/result"]) == 1
-        assert "phyvae: [Errno" in capsys.readouterr().err
+        assert main(["a.npy", "--out", out]) == 1
+        shown = capsys.readouterr().err
+        assert shown == (
+            f"phyvae: a.npy: no folder can be made in {why}; --out names another place\n"
+        )
+        assert calls == []
+
+    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc, where nobody writes")
+    def test_a_folder_where_nothing_can_be_written_is_refused_before_the_work(
+        self, here, calls, capsys
+    ):
+        assert main(["a.npy", "--out", "/proc/x"]) == 1
+        shown = capsys.readouterr().err
+        assert "no folder can be made in" in shown
+        assert ".x." not in shown
+        assert calls == []
+
+    def test_the_text_of_a_full_disk_has_no_hidden_name(self, here, calls, monkeypatch, capsys):
+        def full(found, folder):
+            raise OSError(28, "No space left on device", str(folder / "maps.npz"))
+
+        monkeypatch.setattr(jobs, "write_folder", full)
+        assert main(["a.npy"]) == 1
+        text = "phyvae: a.npy: its result cannot be written: No space left on device\n"
+        assert text in capsys.readouterr().err
 
     def test_a_stack_has_a_folder_for_each_frame(self, here, calls):
         image = small_domains().scan.image

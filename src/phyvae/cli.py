@@ -130,7 +130,6 @@ def _run(options: argparse.Namespace, given: dict[str, Any], targets: dict[str, 
     jobs = {}
     for file in free:
         target = targets[file]
-        target.parent.mkdir(parents=True, exist_ok=True)
         part = str(target.with_name(f".{target.name}.{token}-"))
         path = os.path.abspath(file)
         jobs[file] = Job(path, part, options.channel, given, alone=alone, progress=shown)
@@ -196,18 +195,22 @@ class _Console:
             tqdm.write(trace, file=sys.stderr)
 
     def is_free(self, name: str, target: Path) -> bool:
-        """Return whether a folder may be written; if not, it is an error."""
-        from .pipeline.folder import is_replaceable
+        """Return whether a folder may and can be written; if not, it is an error."""
+        from .pipeline.folder import check_place, is_replaceable
 
         shown = os.path.relpath(target)
-        if not os.path.lexists(target):
-            return True
-        if not self.options.force:
+        is_there = os.path.lexists(target)
+        if is_there and not self.options.force:
             self.failed(name, f"{shown} exists; --force replaces it, --out names another folder")
-        elif not is_replaceable(target):
+        elif is_there and not is_replaceable(target):
             self.failed(name, f"{shown} is no folder of results; --out names another folder")
         else:
-            return True
+            try:
+                check_place(target)
+            except OSError as error:
+                self.failed(name, f"{error}; --out names another place", traceback.format_exc())
+            else:
+                return True
         return False
 
     def outcomes(self, jobs: dict[str, "Job"], unit: str) -> Iterator[tuple[str, "Outcome"]]:
