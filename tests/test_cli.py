@@ -241,7 +241,10 @@ class TestArguments:
     def test_survey_shows_choices_and_writes_nothing(self, here, calls, capsys):
         assert main(["a.npy", "--survey", "--step", "9"]) == 0
         assert "step: (9, 9) (given" in capsys.readouterr().out
-        assert (names(), calls) == ([], [])
+        Path("x").mkdir()
+        Path("x/a.npy").write_bytes(Path("a.npy").read_bytes())
+        assert main(["a.npy", "x/a.npy", "--survey", "--quiet"]) == 0
+        assert (names(), names("x"), calls) == (["x"], [], [])
         assert main(["bad.npy", "--survey"]) == 1
 
 

@@ -108,6 +108,8 @@ def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
     if options.cluster and find_spec("distributed") is None:
         parser.error('--cluster: pip install "phyvae[cluster]"')
     out = options.out
+    if options.survey:
+        return {}
     if len(options.files) == 1 and out is not None:
         return {options.files[0]: Path(os.path.abspath(out))}
     base = Path(os.path.abspath(out or "."))
