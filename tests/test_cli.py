@@ -205,6 +205,18 @@ class TestStatus:
         assert end.value.code == 2
         assert "phyvae: error: " in capsys.readouterr().err
 
+    def test_arguments_are_named_as_options(self, here, capsys):
+        np.save("noise.npy", np.random.default_rng(0).random((64, 64)))
+        assert main(["noise.npy", "--survey"]) == 3
+        advice = "Give one by hand: --size PX, about two periods of the pattern in px\n"
+        assert capsys.readouterr().out.endswith(advice)
+        assert main(["noise.npy"]) == 3
+        assert advice in capsys.readouterr().out
+        assert main(["noise.npy", "--survey", "--size", "90x80"]) == 1
+        assert "--size 90x80" in capsys.readouterr().err
+        assert main(["size=3.npy"]) == 1
+        assert "phyvae: size=3.npy: path=" in capsys.readouterr().err
+
     def test_quiet_shows_errors_only(self, here, calls, capsys):
         main(["a.npy", "bad.npy", "--quiet"])
         shown = capsys.readouterr()

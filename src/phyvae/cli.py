@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 _DONE, _FAILED, _UNANSWERED, _INTERRUPTED = 0, 1, 3, 130
 _SEVERITY = (_DONE, _UNANSWERED, _FAILED)
+_ARGUMENT = re.compile(r"(?<![^\s(])(classes|size|step|seed|device|channel)=(\(.+?\)|[^\s,;:]+)")
 _EPILOG = """\
 exit status: 0 all files have an answer; 1 a file failed; 2 wrong usage; 3 no file failed, but the
 question of one cannot be answered (its folder has the reason); 130 interrupted.
@@ -85,6 +87,16 @@ def _pair(text: str) -> int | tuple[int, int]:
     if numbers and len(numbers) == text.count("x") + 1 <= 2:
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
     raise argparse.ArgumentTypeError(f"{text!r} must be px, such as 24, or 24x30")
+
+
+def _as_options(text: str) -> str:
+    """Return a text of the library with arguments of `find_domains` as options."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        return f"--{name} {'PX' if value == '...' else value.strip('()').replace(', ', 'x')}"
+
+    return _ARGUMENT.sub(option, re.sub(r";[^;]* sites=\S+", "", text))
 
 
 def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
@@ -227,10 +239,11 @@ class _Console:
         for one in tqdm(done, total=len(jobs), unit=unit, disable=hidden):
             name = names[one.job.part]
             if one.error:
-                self.failed(name, one.error, one.trace)
+                self.failed(name, _as_options(one.error), one.trace)
             else:
                 self.codes.append(_DONE if one.answered else _UNANSWERED)
-                self.line("\n  ".join([f"{name}: {one.answer}", *one.notes]))
+                lines = map(_as_options, (one.answer, *one.notes))
+                self.line("\n  ".join([f"{name}: {next(lines)}", *lines]))
             yield name, one
 
 
@@ -243,8 +256,8 @@ def _survey(options: argparse.Namespace, given: dict[str, Any]) -> int:
         try:
             text, answerable = preview(file, options.channel, given)
         except Exception as error:
-            console.failed(file, str(error), traceback.format_exc())
+            console.failed(file, _as_options(str(error)), traceback.format_exc())
         else:
             console.codes.append(_DONE if answerable else _UNANSWERED)
-            console.line(text)
+            console.line(_as_options(text))
     return max(console.codes, key=_SEVERITY.index)
