@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "(default: FILE's name with _domains, in the current folder)")  # fmt: skip
     add("--survey", action="store_true", help="show what would be done; no training, no folder")
     add("--force", action="store_true", help="replace folders of results that are there")
-    add("--classes", type=int, metavar="N", help="number of domains (default: counted)")
+    add("--classes", type=_from(1), metavar="N", help="number of domains (default: counted)")
     add("--size", type=_pair, metavar="PX", help="patch size, px: 24 or 24x30 (default: by cell)")
     add("--step", type=_pair, metavar="PX", help="distance of patches, px: 8 or 8x10")
     add("--channel", metavar="NAME", help="channel of a file with several, a name or a number")
@@ -71,10 +71,21 @@ def _parser() -> argparse.ArgumentParser:
         help="whether to subtract a plane (default: by the image)")  # fmt: skip
     add("--train", action=argparse.BooleanOptionalAction, default=None,
         help="whether to train after the start; half of the time without")  # fmt: skip
-    add("--seed", type=int, metavar="N", help="seed of weights, batches and noise (default: 0)")
+    add(
+        "--seed",
+        type=_from(0),
+        metavar="N",
+        help="seed of weights, batches and noise (default: 0)",
+    )
     add("--device", metavar="D", help="where to train, such as cuda (default: the CPU)")
     add("--settings", metavar="FILE", help="settings.toml of another result; options go before")
-    add("--jobs", type=int, default=1, metavar="N", help="files or frames at a time, a core each")
+    add(
+        "--jobs",
+        type=_from(1),
+        default=1,
+        metavar="N",
+        help="files or frames at a time, a core each",
+    )
     add("--cluster", metavar="ADDRESS", help="of a Dask scheduler, whose workers see the files")
     add("--quiet", action="store_true", help="no output but errors")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -82,8 +93,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _from(least: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number, not less than the least."""
+
+    def number(text: str) -> int:
+        if text.isdecimal() and least <= int(text) < 2**63:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {least}")
+
+    return number
+
+
 def _pair(text: str) -> int | tuple[int, int]:
-    numbers = [int(one) for one in text.split("x") if one.isdecimal()]
+    numbers = [int(one) for one in text.split("x") if one.isdecimal() and int(one)]
     if numbers and len(numbers) == text.count("x") + 1 <= 2:
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
     raise argparse.ArgumentTypeError(f"{text!r} must be px, such as 24, or 24x30")
@@ -109,14 +131,19 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict
             given = read_settings(options.settings)
         except (OSError, ValueError) as error:
             parser.error(f"--settings: {error}")
+    if options.device and not options.cluster:  # whose workers have devices of their own
+        from ._checks import as_device
+
+        try:
+            as_device(options.device)
+        except ValueError as error:
+            parser.error(_as_options(str(error)))
     named = ("classes", "size", "step", "flatten", "train", "seed", "device")
     return given | {k: v for k in named if (v := getattr(options, k)) is not None}
 
 
 def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Path]:
     """Return the folder of each file's result."""
-    if options.jobs < 1:
-        parser.error(f"--jobs {options.jobs}: at least one file at a time")
     if options.cluster and find_spec("distributed") is None:
         parser.error('--cluster: pip install "phyvae[cluster]"')
     out = options.out
