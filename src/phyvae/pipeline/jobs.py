@@ -144,7 +144,8 @@ def _outcome(job: Job) -> Outcome:
         except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
             return Outcome(job, error=_text(error, part), trace=traceback.format_exc())
-    doubts = [f"doubt: {one}" for one in found.doubts]
+    notes = found.scan.notes  # of the file; they are among the doubts
+    doubts = [f"{'note' if one in notes else 'doubt'}: {one}" for one in found.doubts]
     heard = [f"warning: {' '.join(str(one.message).split())}" for one in caught]
     return Outcome(
         job,
