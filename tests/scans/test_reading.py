@@ -87,6 +87,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"a.docx has a suffix that is not read; .*tif.*dm4"):
             phyvae.read(tmp_path / "a.docx")
 
+    @pytest.mark.parametrize("name", ["scan", "scan.", ".scan"])
+    def test_no_suffix(self, name, tmp_path):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(ValueError, match=r"has no suffix.* rename it, such as scan.tif.*dm4"):
+            phyvae.read(tmp_path / name)
+
     @pytest.mark.parametrize("suffix", ["npy", "npz", "tif", "png", "dm4", "emd", "gwy", "sxm"])
     @pytest.mark.parametrize(
         ("content", "words"),

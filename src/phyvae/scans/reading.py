@@ -121,6 +121,11 @@ def _existing(path: Any, name: str) -> Path:
 def _recordings(file: Path) -> list[Recording]:
     """Return the channels of a file."""
     suffix = file.suffix[1:].lower()
+    if not suffix:
+        raise ValueError(
+            f"{file.name} has no suffix, by which its kind is known; rename it, such as "
+            f"{file.name.strip('.')}.tif. These are read: {', '.join(_READERS)}."
+        )
     if suffix not in _READERS:
         raise ValueError(
             f"{file.name} has a suffix that is not read; these are: {', '.join(_READERS)}. Load "
