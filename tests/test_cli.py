@@ -117,10 +117,36 @@ class TestFolders:
         assert names() == ["a_domains", "b_domains"]
         assert [one.name for one in Path("a_domains").iterdir()] == ["other"]
 
-    def test_a_folder_that_cannot_be_made(self, here, calls, capsys):
+    @pytest.mark.parametrize(
+        ("out", "why"), [("file/x", "file: it is a file"), ("file/x/y", "file/x: Not a directory")]
+    )
+    def test_a_folder_that_cannot_be_made(self, here, calls, capsys, out, why):
         Path("file").write_text("")
-        assert main(["a.npy", "--out", "file/result"]) == 1
-        assert "phyvae: [Errno" in capsys.readouterr().err
+        assert main(["a.npy", "--out", out]) == 1
+        shown = capsys.readouterr().err
+        assert shown == (
+            f"phyvae: a.npy: no folder can be made in {why}; --out names another place\n"
+        )
+        assert calls == []
+
+    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc, where nobody writes")
+    def test_a_folder_where_nothing_can_be_written_is_refused_before_the_work(
+        self, here, calls, capsys
+    ):
+        assert main(["a.npy", "--out", "/proc/x"]) == 1
+        shown = capsys.readouterr().err
+        assert "no folder can be made in" in shown
+        assert ".x." not in shown
+        assert calls == []
+
+    def test_the_text_of_a_full_disk_has_no_hidden_name(self, here, calls, monkeypatch, capsys):
+        def full(found, folder):
+            raise OSError(28, "No space left on device", str(folder / "maps.npz"))
+
+        monkeypatch.setattr(jobs, "write_folder", full)
+        assert main(["a.npy"]) == 1
+        text = "phyvae: a.npy: its result cannot be written: No space left on device\n"
+        assert text in capsys.readouterr().err
 
     def test_a_stack_has_a_folder_for_each_frame(self, here, calls):
         image = small_domains().scan.image
@@ -166,6 +192,11 @@ class TestStatus:
             [],
             ["a.npy", "--size", "big"],
             ["a.npy", "--size", "1x2x3"],
+            ["a.npy", "--size", "0"],
+            ["a.npy", "--classes", "0"],
+            ["a.npy", "--seed", "-1"],
+            ["a.npy", "--seed", str(2**63)],
+            ["a.npy", "--device", "abacus"],
             ["a.npy", "x/a.npy"],
             ["a.npy", "--jobs", "0"],
             ["a.npy", "--settings", "none.toml"],
@@ -178,6 +209,18 @@ class TestStatus:
             main(arguments)
         assert end.value.code == 2
         assert "phyvae: error: " in capsys.readouterr().err
+
+    def test_arguments_are_named_as_options(self, here, capsys):
+        np.save("noise.npy", np.random.default_rng(0).random((64, 64)))
+        assert main(["noise.npy", "--survey"]) == 3
+        advice = "Give one by hand: --size PX, about two periods of the pattern in px\n"
+        assert capsys.readouterr().out.endswith(advice)
+        assert main(["noise.npy"]) == 3
+        assert advice in capsys.readouterr().out
+        assert main(["noise.npy", "--survey", "--size", "90x80"]) == 1
+        assert "--size 90x80" in capsys.readouterr().err
+        assert main(["size=3.npy"]) == 1
+        assert "phyvae: size=3.npy: path=" in capsys.readouterr().err
 
     def test_quiet_shows_errors_only(self, here, calls, capsys):
         main(["a.npy", "bad.npy", "--quiet"])
@@ -215,7 +258,10 @@ class TestArguments:
     def test_survey_shows_choices_and_writes_nothing(self, here, calls, capsys):
         assert main(["a.npy", "--survey", "--step", "9"]) == 0
         assert "step: (9, 9) (given" in capsys.readouterr().out
-        assert (names(), calls) == ([], [])
+        Path("x").mkdir()
+        Path("x/a.npy").write_bytes(Path("a.npy").read_bytes())
+        assert main(["a.npy", "x/a.npy", "--survey", "--quiet"]) == 0
+        assert (names(), names("x"), calls) == (["x"], [], [])
         assert main(["bad.npy", "--survey"]) == 1
 
 

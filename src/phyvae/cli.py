@@ -2,11 +2,12 @@
 
 import argparse
 import os
+import re
 import secrets
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 _DONE, _FAILED, _UNANSWERED, _INTERRUPTED = 0, 1, 3, 130
 _SEVERITY = (_DONE, _UNANSWERED, _FAILED)
+_ARGUMENT = re.compile(r"(?<![^\s(])(classes|size|step|seed|device|channel)=(\(.+?\)|[^\s,;:]+)")
 _EPILOG = """\
 exit status: 0 all files have an answer; 1 a file failed; 2 wrong usage; 3 no file failed, but the
 question of one cannot be answered (its folder has the reason); 130 interrupted.
@@ -61,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "(default: FILE's name with _domains, in the current folder)")  # fmt: skip
     add("--survey", action="store_true", help="show what would be done; no training, no folder")
     add("--force", action="store_true", help="replace folders of results that are there")
-    add("--classes", type=int, metavar="N", help="number of domains (default: counted)")
+    add("--classes", type=_from(1), metavar="N", help="number of domains (default: counted)")
     add("--size", type=_pair, metavar="PX", help="patch size, px: 24 or 24x30 (default: by cell)")
     add("--step", type=_pair, metavar="PX", help="distance of patches, px: 8 or 8x10")
     add("--channel", metavar="NAME", help="channel of a file with several, a name or a number")
@@ -69,10 +71,21 @@ def _parser() -> argparse.ArgumentParser:
         help="whether to subtract a plane (default: by the image)")  # fmt: skip
     add("--train", action=argparse.BooleanOptionalAction, default=None,
         help="whether to train after the start; half of the time without")  # fmt: skip
-    add("--seed", type=int, metavar="N", help="seed of weights, batches and noise (default: 0)")
+    add(
+        "--seed",
+        type=_from(0),
+        metavar="N",
+        help="seed of weights, batches and noise (default: 0)",
+    )
     add("--device", metavar="D", help="where to train, such as cuda (default: the CPU)")
     add("--settings", metavar="FILE", help="settings.toml of another result; options go before")
-    add("--jobs", type=int, default=1, metavar="N", help="files or frames at a time, a core each")
+    add(
+        "--jobs",
+        type=_from(1),
+        default=1,
+        metavar="N",
+        help="files or frames at a time, a core each",
+    )
     add("--cluster", metavar="ADDRESS", help="of a Dask scheduler, whose workers see the files")
     add("--quiet", action="store_true", help="no output but errors")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -80,11 +93,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _from(least: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number, not less than the least."""
+
+    def number(text: str) -> int:
+        if text.isdecimal() and least <= int(text) < 2**63:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from {least}")
+
+    return number
+
+
 def _pair(text: str) -> int | tuple[int, int]:
-    numbers = [int(one) for one in text.split("x") if one.isdecimal()]
+    numbers = [int(one) for one in text.split("x") if one.isdecimal() and int(one)]
     if numbers and len(numbers) == text.count("x") + 1 <= 2:
         return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
     raise argparse.ArgumentTypeError(f"{text!r} must be px, such as 24, or 24x30")
+
+
+def _as_options(text: str) -> str:
+    """Return a text of the library with arguments of `find_domains` as options."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        return f"--{name} {'PX' if value == '...' else value.strip('()').replace(', ', 'x')}"
+
+    return _ARGUMENT.sub(option, re.sub(r";[^;]* sites=\S+", "", text))
 
 
 def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
@@ -97,17 +131,24 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict
             given = read_settings(options.settings)
         except (OSError, ValueError) as error:
             parser.error(f"--settings: {error}")
+    if options.device and not options.cluster:  # whose workers have devices of their own
+        from ._checks import as_device
+
+        try:
+            as_device(options.device)
+        except ValueError as error:
+            parser.error(_as_options(str(error)))
     named = ("classes", "size", "step", "flatten", "train", "seed", "device")
     return given | {k: v for k in named if (v := getattr(options, k)) is not None}
 
 
 def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Path]:
     """Return the folder of each file's result."""
-    if options.jobs < 1:
-        parser.error(f"--jobs {options.jobs}: at least one file at a time")
     if options.cluster and find_spec("distributed") is None:
         parser.error('--cluster: pip install "phyvae[cluster]"')
     out = options.out
+    if options.survey:
+        return {}
     if len(options.files) == 1 and out is not None:
         return {options.files[0]: Path(os.path.abspath(out))}
     base = Path(os.path.abspath(out or "."))
@@ -130,7 +171,6 @@ def _run(options: argparse.Namespace, given: dict[str, Any], targets: dict[str, 
     jobs = {}
     for file in free:
         target = targets[file]
-        target.parent.mkdir(parents=True, exist_ok=True)
         part = str(target.with_name(f".{target.name}.{token}-"))
         path = os.path.abspath(file)
         jobs[file] = Job(path, part, options.channel, given, alone=alone, progress=shown)
@@ -196,18 +236,22 @@ class _Console:
             tqdm.write(trace, file=sys.stderr)
 
     def is_free(self, name: str, target: Path) -> bool:
-        """Return whether a folder may be written; if not, it is an error."""
-        from .pipeline.folder import is_replaceable
+        """Return whether a folder may and can be written; if not, it is an error."""
+        from .pipeline.folder import check_place, is_replaceable
 
         shown = os.path.relpath(target)
-        if not os.path.lexists(target):
-            return True
-        if not self.options.force:
+        is_there = os.path.lexists(target)
+        if is_there and not self.options.force:
             self.failed(name, f"{shown} exists; --force replaces it, --out names another folder")
-        elif not is_replaceable(target):
+        elif is_there and not is_replaceable(target):
             self.failed(name, f"{shown} is no folder of results; --out names another folder")
         else:
-            return True
+            try:
+                check_place(target)
+            except OSError as error:
+                self.failed(name, f"{error}; --out names another place", traceback.format_exc())
+            else:
+                return True
         return False
 
     def outcomes(self, jobs: dict[str, "Job"], unit: str) -> Iterator[tuple[str, "Outcome"]]:
@@ -222,10 +266,11 @@ class _Console:
         for one in tqdm(done, total=len(jobs), unit=unit, disable=hidden):
             name = names[one.job.part]
             if one.error:
-                self.failed(name, one.error, one.trace)
+                self.failed(name, _as_options(one.error), one.trace)
             else:
                 self.codes.append(_DONE if one.answered else _UNANSWERED)
-                self.line("\n  ".join([f"{name}: {one.answer}", *one.notes]))
+                lines = map(_as_options, (one.answer, *one.notes))
+                self.line("\n  ".join([f"{name}: {next(lines)}", *lines]))
             yield name, one
 
 
@@ -238,8 +283,8 @@ def _survey(options: argparse.Namespace, given: dict[str, Any]) -> int:
         try:
             text, answerable = preview(file, options.channel, given)
         except Exception as error:
-            console.failed(file, str(error), traceback.format_exc())
+            console.failed(file, _as_options(str(error)), traceback.format_exc())
         else:
             console.codes.append(_DONE if answerable else _UNANSWERED)
-            console.line(text)
+            console.line(_as_options(text))
     return max(console.codes, key=_SEVERITY.index)

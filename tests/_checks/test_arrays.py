@@ -93,3 +93,6 @@ def test_real_ones_are_at_most_float64():
     assert as_real(MAPS > 0.5, "z").dtype == bool
     with pytest.raises(TypeError, match="z has dtype complex128, but must be real; cure"):
         as_real(MAPS + 1j, "z", "; cure")
+    for values in ([["a"]], np.array(["2026-11-30"], "datetime64[D]")):
+        with pytest.raises(TypeError, match=r"z has dtype .*, but must be real numbers\.$"):
+            as_real(values, "z", "; cure")

@@ -31,6 +31,19 @@ def test_the_outcome_names_the_folder_and_all_doubts(job, monkeypatch, tmp_path)
     assert done.notes[:2] == ("doubt: no calibration: lengths are in px", "warning: two lines")
 
 
+def test_what_the_file_is_taken_for_is_a_note(job, monkeypatch):
+    np.save(job.path, np.random.default_rng(0).random((2, 60, 60)))
+    monkeypatch.setattr(jobs, "write_folder", lambda found, folder: [])
+    monkeypatch.setattr(
+        jobs,
+        "find_domains",
+        lambda scan, **_: replace(small_domains(), scan=scan, doubts=(*scan.notes, "a doubt")),
+    )
+    (done,) = outcomes([job])
+    frames = "note: frames of 60 x 60 px along the first of three axes"
+    assert done.notes == (frames, "doubt: a doubt")
+
+
 def test_an_error_is_an_outcome_and_leaves_no_folder(job, tmp_path, monkeypatch):
     def failing(found, folder):
         (folder / "half").write_text("")

@@ -98,6 +98,10 @@ def tensor_of(record, tensors, name):
 
 
 class TestBadFiles:
+    def test_a_missing_file(self, path):
+        with pytest.raises(FileNotFoundError, match=r"path='.*phyvae': there is no such file"):
+            load_domains(path)
+
     @pytest.mark.parametrize("damage", ["truncated", "altered", "foreign", "pickle", "empty"])
     def test_a_damaged_or_foreign_file(self, path, found, damage):
         found.save(path)

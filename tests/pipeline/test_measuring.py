@@ -55,6 +55,11 @@ class TestMeasures:
         assert float(rows[0]["area (nm²)"]) == pytest.approx(found.areas[0])
         assert "nm" in rows[0]["walls"]
 
+    def test_a_folder_that_is_not_there_is_named(self, found, tmp_path):
+        for write, name in ((found.to_csv, "a.csv"), (found.save_tiff, "a.tif")):
+            with pytest.raises(FileNotFoundError, match=r"there is no folder '.*none'; make it"):
+                write(tmp_path / "none" / name)
+
     def test_an_unanswered_question_has_an_empty_table(self, tmp_path):
         found = small_domains("unanswered")
         assert found.table() == []

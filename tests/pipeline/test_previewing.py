@@ -10,7 +10,13 @@ def test_choices_come_with_their_reasons_and_flaws(tmp_path):
     np.save(tmp_path / "a.npy", image)
     text, answerable = preview(str(tmp_path / "a.npy"), None, {"step": 7})
     assert answerable
-    for part in ("a.npy", "160 x 160", "2 unit cells of 12.7", "step: (7, 7) (given", "1 rows"):
+    for part in (
+        "a.npy",
+        "160 x 160",
+        "2 unit cells of 12.7",
+        "step: (7, 7) (given",
+        "\n  flaws: 1 row; the noise of a pixel is 0.",
+    ):
         assert part in text
 
 

@@ -45,6 +45,24 @@ class TestRefusals:
         with pytest.raises(ValueError, match="no TOML file"):
             read_settings(path)
 
+    def test_a_missing_file(self, path):
+        with pytest.raises(FileNotFoundError, match="cannot be opened: No such file"):
+            read_settings(path)
+
+    @pytest.mark.parametrize(
+        ("text", "match"),
+        [
+            ("", r"has no table \[settings\]; it takes classes"),
+            ("settings = 3", r"has no table \[settings\]"),
+            ("size = 3", r"has \['size'\] outside of \[settings\]"),
+            ("[settings]\nsize = 3\n[setings]\nw = 1", r"has \['setings'\] outside"),
+        ],
+    )
+    def test_settings_outside_of_their_table(self, path, text, match):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=match):
+            read_settings(path)
+
     def test_an_unknown_setting(self, path):
         path.write_text("[settings]\nsizes = 3\n")
         with pytest.raises(ValueError, match=r"takes classes, .* seed, not \['sizes'\]"):

@@ -46,6 +46,16 @@ class TestTiff:
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, values)
 
+    @pytest.mark.parametrize("name", ["a.png", "a", "a.tif.npy"])
+    def test_other_names_are_refused(self, tmp_path, name):
+        with pytest.raises(ValueError, match=r"path='.*' must end in .tif or .tiff"):
+            save_tiff(tmp_path / name, LABELS)
+        save_tiff(tmp_path / "a.TIFF", LABELS)
+
+    def test_a_folder_that_is_not_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"there is no folder '.*none'; make it"):
+            save_tiff(tmp_path / "none/a.tif", LABELS)
+
     def test_integers_that_would_be_lost_are_refused(self, tmp_path):
         with pytest.raises(ValueError, match=r"array holds integers from .* renumber"):
             save_tiff(tmp_path / "a.tif", LABELS * 10**8)

@@ -87,6 +87,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"a.docx has a suffix that is not read; .*tif.*dm4"):
             phyvae.read(tmp_path / "a.docx")
 
+    @pytest.mark.parametrize("name", ["scan", "scan.", ".scan"])
+    def test_no_suffix(self, name, tmp_path):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(ValueError, match=r"has no suffix.* rename it, such as scan.tif.*dm4"):
+            phyvae.read(tmp_path / name)
+
     @pytest.mark.parametrize("suffix", ["npy", "npz", "tif", "png", "dm4", "emd", "gwy", "sxm"])
     @pytest.mark.parametrize(
         ("content", "words"),
@@ -100,6 +106,32 @@ class TestRefusals:
         with pytest.raises(ValueError, match=rf"^a.{suffix} {words}") as refused:
             phyvae.read(tmp_path / f"a.{suffix}")
         assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+    @pytest.mark.parametrize("suffix", ["npy", "npz", "tif", "png", "jpg", "emd", "gwy"])
+    def test_truncated_files(self, suffix, tmp_path):
+        path = tmp_path / f"a.{suffix}"
+        if suffix in ("npy", "npz"):
+            {"npy": np.save, "npz": np.savez}[suffix](path, IMAGE)
+        elif suffix == "emd":
+            with pytest.importorskip("h5py").File(path, "w") as file:
+                file["a"] = IMAGE
+            pytest.importorskip("rsciio")
+        elif suffix == "gwy":
+            gwyfile = pytest.importorskip("gwyfile")
+            field = gwyfile.objects.GwyDataField(IMAGE)
+            gwyfile.objects.GwyContainer({"/0/data": field}).tofile(str(path))
+        else:
+            Image.fromarray((255 * IMAGE).astype(np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+        with pytest.raises(ValueError, match=rf"read as {suffix}: it is truncated or damaged\.$"):
+            phyvae.read(path)
+
+    @pytest.mark.parametrize("save", [np.save, np.savez])
+    def test_python_objects(self, save, tmp_path):
+        path = tmp_path / ("a.npy" if save is np.save else "a.npz")
+        save(path, np.array([[1, None], [2, "x"]]))
+        with pytest.raises(ValueError, match=r"holds Python objects.*array.astype\(float\)"):
+            phyvae.read(path)
 
     def test_a_file_of_another_kind(self, tmp_path):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png")

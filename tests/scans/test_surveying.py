@@ -22,7 +22,7 @@ class TestSurvey:
         image = getattr(phantoms, model)(shape=(310, 310), seed=2).image
         found = survey(image + noise * np.random.default_rng(0).normal(size=image.shape))
         assert found.mask.all()
-        assert repr(found).endswith("no flaw)")
+        assert found.flaws == "none"
 
     @pytest.mark.parametrize("level", [0.0, 0.05])
     def test_vacuum_is_where_nothing_repeats(self, level):
@@ -56,6 +56,7 @@ class TestSurvey:
         assert found.residue[residue].all()
         assert not found.residue[np.hypot(Y - 70, X - 180) > 36].any()
         assert not found.vacuum.any()
+        assert f"residue {100 * found.residue.mean():.1f} %" in found.flaws
 
     def test_a_slope_or_a_second_layer_is_none(self):
         image = atoms(SHAPE, VECTORS, sigma=2.5, noise=0.1)
@@ -73,7 +74,8 @@ class TestSurvey:
         np.testing.assert_array_equal(found.repaired[expected], clean[expected])
         assert found.limits[0] > -1
         assert found.limits[1] < 2
-        assert repr(found) == f"Survey(noise={found.noise:.3g}, 1 rows, 1 columns, 1 pixels)"
+        assert found.flaws == "1 row, 1 column, 1 pixel"
+        assert repr(found) == f"Survey(noise={found.noise:.3g}, flaws: {found.flaws})"
 
     def test_noise_is_that_of_a_pixel(self):
         image = atoms(SHAPE, VECTORS, sigma=2.5)

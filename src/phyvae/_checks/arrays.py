@@ -84,7 +84,8 @@ def as_real(
 ) -> np.ndarray:
     """Bring values to an array of real numbers, bools and integers among them; see `as_array`.
 
-    Floats longer than float64 become float64, infinite if they are too large.
+    Floats longer than float64 become float64, infinite if they are too large. The cure, which ends
+    the error, is that of complex numbers.
     """
     array = as_array(values, name, masked)
     if array.dtype.names:
@@ -101,7 +102,10 @@ def as_real(
             f"{name}.astype(float)."
         )
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} has dtype {array.dtype}, but must be real{cure}.")
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, but must be real"
+            f"{cure if array.dtype.kind == 'c' else ' numbers'}."
+        )
     if array.dtype.kind == "f" and array.itemsize > 8:
         with np.errstate(over="ignore"):
             array = array.astype(np.float64)

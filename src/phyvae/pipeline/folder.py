@@ -1,15 +1,17 @@
 """The folder of a result: written in a hidden place, and put in its own at once."""
 
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 
 from .result import Domains
 from .settings_file import settings_text
 
-__all__ = ["FRAME", "is_replaceable", "put", "write_folder"]
+__all__ = ["FRAME", "check_place", "is_replaceable", "put", "write_folder"]
 
 FRAME = "frame_{:05d}"
 """Folder of a frame, in that of a stack."""
@@ -44,6 +46,23 @@ def write_folder(found: Domains, folder: Path) -> list[str]:
     except ImportError as error:
         return [f"no report.html: {error}"]
     return []
+
+
+def check_place(target: Path) -> None:
+    """Make the folders above that of a result, and check that it can be written into them.
+
+    Raises
+    ------
+    OSError
+        If it cannot: better now than after the computation.
+    """
+    above = target.parent
+    try:
+        above.mkdir(parents=True, exist_ok=True)
+        Path(mkdtemp(prefix=f".{target.name}.", dir=above)).rmdir()
+    except OSError as error:
+        why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"no folder can be made in {os.path.relpath(above)}: {why}") from None
 
 
 def put(part: Path, target: Path, *, over: bool) -> None:

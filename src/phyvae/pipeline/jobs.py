@@ -138,14 +138,14 @@ def _outcome(job: Job) -> Outcome:
             stack.enter_context(one_thread())
             stack.enter_context(threadpool_limits(1))
         try:
+            part.mkdir(parents=True)  # what cannot be written need not be computed
             found, frames = _found(job)
-            part.mkdir(parents=True)
             lacking = write_folder(found, part)
         except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
-            text = " ".join(str(error).split()) or type(error).__name__
-            return Outcome(job, error=text, trace=traceback.format_exc())
-    doubts = [f"doubt: {one}" for one in found.doubts]
+            return Outcome(job, error=_text(error, part), trace=traceback.format_exc())
+    notes = found.scan.notes  # of the file; they are among the doubts
+    doubts = [f"{'note' if one in notes else 'doubt'}: {one}" for one in found.doubts]
     heard = [f"warning: {' '.join(str(one.message).split())}" for one in caught]
     return Outcome(
         job,
@@ -155,6 +155,13 @@ def _outcome(job: Job) -> Outcome:
         not found.problem,
         tuple(dict.fromkeys([*doubts, *heard, *lacking])),
     )
+
+
+def _text(error: Exception, part: Path) -> str:
+    """Return the text of an error, in a line; a hidden folder is nothing that users know."""
+    hidden = isinstance(error, OSError) and str(error.filename).startswith(str(part))
+    text = f"its result cannot be written: {error.strerror}" if hidden else str(error)
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _found(job: Job) -> tuple[Domains, int]:

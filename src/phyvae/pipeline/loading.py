@@ -35,6 +35,8 @@ def load_domains(path: AnyPath, *, device: torch.device | str = "cpu") -> Domain
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     CheckpointError
         If the file is foreign, of another format version, truncated or altered, or holds no
         result. Nothing in a file is ever unpickled or executed.

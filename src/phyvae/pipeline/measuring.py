@@ -3,7 +3,7 @@
 import csv
 import os
 from functools import cached_property
-from pathlib import Path
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..domains.cells import MeanCell, mean_cells
 from ..domains.extents import domain_areas, domain_table
 from ..domains.wall_kinds import Wall, walls_between
 from ..patches.grid import PatchGrid
+from ..saving.sealed import write
 from ..scans.exporting import save_tiff, to_hyperspy, to_xarray
 from ..scans.scan import Scan
 
@@ -55,10 +56,11 @@ class Measured:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table of the domains; a file that is there is replaced."""
         rows = self.table()
-        with Path(path).expanduser().open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0] if rows else ["domain"])
-            writer.writeheader()
-            writer.writerows(rows)
+        text = StringIO(newline="")
+        writer = csv.DictWriter(text, rows[0] if rows else ["domain"])
+        writer.writeheader()
+        writer.writerows(rows)
+        write(path, text.getvalue().encode())
 
     def labels_image(self) -> Int[np.ndarray, "height width"]:
         """Return the domain of each pixel of the scan: that of the nearest patch.
@@ -123,7 +125,8 @@ class Measured:
     def save_tiff(self, path: str | os.PathLike[str]) -> None:
         """Write the domains of all pixels to a TIFF file whose scale ImageJ and napari show.
 
-        They are those of `labels_image` plus 1: 0 is no domain, as in these programs.
+        They are those of `labels_image` plus 1: 0 is no domain, as in these programs. The name
+        ends in ``.tif`` or ``.tiff``.
         """
         save_tiff(path, self.labels_image() + 1, self.scan.pixel_size)
 

@@ -143,7 +143,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
         if request.size
         else (
             "the image shows no lattice, so patches have no natural size. Give one by hand: "
-            "size=..., px, about two periods of the pattern; or the positions of atoms: "
+            "size=..., about two periods of the pattern in px; or the positions of atoms: "
             "sites=phyvae.find_sites(image)"
         )
     )

@@ -32,7 +32,8 @@ def preview(path: str, channel: str | None, given: dict[str, Any]) -> tuple[str,
     lines.append(f"  patches: {grid.shape[0]} x {grid.shape[1]}")
     lines += [f"  {name}: {choice}" for name, choice in found.settings.items()]
     if scan.cube is None and np.isfinite(scan.image).all():
-        lines.append(f"  flaws: {survey(scan.image)}")
+        seen = survey(scan.image)
+        lines.append(f"  flaws: {seen.flaws}; the noise of a pixel is {seen.noise:.3g}")
     if found.problem:
         lines.append(f"  cannot be answered: {found.problem}")
     return "\n".join(lines), not found.problem

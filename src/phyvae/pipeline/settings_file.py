@@ -43,16 +43,29 @@ def read_settings(path: AnyPath) -> dict[str, Any]:
 
     Raises
     ------
+    OSError
+        If the file cannot be opened.
     ValueError
-        If the file is no TOML, or gives a setting that is not one of `READ_BACK`.
+        If it is no TOML, has no table ``[settings]`` or others than that and ``[others]``, or
+        gives a setting that is not one of `READ_BACK`.
     """
-    with open(path, "rb") as file:
-        try:
-            given = tomllib.load(file).get("settings", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: no TOML file: {error}") from None
-    if not isinstance(given, dict) or not set(given) <= set(READ_BACK):
-        unknown = sorted(set(given) - set(READ_BACK)) if isinstance(given, dict) else given
+    try:
+        with open(path, "rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise type(error)(f"{path} cannot be opened: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no TOML file: {error}") from None
+    outside = sorted(tables.keys() - {"settings", "others"})
+    if outside:
+        raise ValueError(
+            f"{path} has {brief(outside)} outside of [settings]; write that line above."
+        )
+    given = tables.get("settings")
+    if not isinstance(given, dict):
+        raise ValueError(f"{path} has no table [settings]; it takes {', '.join(READ_BACK)}.")
+    if not given.keys() <= set(READ_BACK):
+        unknown = sorted(given.keys() - set(READ_BACK))
         raise ValueError(f"{path}: [settings] takes {', '.join(READ_BACK)}, not {brief(unknown)}.")
     return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
 

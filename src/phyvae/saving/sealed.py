@@ -88,11 +88,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     CheckpointError
         If the file is foreign, of another format version, truncated or altered.
     """
     if os.path.isdir(as_path(path)):
         raise CheckpointError(f"{_shown(path)} is a folder; a checkpoint is one file in it.")
+    if not os.path.exists(as_path(path)):
+        raise FileNotFoundError(f"path={_shown(path)}: there is no such file.")
     with open(as_path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)

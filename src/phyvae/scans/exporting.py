@@ -1,11 +1,13 @@
 """Maps and labels with their scale for other programs: TIFF, xarray, HyperSpy."""
 
 import os
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from .._checks import as_positive, as_real, brief
+from ..saving.sealed import as_path, write
 from .optional import imported
 
 __all__ = ["save_tiff", "to_hyperspy", "to_xarray"]
@@ -23,7 +25,7 @@ def save_tiff(
     Parameters
     ----------
     path
-        The file; one that is there is replaced.
+        The file, whose name ends in ``.tif`` or ``.tiff``; one that is there is replaced.
     array
         Shape (height, width) or (channels, height, width), real. Integers stay integers where
         ImageJ knows such, from -32768 to 32767 or 0 to 65535; others become float32.
@@ -34,20 +36,18 @@ def save_tiff(
     """
     import tifffile
 
+    if not as_path(path).lower().endswith((".tif", ".tiff")):
+        raise ValueError(f"path={os.fspath(path)!r} must end in .tif or .tiff: it is a TIFF file.")
     values = _as_imagej(_checked(array))
     metadata: dict[str, Any] = {"axes": "CYX"[-values.ndim :]}
-    if pixel_size is None:
-        tifffile.imwrite(path, values, imagej=True, metadata=metadata)
-        return
-    height, width = _sizes(pixel_size)
-    # Resolutions are pixels per unit, x first.
-    tifffile.imwrite(
-        path,
-        values,
-        imagej=True,
-        resolution=(1 / width, 1 / height),
-        metadata=metadata | {"unit": unit},
-    )
+    resolution = None
+    if pixel_size is not None:
+        height, width = _sizes(pixel_size)
+        resolution = 1 / width, 1 / height  # pixels per unit, x first
+        metadata["unit"] = unit
+    content = BytesIO()
+    tifffile.imwrite(content, values, imagej=True, resolution=resolution, metadata=metadata)
+    write(path, content.getvalue())
 
 
 def to_xarray(

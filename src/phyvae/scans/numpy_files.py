@@ -23,7 +23,8 @@ def read_npz(path: Path) -> list[Recording]:
     `cube` is a spectrum image with the values `axis`, `axis_unit`; other arrays of two or more
     axes are images or stacks. `pixel_size` is one number or two, (y, x), in `pixel_unit`.
     """
-    with np.load(path, allow_pickle=False) as file:
+    # NumPy leaves a truncated file open that it has opened itself.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     metadata = {name: value.item() for name, value in arrays.items() if value.ndim == 0}
     size = np.broadcast_to(arrays.get("pixel_size", np.nan), 2).astype(np.float64)

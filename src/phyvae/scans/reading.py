@@ -26,17 +26,18 @@ _READERS: dict[str, Callable[[Path], list[Recording]]] = (
     | PROBES
 )
 _LISTED = 8  # names of channels in a note
-_SIGNATURES = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"\x93NUMPY": "npy",
-    b"PK\3\4": "zip or npz",
-    b"\x89HDF": "HDF5",
-    b"GWYP": "gwy",
-    b"GWYO": "Gwyddion 1",
-    b"%PDF": "PDF",
+_TIFF = "TIFF", ("tif", "tiff")
+_SIGNATURES: dict[bytes, tuple[str, tuple[str, ...]]] = {  # kinds of files, and their suffixes
+    b"\x89PNG": ("PNG", ("png",)),
+    b"\xff\xd8\xff": ("JPEG", ("jpg", "jpeg")),
+    b"II*\0": _TIFF,
+    b"MM\0*": _TIFF,
+    b"\x93NUMPY": ("npy", ("npy",)),
+    b"PK\3\4": ("zip or npz", ("npz",)),
+    b"\x89HDF": ("HDF5", ("emd", "hspy", "nxs")),
+    b"GWYP": ("gwy", ("gwy",)),
+    b"GWYO": ("Gwyddion 1", ()),
+    b"%PDF": ("PDF", ()),
 }
 
 
@@ -120,6 +121,11 @@ def _existing(path: Any, name: str) -> Path:
 def _recordings(file: Path) -> list[Recording]:
     """Return the channels of a file."""
     suffix = file.suffix[1:].lower()
+    if not suffix:
+        raise ValueError(
+            f"{file.name} has no suffix, by which its kind is known; rename it, such as "
+            f"{file.name.strip('.')}.tif. These are read: {', '.join(_READERS)}."
+        )
     if suffix not in _READERS:
         raise ValueError(
             f"{file.name} has a suffix that is not read; these are: {', '.join(_READERS)}. Load "
@@ -133,19 +139,28 @@ def _recordings(file: Path) -> list[Recording]:
             return _READERS[suffix](file)
     except (ImportError, MemoryError, PermissionError):
         raise
-    except Exception:  # readers raise whatever they meet in a damaged file
-        kind = _kind(file)
-        why = f"it begins as a {kind} file" if kind else "it is damaged or of another kind"
+    except Exception as error:  # readers raise whatever they meet in a damaged file
+        why = _why(file, suffix, str(error))
         raise ValueError(f"{file.name} cannot be read as {suffix}: {why}.") from None
 
 
-def _kind(file: Path) -> str:
-    """Return the kind of a file by its first bytes."""
-    if not file.is_file():
-        return ""
-    with file.open("rb") as opened:
-        start = opened.read(8)
-    return next((kind for sign, kind in _SIGNATURES.items() if start.startswith(sign)), "")
+def _why(file: Path, suffix: str, error: str) -> str:
+    """Return why a file cannot be read, by its first bytes and by what NumPy has to object."""
+    if suffix in ("npy", "npz") and ("Python objects" in error or "Object arrays" in error):
+        return (
+            "it holds Python objects, which can run any code; save an array of numbers, "
+            "array.astype(float)"
+        )
+    start = b""
+    if file.is_file():
+        with file.open("rb") as opened:
+            start = opened.read(8)
+    for sign, (kind, suffixes) in _SIGNATURES.items():
+        if start.startswith(sign) and suffix not in suffixes:
+            return f"it begins as a {kind} file"
+        if start.startswith(sign):
+            return "it is truncated or damaged"
+    return "it is damaged or of another kind"
 
 
 def _named(recordings: list[Recording]) -> list[Recording]:

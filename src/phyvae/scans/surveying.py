@@ -56,12 +56,17 @@ class Survey:
     vacuum: Bool[np.ndarray, "height width"]
     cell: UnitCell | None
 
-    def __repr__(self) -> str:
+    @property
+    def flaws(self) -> str:
+        """What is no specimen, in words: ``"1 row, 3 pixels, residue 2.1 %"``; ``"none"``."""
+        counts = {"row": self.rows, "column": self.columns, "pixel": self.pixels}
+        found = [f"{n} {name}{'s' * (n > 1)}" for name, one in counts.items() if (n := len(one))]
         shares = {"residue": self.residue.mean(), "vacuum": self.vacuum.mean()}
-        found = [f"{name}={100 * share:.1f} %" for name, share in shares.items() if share]
-        counts = {"rows": self.rows, "columns": self.columns, "pixels": self.pixels}
-        found += [f"{len(one)} {name}" for name, one in counts.items() if len(one)]
-        return f"Survey(noise={self.noise:.3g}, {', '.join(found) or 'no flaw'})"
+        found += [f"{name} {100 * share:.1f} %" for name, share in shares.items() if share]
+        return ", ".join(found) or "none"
+
+    def __repr__(self) -> str:
+        return f"Survey(noise={self.noise:.3g}, flaws: {self.flaws})"
 
 
 def survey(image: Any, *, exclude: Any = None) -> Survey:
@@ -98,7 +103,7 @@ def survey(image: Any, *, exclude: Any = None) -> Survey:
     >>> image = phyvae.phantoms.bfo(shape=(200, 200), seed=0).image.copy()
     >>> image[20], image[90, 60] = 0, 50
     >>> phyvae.survey(image)
-    Survey(noise=0.0284, 1 rows, 1 pixels)
+    Survey(noise=0.0284, flaws: 1 row, 1 pixel)
     """
     shown, gaps = _without_gaps(image, exclude)
     faults = faults_of(shown)
