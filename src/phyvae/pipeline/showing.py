@@ -22,12 +22,16 @@ from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath
+from ..scans.scan import Scan
 from .choices import Choice
 from .measuring import Measured
 from .thinning import eight_bits, picture_of, smaller, thinned
 
 __all__ = ["Shown"]
 
+_QUANTITIES = dict.fromkeys(("meV", "eV", "keV"), "energy")
+_QUANTITIES |= dict.fromkeys(("mV", "V", "kV"), "bias") | dict.fromkeys(("nm", "µm"), "wavelength")
+_CAPTIONS = "Mean patch of each domain, moved onto the lattice.", "Mean spectrum of each domain."
 _MOST = 6  # domains on offer
 _CELLS = 20_000  # on a page
 _KEPT = 1_500_000  # pixels of the patches kept for a page
@@ -123,7 +127,16 @@ def _figures(found: Shown) -> dict[str, bytes]:
         return {}
     fig, axes = new_panels(1, len(cells), 1.8 * len(cells))
     show_cells(axes[0], cells, sides_of(found.scan.pixel_size))
-    return {"Mean patch of each domain, moved onto the lattice.": _as_png(finished(fig))}
+    spectra = len(found.grid.patch_shape) == 1
+    return {_CAPTIONS[spectra]: _as_png(finished(fig))}
+
+
+def _axis_name(scan: Scan) -> str:
+    """Return the label of the spectral axis, by its unit."""
+    if scan.axis is None:
+        return "channel"
+    name = _QUANTITIES.get(scan.axis_unit, "spectral axis")
+    return f"{name} ({scan.axis_unit})" if scan.axis_unit else name
 
 
 def _as_png(fig: Any) -> bytes:
@@ -236,7 +249,7 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
         decoded=None if decoded is None else eight_bits(decoded),
         spectra=eight_bits(grid.gather(torch.from_numpy(few)).cpu().numpy()) if spectra else None,
         axis=axis,
-        axis_name=f"energy ({scan.axis_unit})" if scan.axis_unit else "channel",
+        axis_name=_axis_name(scan),
     ), apart
 
 
