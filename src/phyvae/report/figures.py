@@ -14,6 +14,7 @@ __all__ = ["figures_of"]
 _WIDTH = 560  # px on the screen, of the image
 _SIDE = 420  # of what stands right of it
 _MAP = 360
+_TITLE = 180  # at least, under the title of a patch
 _TOOLS = ("lasso_select", "tap", "pan", "wheel_zoom", "reset", "save")
 _NONE = "rgba(0, 0, 0, 0)"
 _DOMAINS = {"palette": COLOURS, "low": -0.5, "high": len(COLOURS) - 0.5}
@@ -174,11 +175,13 @@ def _patch(page: Contents, source: Any) -> Any:
     tall, wide = page.patches.shape
     height, width = np.multiply(page.patches.shape, page.scale)
     side = _SIDE / 2
+    across = side * min(1, width / height)
+    room = wide * max(0, _TITLE / across - 1) / 2  # on either side of a narrow patch
     figure = _new(
         "",
-        width=round(side * min(1, width / height)),
+        width=round(max(across, _TITLE)),
         height=round(side * min(1, height / width)),
-        x_range=(0, wide),
+        x_range=(-room, wide + room),
         y_range=(tall, 0),
         tools=(),
     )
