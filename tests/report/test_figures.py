@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import pages
@@ -42,6 +43,17 @@ def test_a_narrow_patch_has_room_for_its_title_and_keeps_its_shape(shape):
         other = patch.frame_height / (patch.y_range.start - patch.y_range.end)
         assert abs(one / other - 1) < 0.01
         assert patch.x_range.start + patch.x_range.end == shape[1]
+
+
+def test_twenty_domains_have_twenty_colours():
+    page = pages.contents()
+    labels = {20: np.arange(page.cells.maps.shape[1]) % 20}
+    cells = replace(
+        page.cells, labels=labels, walls=dict.fromkeys(range(1, 21), page.cells.walls[1])
+    )
+    image = figures_of(replace(page, cells=cells, number=20))[0].children[0]
+    colours = image.select_one({"name": "outlines"}).glyph.fill_color["transform"]
+    assert (colours.low, colours.high, len({*colours.palette})) == (-0.5, 19.5, 20)
 
 
 def test_pixels_that_are_not_square_keep_their_shape():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .panels import COLOURS, show_image
+from .panels import colour_of, show_image
 
 __all__ = ["show_cells"]
 
@@ -18,7 +18,7 @@ def show_cells(axes: Any, cells: Mapping[int, np.ndarray], sides: Any) -> None:
     low = min((float(np.nanmin(mean)) for mean in cells.values()), default=0.0)
     high = max((float(np.nanmax(mean)) for mean in cells.values()), default=1.0)
     for ax, (label, mean) in zip(axes, cells.items(), strict=False):
-        colour = COLOURS[label % len(COLOURS)]
+        colour = colour_of(label)
         if mean.ndim == 1:
             ax.plot(mean, color=colour, linewidth=1)
             margin = 0.05 * (high - low)
