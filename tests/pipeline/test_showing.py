@@ -195,4 +195,5 @@ class TestSitesAndSpectra:
         without = of_grid(found, result.grid, phyvae.Scan(cube.mean(-1), cube=cube))
         assert contents(without).patches.axis_name == "channel"
         _, axes = result.plot()
-        assert [ax.get_title() for ax in axes][-1] == "mean spectrum, domain 1"
+        assert [ax.get_title() for ax in axes][-1] == "mean spectra"
+        assert axes[-1].get_xlabel() == "energy (eV)"

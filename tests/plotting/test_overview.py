@@ -1,5 +1,7 @@
 """One figure of a result has image, domains, maps and mean cells."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,18 @@ def test_sites_and_spectra_are_shown(site_grid, scattered, spectra):
         labels = np.where(np.isfinite(grid.centers).all(-1), 0, -1)
         _, axes = plot_overview(grid, labels, maps, {}, pixel_size=(0.2, 0.1), unit="nm")
         assert len(axes) == 3
+
+
+@pytest.mark.parametrize("width", [3.4, 7.0])
+@pytest.mark.parametrize("shape", [(21, 21), (69, 23), (23, 69)])
+def test_no_titles_overlap_and_all_text_is_in_the_figure(grid, width, shape):
+    cells = {k: np.random.default_rng(k).random(shape) for k in range(5)}
+    fig, axes = plot_overview(grid, LABELS, MAPS, cells, pixel_size=0.02, unit="nm", width=width)
+    fig.draw_without_rendering()
+    boxes = [ax.title.get_window_extent() for ax in axes]
+    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+    assert all(fig.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in boxes)
+    inside = fig.get_tightbbox()
+    assert inside.x0 >= 0
+    assert inside.y0 >= 0
+    assert inside.x1 <= fig.get_figwidth()

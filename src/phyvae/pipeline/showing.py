@@ -16,13 +16,12 @@ from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
 from ..plotting.cells import on_sites, outlines_of
 from ..plotting.overview import plot_overview
-from ..plotting.panels import Panels, finished, new_panels
-from ..plotting.patch_panels import show_cells
+from ..plotting.panels import Panels
+from ..plotting.patch_panels import Spectral, plot_cells
 from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath
-from ..scans.scan import Scan
 from .choices import Choice
 from .measuring import Measured
 from .thinning import eight_bits, picture_of, smaller, thinned
@@ -79,6 +78,7 @@ class Shown(Measured):
             pixel_size=self.scan.pixel_size,
             unit=self.scan.unit,
             width=width,
+            spectral=_spectral(self),
         )
 
     def report(self, path: AnyPath) -> None:
@@ -125,18 +125,20 @@ def _figures(found: Shown) -> dict[str, bytes]:
     cells = _mean_cells(found)
     if not cells:
         return {}
-    fig, axes = new_panels(1, len(cells), 1.8 * len(cells))
-    show_cells(axes[0], cells, sides_of(found.scan.pixel_size))
-    spectra = len(found.grid.patch_shape) == 1
-    return {_CAPTIONS[spectra]: _as_png(finished(fig))}
+    scan, spectral = found.scan, _spectral(found)
+    fig, _ = plot_cells(cells, sides_of(scan.pixel_size), scan.unit, spectral)
+    return {_CAPTIONS[spectral is not None]: _as_png(fig)}
 
 
-def _axis_name(scan: Scan) -> str:
-    """Return the label of the spectral axis, by its unit."""
+def _spectral(found: Shown) -> Spectral | None:
+    """Return the spectral axis and its label, by its unit; ``None`` for an image."""
+    scan, shape = found.scan, found.grid.patch_shape
+    if len(shape) == 2:
+        return None
     if scan.axis is None:
-        return "channel"
+        return np.arange(float(shape[0])), "channel"
     name = _QUANTITIES.get(scan.axis_unit, "spectral axis")
-    return f"{name} ({scan.axis_unit})" if scan.axis_unit else name
+    return scan.axis, f"{name} ({scan.axis_unit})" if scan.axis_unit else name
 
 
 def _as_png(fig: Any) -> bytes:
@@ -234,13 +236,11 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
     """Return the patches of the page, and how far apart the rows of kept ones are."""
     from scipy.spatial import cKDTree
 
-    grid, scan = found.grid, found.scan
-    spectra = len(grid.patch_shape) == 1
+    grid = found.grid
+    axis, name = _spectral(found) or (None, "")
+    spectra = axis is not None
     few, apart = thinned(grid, max(1, _KEPT // int(np.prod(grid.patch_shape))), stride)
     centers = grid.centers.reshape(-1, 2)
-    axis = None
-    if spectra:
-        axis = np.arange(float(grid.patch_shape[0])) if scan.axis is None else scan.axis
     decoded = None if found.problem else smaller(_decoded(found, few), 1 if spectra else factor)
     return Patches(
         shape=grid.patch_shape if spectra else tuple(n // factor for n in grid.patch_shape),
@@ -249,7 +249,7 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
         decoded=None if decoded is None else eight_bits(decoded),
         spectra=eight_bits(grid.gather(torch.from_numpy(few)).cpu().numpy()) if spectra else None,
         axis=axis,
-        axis_name=_axis_name(scan),
+        axis_name=name,
     ), apart
 
 

@@ -147,7 +147,7 @@ def label_outer(axes: Any, unit: str) -> None:
 
 
 def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
-    """Set the sizes of all text, and trim the height of the page."""
+    """Set the sizes of all text, and trim the height of a page of `new_panels`."""
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
@@ -159,8 +159,9 @@ def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
     for legend in fig.findobj(Legend):
         for text in (legend.get_title(), *legend.get_texts()):
             text.set_fontsize(7)
-    fig.draw_without_rendering()
-    fig.set_figheight(fig.get_tightbbox().height + 0.12)
+    if fig.get_layout_engine() is not None:
+        fig.draw_without_rendering()
+        fig.set_figheight(fig.get_tightbbox().height + 0.12)
     return fig
 
 
