@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from figures import LABELS, MAPS
+from phyvae import PatchGrid
 from phyvae.plotting.overview import plot_overview
 
 
@@ -64,3 +65,17 @@ def test_no_titles_overlap_and_all_text_is_in_the_figure(grid, width, shape):
     assert inside.x0 >= 0
     assert inside.y0 >= 0
     assert inside.x1 <= fig.get_figwidth()
+
+
+def test_what_was_left_out_is_hatched_and_blank_where_nan():
+    image = np.random.default_rng(0).random((100, 120))
+    image[:40, :50] = np.nan
+    grid = PatchGrid(image, 20, mask=np.isfinite(image))
+    held = grid.mask.numpy()
+    labels = np.where(held, np.arange(held.shape[1]) > 5, -1)
+    _, axes = plot_overview(grid, labels, np.where(held, labels, np.nan)[None], {}, image=image)
+    assert axes[0].get_title() == "image (mask hatched)"
+    for ax in axes[:2]:
+        picture, *_, stripes = ax.get_images()
+        assert picture.get_array().mask[:40, :50].all()
+        assert stripes.get_array().count() > 300

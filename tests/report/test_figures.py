@@ -45,6 +45,15 @@ def test_a_narrow_patch_has_room_for_its_title_and_keeps_its_shape(shape):
         assert patch.x_range.start + patch.x_range.end == shape[1]
 
 
+def test_what_was_left_out_is_hatched_under_the_domains():
+    page = pages.contents()
+    plain = figures_of(page)[0].children[0]
+    image = figures_of(replace(page, hatching=np.ones_like(page.image)))[0].children[0]
+    assert plain.select_one({"name": "hatching"}) is None
+    names = [one.name for one in image.renderers]
+    assert names.index("hatching") < names.index("outlines")
+
+
 def test_twenty_domains_have_twenty_colours():
     page = pages.contents()
     labels = {20: np.arange(page.cells.maps.shape[1]) % 20}

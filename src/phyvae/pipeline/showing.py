@@ -60,6 +60,8 @@ class Shown(Measured):
     def plot(self, *, width: float = 7.0) -> Panels:
         """Plot the image with its walls and a scale bar, the domains, the maps and mean cells.
 
+        Pixels that were left out are hatched, those not recorded (NaN) blank.
+
         Parameters
         ----------
         width
@@ -75,6 +77,7 @@ class Shown(Measured):
             self.labels,
             self.maps,
             _mean_cells(self),
+            image=self.scan.image,
             pixel_size=self.scan.pixel_size,
             unit=self.scan.unit,
             width=width,
@@ -158,12 +161,13 @@ def _mean_cells(found: Shown) -> dict[int, np.ndarray]:
 
 def _contents(found: Shown) -> Contents:
     """Return the contents of a page, thinned out where it would be large."""
-    image, factor = picture_of(found.grid)
+    image, hatching, factor = picture_of(found.grid, found.scan.image)
     there, stride = thinned(found.grid, _CELLS)
     cells = _cells(found, there, stride, factor)
     patches, apart = _patches(found, there, stride, factor)
     down, right = found.scan.pixel_size or (1.0, 1.0)
     notes = {
+        "Hatched pixels were left out: no specimen, or nothing recorded.": hatching is not None,
         f"The image is shown at 1/{factor} of its resolution.": factor > 1,
         f"Of the cells, one in {stride} rows and columns is shown.": stride > 1,
         f"Decoded patches are kept for one in {apart} rows and columns.": apart > stride
@@ -182,6 +186,7 @@ def _contents(found: Shown) -> Contents:
         number=found.classes,
         tables=_tables(found),
         figures=_figures(found),
+        hatching=hatching,
     )
 
 

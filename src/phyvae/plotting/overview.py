@@ -6,6 +6,7 @@ import numpy as np
 
 from ..patches.grid import PatchGrid
 from .arguments import Array, as_channels, as_domains, as_image, extent_of, in_unit, sides_of
+from .hatching import LEFT_OUT, add_hatching, recorded
 from .panels import Panels, finished, show_image, show_labels, show_row
 from .patch_panels import Spectral, group_of, show_cells
 from .placing import Group, placed
@@ -21,6 +22,7 @@ def plot_overview(
     maps: Array,
     cells: Mapping[int, np.ndarray],
     *,
+    image: Array | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -35,10 +37,18 @@ def plot_overview(
         for them.
     cells
         Mean patch of each domain, by label.
+    image
+        The scan's image: where pixels were left out, it is shown as recorded, hatched, and blank
+        where it is NaN. The default shows what the grid has there.
     spectral
         Values of the spectral axis and its label, if patches are spectra.
     """
-    z, picture = as_channels(maps), as_image(grid)
+    z = as_channels(maps)
+    if image is None:
+        picture, hidden = as_image(grid), np.zeros(grid.image.shape[:2], bool)
+    else:
+        picture, hidden = recorded(grid, image)
+    hatched = hidden.mean() > LEFT_OUT
     answered = bool((np.asarray(labels) >= 0).any())
     sides = sides_of(pixel_size)
     around = in_unit(extent_of(picture.shape), pixel_size, unit)
@@ -51,13 +61,16 @@ def plot_overview(
     fig, (panels, last) = placed(groups, width)
     first, *rest = panels
     show_image(first, picture, cmap="gray", extent=around)
-    first.set_title("image")
+    first.set_title("image (mask hatched)" if hatched else "image")
     if answered:
         domains = as_domains(labels, grid.shape)
         add_walls(first, domains, extent, "white", grid, sides)
         show_image(rest[0], picture, cmap="gray", extent=around)
         show_labels(rest[0], domains, extent, 0.5, grid, sides)
         rest[0].set_title("domains")
+    if hatched:
+        for ax in panels[: 1 + answered]:
+            add_hatching(ax, hidden, around)
     show_row(panels[count - len(z) :], z, None, extent, grid, sides)
     for ax in panels:
         ax.set(xlim=around[:2], ylim=around[2:], xticks=[], yticks=[])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .panels import Panels, colour_of, finished, show_image
-from .placing import Group, placed
+from .placing import ONE_LINE, Group, placed
 from .scale_bar import add_scale_bar
 
 __all__ = ["Spectral", "group_of", "plot_cells", "show_cells"]
@@ -36,7 +36,8 @@ def group_of(cells: Mapping[int, np.ndarray], sides: Any, columns: int) -> Group
     height, width = np.multiply(shapes[0], sides)
     if len(shapes) > 2 * columns:
         return Group(len(shapes), height / width, 2 * columns, right=0.15)
-    return Group(len(shapes), height / width, columns)
+    closer = 0.3 if height > 1.4 * width else 0.5
+    return Group(len(shapes), height / width, columns, right=closer)
 
 
 def show_cells(
@@ -62,7 +63,7 @@ def show_cells(
         ax.set(xticks=[], yticks=[])
         if k == 0 and unit != "px":
             add_scale_bar(ax, unit)
-        narrow = ax.get_window_extent().width < 0.9 * ax.figure.dpi
+        narrow = ax.get_window_extent().width < ONE_LINE * ax.figure.dpi
         ax.set_title(f"mean cell,{chr(10) if narrow else ' '}domain {label}")
         ax.spines[:].set(color=colour_of(label), linewidth=2)
 

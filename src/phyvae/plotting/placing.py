@@ -8,11 +8,11 @@ import numpy as np
 
 from .arguments import as_width
 
-__all__ = ["Group", "placed"]
+__all__ = ["ONE_LINE", "Group", "placed"]
 
 _TITLE = 0.22  # inches above a panel, for each line of its title
 _MARGIN = 0.06
-_NARROW, _TWO_LINES = 1.25, 0.78  # inches that a title of one line takes, or of two
+ONE_LINE, _TWO_LINES = 1.0, 0.78  # inches that a panel needs for a title of one line, or of two
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def placed(groups: Sequence[Group], width: float) -> tuple[Any, list[list[Any]]]
         left = max(group.left, min((_TWO_LINES - wide) / 2, across - wide - group.right))
         apart = min(across, max(left + wide + group.right, _TWO_LINES))
         each = int((inches - _MARGIN) / apart + 1e-6)
-        high, above = wide * group.aspect, _TITLE * (1 if apart >= _NARROW else 1.7)
+        high, above = wide * group.aspect, _TITLE * (1 if wide >= ONE_LINE else 1.7)
         for row in range(-(-group.count // each)):
             top += above
             for column in range(min(each, group.count - row * each)):

@@ -82,6 +82,11 @@ def _image(page: Contents, cells: Any) -> tuple[Any, Any]:
         "image", source=picture, x=-right, y=-down, dw=width, dh=height,
         color_mapper=LinearColorMapper("Greys256", low=0, high=255),
     )  # fmt: skip
+    if page.hatching is not None:
+        figure.image(
+            [page.hatching], x=-right, y=-down, dw=width, dh=height, name="hatching",
+            color_mapper=LinearColorMapper(["#9A9A9A"], low=0.5, high=1, low_color=_NONE),
+        )  # fmt: skip
     colours = {"field": "domain", "transform": _domain_colours(page, _NONE)}
     _add_cells(figure, page, cells, colours, alpha=0.35, lit=0.7, unlit=0.1)
     return figure, picture
