@@ -38,8 +38,8 @@ def plot_overview(
     cells
         Mean patch of each domain, by label.
     image
-        The scan's image: where pixels were left out, it is shown as recorded, hatched, and blank
-        where it is NaN. The default shows what the grid has there.
+        Image of the scan: pixels that were left out are shown as recorded, with hatching, and
+        blank if NaN. By default, the image of the grid is shown.
     spectral
         Values of the spectral axis and its label, if patches are spectra.
     """
