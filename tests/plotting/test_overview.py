@@ -61,6 +61,8 @@ def test_no_titles_overlap_and_all_text_is_in_the_figure(grid, width, shape):
     boxes = [ax.title.get_window_extent() for ax in axes]
     assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
     assert all(fig.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in boxes)
+    panels = [ax.get_window_extent() for ax in axes]
+    assert not any(box.overlaps(panel) for box in boxes for panel in panels)
     inside = fig.get_tightbbox()
     assert inside.x0 >= 0
     assert inside.y0 >= 0
