@@ -59,7 +59,7 @@ class TestTable:
         writer.writerows(rows)
         first, second = csv.DictReader(io.StringIO(file.getvalue()))
         assert first["domain"] == "3"
-        assert float(first["area (px)"]) == domain_areas(grid, labels)[3]
+        assert float(first["area (px²)"]) == domain_areas(grid, labels)[3]
         assert (first["z1 mean"], first["z1 std"]) == ("3.5", "0.0")
         assert float(second["z2 mean"]) == pytest.approx((grid.shape[0] - 1) / 2)
         assert first["walls"] == "to 7: 20.5 nm, contrast"

@@ -153,6 +153,14 @@ def of_grid(found, grid, scan):
     )  # fmt: skip
 
 
+NAMES = {
+    "V": "bias (V)",
+    "nm": "wavelength (nm)",
+    "cm⁻¹": "spectral axis (cm⁻¹)",
+    "": "spectral axis",
+}
+
+
 class TestSitesAndSpectra:
     @pytest.mark.parametrize("lattice", [True, False])
     def test_sites_have_outlines_of_their_own(self, found, contents, tmp_path, lattice):
@@ -180,7 +188,12 @@ class TestSitesAndSpectra:
         scaled = result.grid.image.reshape(-1, 20).numpy()
         np.testing.assert_allclose(page.patches.spectra / 255, scaled.clip(0, 1), atol=0.5 / 255)
         write_page(tmp_path / "page.html", page)
+        assert [*page.figures] == ["Mean spectrum of each domain."]
+        for unit, name in NAMES.items():
+            other = replace(result, scan=replace(scan, axis_unit=unit))
+            assert contents(other).patches.axis_name == name
         without = of_grid(found, result.grid, phyvae.Scan(cube.mean(-1), cube=cube))
         assert contents(without).patches.axis_name == "channel"
         _, axes = result.plot()
-        assert [ax.get_title() for ax in axes][-1] == "mean spectrum, domain 1"
+        assert [ax.get_title() for ax in axes][-1] == "mean spectra"
+        assert axes[-1].get_xlabel() == "energy (eV)"

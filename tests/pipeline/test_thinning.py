@@ -24,10 +24,11 @@ def test_cells_without_a_patch_are_left_out():
 
 def test_a_large_image_is_averaged(monkeypatch):
     grid = PatchGrid(np.add.outer(np.arange(30.0), np.arange(41.0)), size=10)
-    whole, factor = thinning.picture_of(grid)
+    whole, hatching, factor = thinning.picture_of(grid, grid.image)
+    assert hatching is None
     assert (whole.shape, factor, whole.dtype) == ((30, 41), 1, np.uint8)
     monkeypatch.setattr(thinning, "_PIXELS", 400)
-    image, factor = thinning.picture_of(grid)
+    image, _, factor = thinning.picture_of(grid, grid.image)
     assert (image.shape, factor) == ((15, 20), 2)
     expected = 255 * np.asarray(grid.image[:2, :2]).mean()
     assert abs(float(image[0, 0]) - expected) <= 0.5
@@ -35,5 +36,15 @@ def test_a_large_image_is_averaged(monkeypatch):
 
 def test_a_spectrum_image_is_its_mean_in_full_contrast():
     cube = np.arange(12.0).reshape(3, 4, 1) + np.zeros(8)
-    image, _ = thinning.picture_of(PatchGrid.from_spectra(cube))
+    image, *_ = thinning.picture_of(PatchGrid.from_spectra(cube), cube.mean(-1))
     assert (image.min(), image.max()) == (0, 255)
+
+
+def test_what_was_not_recorded_is_white_and_hatched():
+    recording = np.random.default_rng(0).random((60, 80))
+    recording[:20, :30] = np.nan
+    grid = PatchGrid(recording, 12, mask=np.isfinite(recording))
+    image, hatching, _ = thinning.picture_of(grid, recording)
+    assert (image[:20, :30] == 255).all()
+    assert 0.1 < hatching[:20, :30].mean() < 0.5
+    assert hatching.sum() == hatching[:20, :30].sum()

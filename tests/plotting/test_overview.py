@@ -1,9 +1,12 @@
 """One figure of a result has image, domains, maps and mean cells."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from figures import LABELS, MAPS
+from phyvae import PatchGrid
 from phyvae.plotting.overview import plot_overview
 
 
@@ -47,3 +50,34 @@ def test_sites_and_spectra_are_shown(site_grid, scattered, spectra):
         labels = np.where(np.isfinite(grid.centers).all(-1), 0, -1)
         _, axes = plot_overview(grid, labels, maps, {}, pixel_size=(0.2, 0.1), unit="nm")
         assert len(axes) == 3
+
+
+@pytest.mark.parametrize("width", [3.4, 7.0])
+@pytest.mark.parametrize("shape", [(21, 21), (69, 23), (23, 69)])
+def test_no_titles_overlap_and_all_text_is_in_the_figure(grid, width, shape):
+    cells = {k: np.random.default_rng(k).random(shape) for k in range(5)}
+    fig, axes = plot_overview(grid, LABELS, MAPS, cells, pixel_size=0.02, unit="nm", width=width)
+    fig.draw_without_rendering()
+    boxes = [ax.title.get_window_extent() for ax in axes]
+    assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+    assert all(fig.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in boxes)
+    panels = [ax.get_window_extent() for ax in axes]
+    assert not any(box.overlaps(panel) for box in boxes for panel in panels)
+    inside = fig.get_tightbbox()
+    assert inside.x0 >= 0
+    assert inside.y0 >= 0
+    assert inside.x1 <= fig.get_figwidth()
+
+
+def test_what_was_left_out_is_hatched_and_blank_where_nan():
+    image = np.random.default_rng(0).random((100, 120))
+    image[:40, :50] = np.nan
+    grid = PatchGrid(image, 20, mask=np.isfinite(image))
+    held = grid.mask.numpy()
+    labels = np.where(held, np.arange(held.shape[1]) > 5, -1)
+    _, axes = plot_overview(grid, labels, np.where(held, labels, np.nan)[None], {}, image=image)
+    assert axes[0].get_title() == "image (mask hatched)"
+    for ax in axes[:2]:
+        picture, *_, stripes = ax.get_images()
+        assert picture.get_array().mask[:40, :50].all()
+        assert stripes.get_array().count() > 300

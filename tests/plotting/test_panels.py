@@ -5,6 +5,7 @@ import pytest
 from phyvae.plotting.panels import (
     COLOURS,
     add_colourbar,
+    colour_of,
     finished,
     label_colours,
     label_outer,
@@ -22,9 +23,12 @@ def test_each_label_has_its_colour_and_a_tick():
     assert ["#{:02X}{:02X}{:02X}".format(*c) for c in rgb] == list(COLOURS[:3])
 
 
-def test_the_ninth_label_has_the_first_colour_again():
-    colours, *_ = label_colours(np.arange(9))
-    assert colours(8) == colours(0)
+def test_no_two_labels_have_one_colour():
+    colours, *_ = label_colours(np.arange(20))
+    seen = np.array([colours(k)[:3] for k in range(20)])
+    apart = np.linalg.norm(seen[:, None] - seen, axis=-1) + 9 * np.eye(20)
+    assert apart.min() > 0.2
+    assert len({colour_of(k) for k in range(1000)}) == 1000
 
 
 def test_no_label_is_no_error():

@@ -31,7 +31,7 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
     Returns
     -------
     dict
-        Area by label, -1 left out, nm², or px of the image without `pixel_size`. The rim of half
+        Area by label, -1 left out, nm², or px² of the image without `pixel_size`. The rim of half
         a patch around the grid is no part of them.
 
     Raises
@@ -56,7 +56,7 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
 
 
 def _cell_areas(grid: PatchGrid) -> Float[np.ndarray, "rows cols"]:
-    """Return the area that each patch counts for, px."""
+    """Return the area that each patch counts for, px²."""
     vectors = cell_vectors(grid)
     if grid.graph is None and vectors is not None:
         (a, b), (c, d) = vectors
@@ -91,7 +91,7 @@ def domain_table(
     Returns
     -------
     list of dict
-        Value by column: "domain", "cells", "area (nm²)" or "area (px)", "share", then the mean
+        Value by column: "domain", "cells", "area (nm²)" or "area (px²)", "share", then the mean
         and the standard deviation of each latent, and "walls", in words. All rows have the same
         columns: ``csv.DictWriter(file, rows[0])`` and ``pandas.DataFrame(rows)`` take them.
 
@@ -123,7 +123,7 @@ def domain_table(
         row: dict[str, Any] = {
             "domain": label,
             "cells": int(inside.sum()),
-            f"area ({'px' if pixel_size is None else 'nm²'})": area,
+            f"area ({'px²' if pixel_size is None else 'nm²'})": area,
             "share": area / total,
         }
         for number, values in enumerate(latents[:, inside], 1):

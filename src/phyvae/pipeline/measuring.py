@@ -44,7 +44,7 @@ class Measured:
 
     @cached_property
     def areas(self) -> dict[int, float]:
-        """Area of each domain, nm², or px without calibration; see `phyvae.domain_areas`."""
+        """Area of each domain, nm², or px² without calibration; see `phyvae.domain_areas`."""
         return domain_areas(self.grid, self.labels, pixel_size=self.scan.pixel_size)
 
     def table(self) -> list[dict[str, Any]]:
@@ -54,8 +54,14 @@ class Measured:
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of the domains; a file that is there is replaced."""
-        rows = self.table()
+        """Write the table of the domains, numbers to 6 digits; replace a file that is there."""
+        rows = [
+            {
+                name: float(f"{one:.6g}") if isinstance(one, float) else one
+                for name, one in row.items()
+            }
+            for row in self.table()
+        ]
         text = StringIO(newline="")
         writer = csv.DictWriter(text, rows[0] if rows else ["domain"])
         writer.writeheader()

@@ -16,8 +16,8 @@ from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
 from ..plotting.cells import on_sites, outlines_of
 from ..plotting.overview import plot_overview
-from ..plotting.panels import Panels, finished, new_panels
-from ..plotting.patch_panels import show_cells
+from ..plotting.panels import Panels
+from ..plotting.patch_panels import Spectral, plot_cells
 from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
@@ -28,6 +28,9 @@ from .thinning import eight_bits, picture_of, smaller, thinned
 
 __all__ = ["Shown"]
 
+_QUANTITIES = dict.fromkeys(("meV", "eV", "keV"), "energy")
+_QUANTITIES |= dict.fromkeys(("mV", "V", "kV"), "bias") | dict.fromkeys(("nm", "µm"), "wavelength")
+_CAPTIONS = "Mean patch of each domain, moved onto the lattice.", "Mean spectrum of each domain."
 _MOST = 6  # domains on offer
 _CELLS = 20_000  # on a page
 _KEPT = 1_500_000  # pixels of the patches kept for a page
@@ -57,6 +60,8 @@ class Shown(Measured):
     def plot(self, *, width: float = 7.0) -> Panels:
         """Plot the image with its walls and a scale bar, the domains, the maps and mean cells.
 
+        Pixels that were left out are hatched, those not recorded (NaN) blank.
+
         Parameters
         ----------
         width
@@ -72,9 +77,11 @@ class Shown(Measured):
             self.labels,
             self.maps,
             _mean_cells(self),
+            image=self.scan.image,
             pixel_size=self.scan.pixel_size,
             unit=self.scan.unit,
             width=width,
+            spectral=_spectral(self),
         )
 
     def report(self, path: AnyPath) -> None:
@@ -121,9 +128,20 @@ def _figures(found: Shown) -> dict[str, bytes]:
     cells = _mean_cells(found)
     if not cells:
         return {}
-    fig, axes = new_panels(1, len(cells), 1.8 * len(cells))
-    show_cells(axes[0], cells, sides_of(found.scan.pixel_size))
-    return {"Mean patch of each domain, moved onto the lattice.": _as_png(finished(fig))}
+    scan, spectral = found.scan, _spectral(found)
+    fig, _ = plot_cells(cells, sides_of(scan.pixel_size), scan.unit, spectral)
+    return {_CAPTIONS[spectral is not None]: _as_png(fig)}
+
+
+def _spectral(found: Shown) -> Spectral | None:
+    """Return the spectral axis and its label, by its unit; ``None`` for an image."""
+    scan, shape = found.scan, found.grid.patch_shape
+    if len(shape) == 2:
+        return None
+    if scan.axis is None:
+        return np.arange(float(shape[0])), "channel"
+    name = _QUANTITIES.get(scan.axis_unit, "spectral axis")
+    return scan.axis, f"{name} ({scan.axis_unit})" if scan.axis_unit else name
 
 
 def _as_png(fig: Any) -> bytes:
@@ -143,12 +161,13 @@ def _mean_cells(found: Shown) -> dict[int, np.ndarray]:
 
 def _contents(found: Shown) -> Contents:
     """Return the contents of a page, thinned out where it would be large."""
-    image, factor = picture_of(found.grid)
+    image, hatching, factor = picture_of(found.grid, found.scan.image)
     there, stride = thinned(found.grid, _CELLS)
     cells = _cells(found, there, stride, factor)
     patches, apart = _patches(found, there, stride, factor)
     down, right = found.scan.pixel_size or (1.0, 1.0)
     notes = {
+        "Hatched pixels were left out: no specimen, or nothing recorded.": hatching is not None,
         f"The image is shown at 1/{factor} of its resolution.": factor > 1,
         f"Of the cells, one in {stride} rows and columns is shown.": stride > 1,
         f"Decoded patches are kept for one in {apart} rows and columns.": apart > stride
@@ -167,6 +186,7 @@ def _contents(found: Shown) -> Contents:
         number=found.classes,
         tables=_tables(found),
         figures=_figures(found),
+        hatching=hatching,
     )
 
 
@@ -221,13 +241,11 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
     """Return the patches of the page, and how far apart the rows of kept ones are."""
     from scipy.spatial import cKDTree
 
-    grid, scan = found.grid, found.scan
-    spectra = len(grid.patch_shape) == 1
+    grid = found.grid
+    axis, name = _spectral(found) or (None, "")
+    spectra = axis is not None
     few, apart = thinned(grid, max(1, _KEPT // int(np.prod(grid.patch_shape))), stride)
     centers = grid.centers.reshape(-1, 2)
-    axis = None
-    if spectra:
-        axis = np.arange(float(grid.patch_shape[0])) if scan.axis is None else scan.axis
     decoded = None if found.problem else smaller(_decoded(found, few), 1 if spectra else factor)
     return Patches(
         shape=grid.patch_shape if spectra else tuple(n // factor for n in grid.patch_shape),
@@ -236,7 +254,7 @@ def _patches(found: Shown, there: np.ndarray, stride: int, factor: int) -> tuple
         decoded=None if decoded is None else eight_bits(decoded),
         spectra=eight_bits(grid.gather(torch.from_numpy(few)).cpu().numpy()) if spectra else None,
         axis=axis,
-        axis_name=f"energy ({scan.axis_unit})" if scan.axis_unit else "channel",
+        axis_name=name,
     ), apart
 
 

@@ -4,18 +4,26 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ..patches.grid import PatchGrid
+from ..plotting.hatching import LEFT_OUT, recorded, stripes_of
 
 __all__ = ["eight_bits", "picture_of", "smaller", "thinned"]
 
+Picture = UInt8[np.ndarray, "height width"]
 _PIXELS = 1_500_000  # of an image
 
 
-def picture_of(grid: PatchGrid) -> tuple[UInt8[np.ndarray, "height width"], int]:
-    """Return the image in 8 bits, and the factor by which it was made smaller."""
-    image = grid.image.double().cpu().numpy()
-    image = image if image.ndim == 2 else _stretched(image.mean(axis=2))
+def picture_of(grid: PatchGrid, recording: np.ndarray) -> tuple[Picture, Picture | None, int]:
+    """Return the image in 8 bits, hatching of what was left out, and how much smaller they are.
+
+    Of a scan's `recording`, NaN are white, and pixels that were masked are as recorded.
+    """
+    image, hidden = recorded(grid, recording)
+    image = image if grid.image.ndim == 2 else _stretched(image)
     factor = int(np.ceil((image.size / _PIXELS) ** 0.5))
-    return eight_bits(smaller(image, factor)), factor
+    stripes = None
+    if hidden.mean() > LEFT_OUT:
+        stripes = stripes_of(smaller(hidden.astype(float), factor) > 0.5)
+    return eight_bits(np.nan_to_num(smaller(image, factor), nan=1.0)), stripes, factor
 
 
 def thinned(grid: PatchGrid, most: int, least: int = 1) -> tuple[Int[np.ndarray, " n"], int]:
@@ -45,7 +53,7 @@ def smaller(images: np.ndarray, factor: int) -> Float[np.ndarray, "..."]:
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     found: np.ndarray = (values - low) / ((high - low) or 1.0)
     return found
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import Array, as_channels, as_domains, as_latents, as_width
-from .panels import COLOURS, Panels, finished, latent_name
+from .panels import Panels, colour_of, finished, latent_name
 
 __all__ = ["plot_distribution"]
 
@@ -53,7 +53,7 @@ def plot_distribution(
 
 def _scatter(ax: Any, points: np.ndarray, domain: np.ndarray, width: float) -> None:
     """Plot points, shape (2, n), in the colours of their domains."""
-    colours = np.array(COLOURS)[domain % len(COLOURS)]
+    colours = np.array([colour_of(k) for k in range(domain.max() + 1)])[domain]
     size = float(np.clip(350 * width**2 / len(domain), 1, 12))
     ax.scatter(*points, s=size, c=colours, alpha=0.6, linewidths=0, rasterized=True)
     middle, half = (points.max(1) + points.min(1)) / 2, np.ptp(points, axis=1) * 0.53 + 1e-9
@@ -74,8 +74,8 @@ def _histograms(panel: Any, values: np.ndarray, domain: np.ndarray, upright: boo
             bins,
             histtype="stepfilled",
             orientation="vertical" if upright else "horizontal",
-            facecolor=to_rgba(COLOURS[k % len(COLOURS)], 0.3),
-            edgecolor=COLOURS[k % len(COLOURS)],
+            facecolor=to_rgba(colour_of(k), 0.3),
+            edgecolor=colour_of(k),
             linewidth=0.8,
             label=f"{k}",
         )

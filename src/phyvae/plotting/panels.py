@@ -1,6 +1,7 @@
 """The panels of a figure: images, labels, colourbars and text in one style."""
 
 from collections.abc import Sequence
+from colorsys import hsv_to_rgb
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "COLOURS",
     "Panels",
     "add_colourbar",
+    "colour_of",
     "finished",
     "label_colours",
     "label_outer",
@@ -29,8 +31,13 @@ __all__ = [
 
 Panels: TypeAlias = tuple["matplotlib.figure.Figure", npt.NDArray[Any]]
 
-# Okabe & Ito's colours, which colour-blind readers can distinguish; label k has colour k mod 8.
+# Okabe & Ito's colours, which colour-blind readers can distinguish, of the first 8 labels.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+# Each is as far as can be, in CIELAB, from those before it, white and grey.
+_FURTHER = (
+    "#0000FF", "#00FF00", "#FF00DD", "#440088", "#FF0066", "#555500",
+    "#661111", "#44AA11", "#AA88FF", "#FFAA88", "#00FFAA", "#442255",
+)  # fmt: skip
 
 
 def new_panels(rows: int, columns: int, width: float) -> Panels:
@@ -93,8 +100,18 @@ def label_colours(labels: Any) -> tuple[Any, float, float, range]:
     from matplotlib.colors import ListedColormap
 
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
-    colours = ListedColormap([COLOURS[k % len(COLOURS)] for k in range(low, high + 1)])
+    colours = ListedColormap([colour_of(k) for k in range(low, high + 1)])
     return colours, low - 0.5, high + 0.5, range(low, high + 1, 1 + (high - low) // 8)
+
+
+def colour_of(label: int) -> str:
+    """Return the colour of a label, a different one for each."""
+    known = COLOURS + _FURTHER
+    if label < len(known):
+        return known[label]
+    # Hues by the golden ratio are spread evenly, however many.
+    rgb = hsv_to_rgb(label * 0.6180339887 % 1, 0.5 + label % 89 / 200, 0.5 + label % 97 / 200)
+    return "#{:02X}{:02X}{:02X}".format(*(round(255 * part) for part in rgb))
 
 
 def _show_map(
@@ -130,7 +147,7 @@ def label_outer(axes: Any, unit: str) -> None:
 
 
 def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
-    """Set the sizes of all text, and trim the height of the page."""
+    """Set the sizes of all text, and trim the height of a page of `new_panels`."""
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
@@ -142,8 +159,9 @@ def finished(fig: "matplotlib.figure.Figure") -> "matplotlib.figure.Figure":
     for legend in fig.findobj(Legend):
         for text in (legend.get_title(), *legend.get_texts()):
             text.set_fontsize(7)
-    fig.draw_without_rendering()
-    fig.set_figheight(fig.get_tightbbox().height + 0.12)
+    if fig.get_layout_engine() is not None:
+        fig.draw_without_rendering()
+        fig.set_figheight(fig.get_tightbbox().height + 0.12)
     return fig
 
 

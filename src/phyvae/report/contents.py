@@ -90,6 +90,9 @@ class Contents:
         Rows, as value by column, by title of the table.
     figures
         PNG files, by caption.
+    hatching
+        1 on stripes over the pixels that were left out, else 0, shape (height, width); ``None``
+        if none were.
     """
 
     title: str
@@ -104,3 +107,4 @@ class Contents:
     number: int
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     figures: Mapping[str, bytes]
+    hatching: UInt8[np.ndarray, "height width"] | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..plotting.panels import COLOURS
+from ..plotting.panels import COLOURS, colour_of
 from .contents import Contents
 
 __all__ = ["figures_of"]
@@ -14,9 +14,9 @@ __all__ = ["figures_of"]
 _WIDTH = 560  # px on the screen, of the image
 _SIDE = 420  # of what stands right of it
 _MAP = 360
+_TITLE = 180  # at least, under the title of a patch
 _TOOLS = ("lasso_select", "tap", "pan", "wheel_zoom", "reset", "save")
 _NONE = "rgba(0, 0, 0, 0)"
-_DOMAINS = {"palette": COLOURS, "low": -0.5, "high": len(COLOURS) - 0.5}
 
 
 def figures_of(page: Contents) -> list[Any]:
@@ -82,9 +82,23 @@ def _image(page: Contents, cells: Any) -> tuple[Any, Any]:
         "image", source=picture, x=-right, y=-down, dw=width, dh=height,
         color_mapper=LinearColorMapper("Greys256", low=0, high=255),
     )  # fmt: skip
-    colours = {"field": "domain", "transform": LinearColorMapper(**_DOMAINS, low_color=_NONE)}
+    if page.hatching is not None:
+        figure.image(
+            [page.hatching], x=-right, y=-down, dw=width, dh=height, name="hatching",
+            color_mapper=LinearColorMapper(["#9A9A9A"], low=0.5, high=1, low_color=_NONE),
+        )  # fmt: skip
+    colours = {"field": "domain", "transform": _domain_colours(page, _NONE)}
     _add_cells(figure, page, cells, colours, alpha=0.35, lit=0.7, unlit=0.1)
     return figure, picture
+
+
+def _domain_colours(page: Contents, none: str) -> Any:
+    """Return the colours of domains, and that of cells without one."""
+    from bokeh.models import LinearColorMapper
+
+    count = 1 + max((int(one.max()) for one in page.cells.labels.values()), default=0)
+    palette = [colour_of(k) for k in range(count)]
+    return LinearColorMapper(palette=palette, low=-0.5, high=count - 0.5, low_color=none)
 
 
 def _map(page: Contents, cells: Any, image: Any, k: int) -> Any:
@@ -109,12 +123,10 @@ def _map(page: Contents, cells: Any, image: Any, k: int) -> Any:
 
 def _scatter(page: Contents, cells: Any) -> Any:
     """Return the scatter plot of the first two latents, or of the one and its uncertainty."""
-    from bokeh.models import LinearColorMapper
-
     figure = _new("latents", width=_SIDE, height=340)
     figure.xaxis.axis_label = "z₁"
     figure.yaxis.axis_label = "z₂" if len(page.cells.maps) > 1 else "uncertainty of z₁"
-    colours = {"field": "domain", "transform": LinearColorMapper(**_DOMAINS, low_color="#777777")}
+    colours = {"field": "domain", "transform": _domain_colours(page, "#777777")}
     points = figure.scatter(
         "z1", "across", source=cells, size=5, color=colours, line_color=None, alpha=0.7,
         nonselection_alpha=0.08, selection_alpha=1.0,
@@ -174,11 +186,13 @@ def _patch(page: Contents, source: Any) -> Any:
     tall, wide = page.patches.shape
     height, width = np.multiply(page.patches.shape, page.scale)
     side = _SIDE / 2
+    across = side * min(1, width / height)
+    room = wide * max(0, _TITLE / across - 1) / 2  # on either side of a narrow patch
     figure = _new(
         "",
-        width=round(side * min(1, width / height)),
+        width=round(max(across, _TITLE)),
         height=round(side * min(1, height / width)),
-        x_range=(0, wide),
+        x_range=(-room, wide + room),
         y_range=(tall, 0),
         tools=(),
     )

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from platform import python_version
 
-from ..plotting.panels import COLOURS
+from ..plotting.panels import colour_of
 from ..saving.contents import AnyPath
 from ..saving.sealed import write
 from .contents import Contents
@@ -45,7 +45,7 @@ def write_page(path: AnyPath, page: Contents) -> None:
         template_variables={
             "page": page,
             "figures": figures,
-            "colours": COLOURS,
+            "colour_of": colour_of,
             "versions": f"{versions}, Python {python_version()}",
         },
     )
