@@ -642,6 +642,8 @@ def with_words() -> Iterator[tuple[str, object, str]]:
         for kind, (image, words) in IMAGES.items():
             if (entry, kind) == ("PatchGrid.from_spectra", "colours"):
                 words = "spectra of 3 point(s)"
+            if entry == "survey" and kind in ("NaN", "Inf", "masked"):
+                continue  # such pixels are no specimen
             if entry == "suggest" and kind in ("NaN", "Inf", "masked"):
                 words = "shows no lattice"  # such pixels are masked, and the rest is noise
             yield f"{entry} of {kind}", lambda call=call, image=image: call(image), words

@@ -1,6 +1,7 @@
 """What is not to be trusted, in sentences."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,10 +55,10 @@ def test_moire_has_the_step_that_avoids_it():
 
 def test_a_close_number():
     labels = np.zeros(GRID.shape, int)
-    assert "3 would do nearly as well as 2" in " ".join(
+    assert "3 (9.0) domains stand out about as well as those of 2 (10.0)" in " ".join(
         doubts(counted=evidence(2, [10.0, 9.0, 2.0]), labels=labels)
     )
-    assert "nearly as well" not in " ".join(
+    assert "about as well" not in " ".join(
         doubts(counted=evidence(2, [10.0, 4.0, 2.0]), labels=labels)
     )
 
@@ -82,11 +83,20 @@ def test_empty_maps_are_a_doubt_unless_their_walls_hold():
     assert confirmed(doubts, [one, two]) == tuple(doubts[1:])
 
 
+def test_two_domains_that_fail_by_little():
+    one = evidence(1, [1.0])
+    near = replace(one.ranking[1], contrast=1.7, ramp=0.31)
+    far = replace(one.ranking[1], contrast=1.2, ramp=0.1)
+    (doubt,) = doubts(counted=replace(one, ranking=(one.ranking[0], near)))
+    assert "classes=2" in doubt
+    assert doubts(counted=replace(one, ranking=(one.ranking[0], far))) == []
+
+
 def test_another_number_than_counted():
     (doubt,) = doubts(counted=evidence(1, [1.0]), asked=1) or [""]
     assert doubt == ""
     found = " ".join(doubts(counted=evidence(1, [1.0]), asked=2))
-    assert "2 domains were asked for, but 1 counted" in found
+    assert "classes=2 was asked for, and 1 counted" in found
     assert "only 1 are worth their walls" in found
 
 

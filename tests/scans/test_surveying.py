@@ -109,3 +109,24 @@ def test_of_real_images_residue_alone_is_flagged(path):
         assert found.residue.mean() < 0.08
     else:
         assert found.mask.all()
+
+
+class TestExclude:
+    def test_excluded_and_missing_pixels_are_no_specimen(self):
+        image = phantoms.bfo((200, 200), seed=0).image.copy()
+        image[:30], exclude = np.nan, np.zeros(image.shape, bool)
+        exclude[:, :40] = True
+        found = survey(image, exclude=exclude)
+        assert not found.mask[:30].any()
+        assert not found.mask[:, :40].any()
+        assert found.mask[80:, 80:].all()
+        assert np.isfinite(found.repaired).all()
+
+    def test_the_whole_image_is_refused(self):
+        image = phantoms.bfo((200, 200), seed=0).image
+        with pytest.raises(ValueError, match="exclude leaves 0 %"):
+            survey(image, exclude=np.ones(image.shape, bool))
+
+    def test_another_shape_is_refused_by_name(self):
+        with pytest.raises(ValueError, match=r"exclude of shape \(3, 3\)"):
+            survey(np.random.default_rng(0).random((40, 40)), exclude=np.ones((3, 3), bool))

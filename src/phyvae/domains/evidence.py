@@ -190,7 +190,10 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     contrast = min((one.contrast for one in profiled), default=np.nan)
     ramp = max((one.ramp for one in profiled), default=np.nan)
     least = _SCORE / 2 if contrast >= _CLEAR else _SCORE
-    score = f"score {division.score:.1f}, of {least:g} at least"
+    score = (
+        f"edges lie at the walls by {division.score:.1f} standard deviations more than in maps "
+        f"with random phases ({least:g} at least)"
+    )
     problem = ""
     if division.number < number:
         problem = f"{number - division.number} would be less than two patches wide, as in noise"
@@ -198,7 +201,7 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
         problem = "one is less than two patches wide, as in noise, so that no wall can be tested"
     elif not contrast >= CONTRAST:
         problem = (
-            f"the maps change only {contrast:.1f} times as fast at the edge between two of them "
+            f"the maps change only {contrast:.2f} times as fast at the edge between two of them "
             f"as around it, as in noise or a slow change; at a wall, {CONTRAST:g} times at least"
         )
     elif not ramp <= RAMP:
@@ -208,13 +211,10 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
             f"{RAMP:g} at most"
         )
     elif not division.score >= least:
-        problem = (
-            "edges are hardly more concentrated at the walls than in maps of the same spectra "
-            f"with random phases: {score}"
-        )
+        problem = f"they are no better than chance: {score}"
     reason = problem or (
-        f"every wall is a step: edges at it are at least {contrast:.1f} times those around, and "
-        f"the slope a patch away at most {ramp:.2f} of that at it; {score}"
+        f"every wall is a step: the maps change at least {contrast:.1f} times as fast at it as "
+        f"around it, and with at most {max(ramp, 0.0):.2f} of its slope a patch away; {score}"
     )
     return NumberEvidence(number, division.score, contrast, ramp, not problem, reason)
 

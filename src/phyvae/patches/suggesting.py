@@ -2,15 +2,14 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .._checks import as_flag, as_mask, as_pair
+from .._checks import as_flag, as_pair
 from ..scans.cell import UnitCell
-from ..scans.objects import image_of
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
 from .moire import aliases_of
@@ -124,7 +123,7 @@ def suggest(
     >>> found.grid().patch_shape
     (24, 24)
     """
-    found = _surveyed(image, exclude)
+    found = survey(image, exclude=exclude)
     if found.cell is None:
         raise NoLatticeError(
             "image shows no lattice, so its patches have no natural size; choose one by hand: "
@@ -184,18 +183,6 @@ def _left_out(found: Survey) -> str:
     }
     named = [f"{100 * share:.2g} % {name}" for name, share in shares.items() if share]
     return "; ".join(named) or "all show it"
-
-
-def _surveyed(image: Any, exclude: Any) -> Survey:
-    """Survey an image; excluded pixels, and NaN, are no specimen."""
-    values = image_of(image)
-    gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    if exclude is not None:
-        gaps = gaps | as_mask(exclude, values.shape, "True where a pixel shows no specimen")
-    if not gaps.any() or gaps.all():
-        return survey(image)
-    found = survey(np.where(gaps, np.nanmedian(values[~gaps]), values))
-    return replace(found, mask=found.mask & ~gaps)
 
 
 def _extent(vectors: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2"]:

@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from ..alignment.result import Alignment, AlignmentWarning
-from ..domains.evidence import DomainEvidence, domain_evidence
+from ..domains.dividing import CONTRAST, RAMP
+from ..domains.evidence import DomainEvidence, NumberEvidence, domain_evidence
 from ..patches.grid import PatchGrid
 from ..patches.moire import Moire
 from ..scans.cell import UnitCell
@@ -20,6 +21,7 @@ from .opinion import second_opinion
 __all__ = ["confirmed", "doubts_on", "evidence_of", "heard"]
 
 _CLOSE = 0.7  # of the best score: numbers of domains between which the evidence hardly decides
+_NEARLY = 0.85  # of the limits of a wall: two domains that fail by little
 _UNLIKE = 0.5  # agreement, below which descriptors without training divide an image otherwise
 _MOST = 6  # domains that are looked for
 _TOLD: dict[type[Warning], str] = {
@@ -103,26 +105,43 @@ def _on_moire(moire: Moire) -> list[str]:
 
 
 def _on_number(evidence: DomainEvidence, classes: int, asked: int | None) -> list[str]:
-    found = []
     if asked is not None and asked != evidence.number:
-        found.append(
-            f"{asked} domains were asked for, but {evidence.number} counted: {evidence.reason}"
-        )
-    best = max((one.score for one in evidence.ranking[1:] if one.holds), default=0.0)
-    close = [
-        str(one.number)
-        for one in evidence.ranking[1:]
-        if one.holds and one.number != evidence.number and one.score >= _CLOSE * best
+        return [
+            f"classes={asked} was asked for, and {evidence.number} counted: {evidence.reason}",
+            *_on_fewer(classes, asked),
+        ]
+    if asked is None and len(evidence.ranking) > 1:
+        two = evidence.ranking[1]
+        if evidence.number == 1 and _nearly(two):
+            return [f"two domains fail by little: {two.reason}. Look at those of classes=2"]
+        found = _on_close(evidence)
+        return [*found, *_on_fewer(classes, evidence.number)]
+    return _on_fewer(classes, evidence.number)
+
+
+def _nearly(two: NumberEvidence) -> bool:
+    """Return whether two domains have walls that are nearly steps; steps may still be chance."""
+    steps = two.contrast >= CONTRAST and two.ramp <= RAMP
+    return not steps and two.contrast >= _NEARLY * CONTRAST and _NEARLY * two.ramp <= RAMP
+
+
+def _on_close(evidence: DomainEvidence) -> list[str]:
+    scores = {one.number: one.score for one in evidence.ranking[1:] if one.holds}
+    own = scores.pop(evidence.number, 0.0)
+    close = [f"{n} ({score:.1f})" for n, score in scores.items() if score >= _CLOSE * own]
+    if not close:
+        return []
+    return [
+        f"the number of domains is close: the edges at the walls of {' and '.join(close)} domains "
+        f"stand out about as well as those of {evidence.number} ({own:.1f}); the largest such "
+        "number is taken. Look at the others: classes=..."
     ]
-    if close and asked is None:
-        found.append(
-            f"the number of domains is close: {' or '.join(close)} would do nearly as well as "
-            f"{evidence.number}"
-        )
-    wanted = evidence.number if asked is None else asked
-    if classes < wanted:
-        found.append(f"{wanted} domains were looked for, but only {classes} are worth their walls")
-    return found
+
+
+def _on_fewer(classes: int, wanted: int) -> list[str]:
+    if classes >= wanted:
+        return []
+    return [f"{wanted} domains were looked for, but only {classes} are worth their walls"]
 
 
 def _on_opinion(agreement: dict[str, float]) -> list[str]:

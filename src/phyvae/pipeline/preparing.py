@@ -152,15 +152,8 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
 
 def repaired_specimen(scan: Scan, request: Request) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a repaired image, and where it shows the specimen; ``None`` is everywhere."""
-    gaps = ~np.isfinite(scan.image)
-    if request.exclude is not None:
-        gaps |= as_mask(request.exclude, gaps.shape, "True where a pixel shows no specimen")
-    image = (
-        np.where(gaps, np.nanmedian(scan.image[~gaps]), scan.image) if gaps.any() else scan.image
-    )
-    found = survey(image)
-    mask = found.mask & ~gaps
-    return found.repaired, None if mask.all() else mask
+    found = survey(scan.image, exclude=request.exclude)
+    return found.repaired, None if found.mask.all() else found.mask
 
 
 def _of_spectra(scans: Sequence[Scan], request: Request) -> Prepared:
@@ -178,7 +171,7 @@ def _of_spectra(scans: Sequence[Scan], request: Request) -> Prepared:
     assert cube is not None
     mask = np.isfinite(cube).all(axis=-1)
     if request.exclude is not None:
-        mask &= ~as_mask(request.exclude, mask.shape, "True where a pixel is left out")
+        mask &= ~as_mask(request.exclude, mask.shape, "True where a pixel is left out", "exclude")
     step = 1 if request.step is None else request.step
     grid = PatchGrid.from_spectra(cube, step, mask=None if mask.all() else mask)
     noise = float(grid.image.diff(n=2, dim=-1).abs().median()) / 0.6745 / 6**0.5

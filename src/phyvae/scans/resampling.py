@@ -29,7 +29,7 @@ def at_pixel_size(scan: Scan, wanted: tuple[float, float] | None, *, resample: b
             return _resampled(scan, own, wanted)
         cure = "pass resample=True"
     else:
-        cure = "if they are equal, give both: dataclasses.replace(scan, pixel_size=...)"
+        cure = "if they are equal, give both: phyvae.Scan(image, pixel_size=(y, x)), nm"
     raise ValueError(
         f"scan {scan.name!r} has {_shown(own)}, but the model was trained on {_shown(wanted)}, "
         f"and patches must show equal lengths; {cure}."

@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
+from .._checks import as_mask
 from .cell import UnitCell, cell_of
 from .faults import faults_of, filled
 from .levelling import levelled
+from .objects import image_of
 
 __all__ = ["Survey", "survey"]
 
 _UNUSUAL = 6.0  # robust standard deviations of the local mean
 _BRIGHT = 1.2  # standard deviations of the image within a cell
+_MOST = 0.95  # of the image that may be excluded
 _LARGE = 0.1  # of the image
 _QUIET = 0.25  # of the median: local contrast, and local repetition, of vacuum
 
@@ -61,7 +64,7 @@ class Survey:
         return f"Survey(noise={self.noise:.3g}, {', '.join(found) or 'no flaw'})"
 
 
-def survey(image: Any) -> Survey:
+def survey(image: Any, *, exclude: Any = None) -> Survey:
     """Find what of a scan is no specimen: dead and hot rows, columns, pixels; residue; vacuum.
 
     **Rows and columns** are dead where they are nearly constant, hot where their median is off
@@ -79,7 +82,10 @@ def survey(image: Any) -> Survey:
     Parameters
     ----------
     image
-        One scan, shape (height, width), any real dtype, at least 9 px either way.
+        One scan, shape (height, width), any real dtype, at least 9 px either way. Values that are
+        not finite are no specimen.
+    exclude
+        True where a pixel is known to show no specimen, bool, shape (height, width).
 
     Returns
     -------
@@ -94,7 +100,8 @@ def survey(image: Any) -> Survey:
     >>> phyvae.survey(image)
     Survey(noise=0.0284, 1 rows, 1 pixels)
     """
-    faults = faults_of(image)
+    shown, gaps = _without_gaps(image, exclude)
+    faults = faults_of(shown)
     values = faults.repaired
     if min(values.shape) < 9:
         raise ValueError(f"image has shape {values.shape}, but must be at least 9 x 9 px.")
@@ -107,6 +114,7 @@ def survey(image: Any) -> Survey:
     residue = _residue(values, smooth, width, vacuum)
     mask = ~(vacuum | residue)
     low, high = np.percentile(values[mask], [1, 99])
+    mask &= ~gaps
     mask[faults.rows] = mask[:, faults.columns] = False
     mask[tuple(faults.pixels.T)] = False
     return Survey(
@@ -121,6 +129,25 @@ def survey(image: Any) -> Survey:
         vacuum,
         cell,
     )
+
+
+def _without_gaps(
+    image: Any, exclude: Any
+) -> tuple[Shaped[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
+    """Return an image whose gaps hold its median, and where these are."""
+    values = image_of(image)
+    gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if exclude is not None and not gaps.all():
+        what = "True where a pixel shows no specimen"
+        gaps = gaps | as_mask(exclude, values.shape, what, "exclude")
+        if gaps.mean() > _MOST:
+            raise ValueError(
+                f"exclude leaves {100 * (1 - gaps.mean()):.2g} % of the image, too little for a "
+                "lattice; is it inverted? It is True where a pixel shows no specimen."
+            )
+    if not gaps.any() or gaps.all():  # an image without a finite value is refused as such
+        return values, gaps
+    return np.where(gaps, np.median(values[~gaps]), values), gaps
 
 
 def _noise(values: np.ndarray) -> float:

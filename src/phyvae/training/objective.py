@@ -88,7 +88,8 @@ class PhysicsObjective(nn.Module):
             raise TypeError(f"physics={physics.__name__} is a class; pass {physics.__name__}().")
         as_nonnegative(w_max, "w_max")
         if not 0 <= as_number(w, "w") <= w_max:
-            larger = f"; a larger w weakens the physics. If you mean it, pass w_max={w:g}"
+            larger = "; a larger w weakens the physics. If you mean it, PhysicsObjective takes "
+            larger += f"w_max={w:g}"
             raise ValueError(f"w={w} must lie in [0, {w_max:g}]{larger if w > w_max else ''}.")
         as_choice(coupling, "coupling", get_args(Coupling))
         as_nonnegative(strength, "strength")
