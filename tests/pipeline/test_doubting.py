@@ -8,7 +8,7 @@ import pytest
 
 import phyvae
 from phyvae.domains.evidence import NumberEvidence
-from phyvae.pipeline.doubting import confirmed, doubts_on, heard
+from phyvae.pipeline.doubting import confirmed, doubts_on, doubts_on_patches, heard
 
 GRID = phyvae.PatchGrid(np.random.default_rng(0).random((60, 60)), 12, 6)
 ONE = np.zeros(GRID.shape, int)
@@ -104,6 +104,35 @@ def test_a_second_opinion_that_disagrees():
     labels = np.zeros(GRID.shape, int)
     labels[:, ::2] = 1
     assert "second opinion" in doubts(labels=labels)[-1]
+
+
+class TestPatches:
+    def test_smaller_than_the_cell_along_an_axis(self):
+        cell = phyvae.UnitCell(np.array([[12.0, 0.0], [0.0, 16.5]]), np.zeros((2, 2)))
+        maps = np.zeros((1, *GRID.shape))
+        (doubt,) = doubts_on_patches(GRID, cell, maps)
+        assert "12 x 12 px are smaller than the unit cell, 12.0 x 16.5 px" in doubt
+        small = phyvae.UnitCell(np.eye(2) * 12.2, np.zeros((2, 2)))
+        assert doubts_on_patches(GRID, small, maps) == doubts_on_patches(GRID, None, maps) == []
+
+    def test_sites_left_out_and_of_two_kinds(self):
+        y, x = np.mgrid[4:200:8, 4:200:8]
+        image = np.random.default_rng(0).random((200, 200))
+        sites = np.stack([y.ravel(), x.ravel()], 1)
+        grid = phyvae.PatchGrid.at(image, sites, 16)
+        rows, cols = np.indices(grid.shape)
+        domains = np.sign(rows - 10.0)
+        (doubt,) = doubts_on_patches(grid, None, domains[None])
+        assert (
+            doubt
+            == f"{grid.near_border} of 625 sites are left out: {grid.near_border} too "
+            + ("near the border for a whole patch")
+        )
+        noise = np.random.default_rng(1).normal(size=grid.shape)
+        for pattern, doubted in ((rows + cols, True), (cols, True), (rows // 4, False)):
+            maps = np.stack([domains + noise, (-1.0) ** pattern + domains + 0.3 * noise])
+            found = doubts_on_patches(grid, None, maps)
+            assert any("z2: neighbouring sites alternate" in one for one in found) == doubted
 
 
 class TestHeard:

@@ -57,6 +57,8 @@ class TestWithoutACell:
         assert "no lattice" in found.problem
         assert "size=" in found.problem
         assert found.reach is None
+        small = prepared([scan(RNG.random((40, 70)))], Request())
+        assert "no lattice in only 40 x 70 px" in small.problem
 
     def test_can_with_a_size(self):
         found = prepared([scan(RNG.random((120, 120)))], Request(size=16))
@@ -87,6 +89,25 @@ def test_sites_are_the_centres_of_patches(image):
     assert found.grids[0].patch_shape == phyvae.suggest(image).size
     with pytest.raises(ValueError, match="no step"):
         prepared([scan(image)], Request(sites=sites, step=4))
+
+
+class TestFewPatches:
+    @pytest.mark.parametrize("values", [None, RNG.random((200, 220))])
+    def test_cannot_be_answered(self, image, values):
+        one = scan(image if values is None else values)
+        found = prepared([one], Request(size=24, step=100))
+        assert "only 4 patches of 24 x 24 px fit at a step of 100 x 100 px" in found.problem
+        assert "a smaller step" in found.problem
+        assert not prepared([one], Request(size=24, step=50)).problem
+
+    def test_one_patch_is_refused(self, image):
+        with pytest.raises(ValueError, match=r"only 1 patches .* at a step of 190 x 200 px"):
+            prepared([scan(image)], Request(size=24, step=(190, 200)))
+
+    @pytest.mark.parametrize("step", [1000, (5, 220)])
+    def test_a_step_beyond_the_image_is_refused(self, image, step):
+        with pytest.raises(ValueError, match=r"step=.* exceeds the image, 200 x 220 px"):
+            prepared([scan(image)], Request(step=step))
 
 
 class TestRefusals:

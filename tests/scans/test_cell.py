@@ -85,6 +85,13 @@ class TestUnitCell:
             with pytest.raises(ValueError, match="no two directions repeat"):
                 unit_cell(gaussian_filter(noise, smooth) if smooth else noise)
 
+    def test_a_small_image_is_called_small(self):
+        noise = np.random.default_rng(0).normal(size=(200, 40))
+        with pytest.raises(ValueError, match="only 200 x 40 px: take a larger one"):
+            unit_cell(noise)
+        with pytest.raises(ValueError, match="image; give lengths by hand"):
+            unit_cell(np.concatenate([noise, noise[::-1]], axis=1))
+
     def test_fringes_have_none(self):
         with pytest.raises(ValueError, match="no two directions repeat"):
             unit_cell(waves((200, 200), (0.1, 0.03), noise=0.3))
@@ -113,6 +120,23 @@ class TestDoubt:
         assert "left half" in found.doubt
         assert found.lengths == pytest.approx([20, 20], rel=0.03)
 
+    @pytest.mark.parametrize("wall", [60, 100, 140])
+    def test_sites_of_two_grains_that_coincide_are_no_cell(self, wall):
+        turn = np.degrees(np.arctan2(1, 3))  # of Σ5: ±18.4°, a cell of 5 times the area
+        image = atoms((200, 200), turned(SQUARE, turn), sigma=3.0, noise=0.1)
+        image[wall:] = atoms((200, 200), turned(SQUARE, -turn), sigma=3.0, noise=0.1)[wall:]
+        for turned_image in (image, image.T):
+            found = unit_cell(turned_image)
+            assert found.lengths == pytest.approx([17, 17], rel=0.03)
+            assert "two lattices" in found.doubt
+
+    def test_a_superlattice_in_one_half_is_no_second_lattice(self):
+        atom = [((0, 0), 1.0), ((0.5, 0.5), 1.0)]
+        image = atoms((300, 300), SQUARE, atom, sigma=2.0, noise=0.05)
+        weaker = [((0, 0), 1.0), ((0.5, 0.5), 0.6)]
+        image[170:] = atoms((300, 300), SQUARE, weaker, sigma=2.0, noise=0.05)[170:]
+        assert unit_cell(image).doubt is None
+
     def test_few_cells(self):
         assert "along one axis" in unit_cell(atoms((40, 400), SQUARE)).doubt
         assert "holds only 14" in unit_cell(atoms((64, 64), SQUARE, noise=0.02)).doubt
@@ -140,3 +164,14 @@ def test_real_images(name, lengths, doubt):
         found = unit_cell(file["image"])
     assert found.lengths == pytest.approx(lengths, rel=0.03)
     assert (found.doubt is None) if doubt is None else (doubt in found.doubt)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real images here")
+@pytest.mark.parametrize("corner", [(100, 0), (100, 100), (180, 200), (300, 0)])
+def test_crops_of_a_tilt_boundary_have_its_cell(corner):
+    with np.load(REAL / "fe_bcc_tilt_boundary_stem.npz") as file:
+        image = file["image"][corner[0] : corner[0] + 200, corner[1] : corner[1] + 200]
+    found = unit_cell(image)
+    assert found.lengths == pytest.approx((16.6, 16.6), rel=0.03)
+    assert (found.doubt is not None) == (corner[0] < 200)

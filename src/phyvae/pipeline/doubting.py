@@ -18,11 +18,13 @@ from ..training.best_state import LostMapsWarning
 from ..training.collapse import CollapsedMapsWarning
 from .opinion import second_opinion
 
-__all__ = ["confirmed", "doubts_on", "evidence_of", "heard"]
+__all__ = ["confirmed", "doubts_on", "doubts_on_patches", "evidence_of", "heard"]
 
 _CLOSE = 0.7  # of the best score: numbers of domains between which the evidence hardly decides
 _NEARLY = 0.85  # of the limits of a wall: two domains that fail by little
 _UNLIKE = 0.5  # agreement, below which descriptors without training divide an image otherwise
+_ALTERNATING = 0.5  # squared differences two sites apart, of those of next neighbours, at most
+_PAIRS = 50  # sites: of noise the ratio is 1, with a deviation of 0.2
 _MOST = 6  # domains that are looked for
 _TOLD: dict[type[Warning], str] = {
     AlignmentWarning: "",  # in the alignment's own numbers
@@ -152,3 +154,55 @@ def _on_opinion(agreement: dict[str, float]) -> list[str]:
         "second opinion: maps without training divide the image otherwise; the best agreement is "
         f"{agreement[best]:.2f} ({best})"
     ]
+
+
+def doubts_on_patches(grid: PatchGrid, cell: UnitCell | None, maps: np.ndarray) -> list[str]:
+    """Return what to doubt of sites that are left out or of two kinds, and of small patches."""
+    found = _on_small_patches(grid, cell)
+    return found if grid.is_raster else found + _on_sites(grid) + _on_alternation(grid, maps)
+
+
+def _on_small_patches(grid: PatchGrid, cell: UnitCell | None) -> list[str]:
+    if cell is None or len(grid.patch_shape) == 1:
+        return []
+    longest = np.abs(cell.vectors).max(0)
+    if (np.add(grid.patch_shape, 0.5) >= longest).all():
+        return []
+    height, width = grid.patch_shape
+    return [
+        f"patches of {height} x {width} px are smaller than the unit cell, "
+        f"{cell.lengths[0]:.1f} x {cell.lengths[1]:.1f} px, and do not show it: "
+        f"size={2 * round(max(cell.lengths))} would"
+    ]
+
+
+def _on_sites(grid: PatchGrid) -> list[str]:
+    near, off = grid.near_border, grid.off_lattice
+    if not near + off:
+        return []
+    reasons = {"too near the border for a whole patch": near, "on no cell of the lattice": off}
+    named = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return [f"{near + off} of {grid.count + near + off} sites are left out: {named}"]
+
+
+def _on_alternation(grid: PatchGrid, maps: np.ndarray) -> list[str]:
+    at = [f"z{k + 1}" for k, one in enumerate(maps) if _alternates(one)]
+    if grid.graph is not None or not at:
+        return []
+    return [
+        f"{', '.join(at)}: neighbouring sites alternate, so they are of two kinds. Pass one kind: "
+        "find_sites(image, spacing) with the lattice constant, or the brightest ones"
+    ]
+
+
+def _alternates(values: np.ndarray) -> bool:
+    """Whether along an axis next neighbours differ far more than those two sites apart.
+
+    Within domains, or in noise, they differ as much, or less; NaN has no value.
+    """
+    for along in (values, values.T):
+        near, apart = along[1:] - along[:-1], along[2:] - along[:-2]
+        near, apart = near[np.isfinite(near)], apart[np.isfinite(apart)]
+        if apart.size >= _PAIRS and (apart**2).mean() < _ALTERNATING * (near**2).mean():
+            return True
+    return False

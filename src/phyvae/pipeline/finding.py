@@ -24,7 +24,7 @@ from ..training.objective import PhysicsObjective
 from ..training.schedules import LinearBeta
 from ..training.trainer import PhysicsTrainer
 from .choices import GIVEN, Choice, chosen
-from .doubting import confirmed, doubts_on, evidence_of, heard
+from .doubting import confirmed, doubts_on, doubts_on_patches, evidence_of, heard
 from .preparing import Prepared, Request, prepared
 from .result import Domains
 
@@ -204,6 +204,7 @@ def _found(
             settings,
             (
                 *confirmed(doubts, evidence),
+                *doubts_on_patches(grid, patches.cell, refined[k].maps[:count].numpy()),
                 *doubts_on(
                     scan, grid, patches.cell, start, evidence[k], moire[k], labels[k], classes
                 ),

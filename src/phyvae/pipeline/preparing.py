@@ -1,7 +1,7 @@
 """Patches and settings for scans: by the unit cell, for spectra, at sites, or by a given size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from .choices import GIVEN, Choice
 __all__ = ["Prepared", "Request", "prepared", "repaired_specimen"]
 
 _WIDE = 0.3  # standard deviation of the shifts of spectra, in half lengths
+_FEWEST = 16  # patches of a raster: 4 x 4
+_SMALL = 64  # px: four cells of 16 px
 _FALLBACK = 12  # patches along the shorter side, where nothing gives their size
 
 
@@ -67,10 +69,12 @@ def prepared(scans: Sequence[Scan], request: Request) -> Prepared:
         return _of_spectra(scans, request)
     if request.sites is not None:
         return _at_sites(scans, request)
+    _check_step(scans, request.step)
     try:
-        return _by_cell(scans, request)
+        found = _by_cell(scans, request)
     except NoLatticeError:
-        return _without_cell(scans, request)
+        found = _without_cell(scans, request)
+    return replace(found, problem=found.problem or _few(found.grids))
 
 
 def _by_cell(scans: Sequence[Scan], request: Request) -> Prepared:
@@ -138,12 +142,13 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
         "flatten": Choice(False, "without a unit cell, nothing is flattened"),
         "mask": Choice(_left_out(masks[0]), "dead and hot pixels, and what was excluded"),
     }
+    small = f" in only {shape[0]} x {shape[1]} px" if min(shape) < _SMALL else ""
     problem = (
         ""
         if request.size
         else (
-            "the image shows no lattice, so patches have no natural size. Give one by hand: "
-            "size=..., about two periods of the pattern in px; or the positions of atoms: "
+            f"the image shows no lattice{small}, so patches have no natural size. Give one by "
+            "hand: size=..., about two periods of the pattern in px; or the positions of atoms: "
             "sites=phyvae.find_sites(image)"
         )
     )
@@ -221,6 +226,32 @@ def _check_alike(scans: Sequence[Scan]) -> None:
             f"equal size, but here are {listed}; resample them first "
             "(skimage.transform.rescale), or analyse them one by one."
         )
+
+
+def _check_step(scans: Sequence[Scan], step: int | tuple[int, int] | None) -> None:
+    """Raise an error if a step leaves an image with one row or one column of patches."""
+    steps = (0, 0) if step is None else as_pair(step, "step")
+    for height, width in (scan.image.shape for scan in scans):
+        if steps[0] >= height or steps[1] >= width:
+            raise ValueError(
+                f"step={step} px exceeds the image, {height} x {width} px, so that it holds one "
+                "patch only along an axis; about a third of a patch is common."
+            )
+
+
+def _few(grids: Sequence[PatchGrid]) -> str:
+    """Return why rasters hold too few patches for domains, if so; of 1 or 2, raise an error."""
+    few = min(grids, key=lambda grid: grid.count)
+    if few.count >= _FEWEST:
+        return ""
+    (height, width), (down, across) = few.patch_shape, few.step
+    problem = (
+        f"only {few.count} patches of {height} x {width} px fit at a step of {down} x {across} px,"
+        f" and domains take {_FEWEST} at least. Choose a smaller step, or a larger image"
+    )
+    if few.count < 3:
+        raise ValueError(f"size and step do not fit the image: {problem}.")
+    return problem
 
 
 def _left_out(mask: np.ndarray | None) -> str:

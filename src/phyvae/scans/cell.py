@@ -1,5 +1,6 @@
 """The unit cell of an image, from its autocorrelation."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ _SIGMAS = 3.0  # of noise, between two peaks
 _SHORTEST = 3.0  # px
 _FEW = 16  # cells in the image
 _ALONG = 3  # cells along either axis
+_EQUAL = 1.25  # ratio of cells of two grains, at most: drift distorts one of them
+_SMALL = 64  # px: four cells of 16 px
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ def unit_cell(image: Any) -> UnitCell:
     Returns
     -------
     UnitCell
-        Two vectors with their standard deviations, and the doubt: halves of the image with
+        Two vectors with their standard deviations, and the doubt: parts of the image with
         different lattices, or fewer than 16 cells in it, or than 3 along an axis.
 
     Raises
@@ -107,21 +110,21 @@ def unit_cell(image: Any) -> UnitCell:
 
 def cell_of(values: Float[np.ndarray, "height width"]) -> UnitCell:
     """Return the unit cell of a levelled image."""
-    parts = {name: cell for name, part in _halves(values) if (cell := _cell_in(part))}
     whole = _cell_in(values)
-    apart = _different(parts)
+    apart = _two_lattices(values, whole)
     if apart is not None:
-        best = parts[min(apart, key=lambda name: parts[name].area)]
-        both = " and ".join(f"{_shown(parts[name])} in the {name} half" for name in apart)
+        best = min(apart.values(), key=lambda cell: cell.area)
+        both = " and ".join(f"{_shown(cell)} in the {name}" for name, cell in apart.items())
         doubt = f"the image holds two lattices: {both}; crop it to one of them"
         return UnitCell(best.vectors, best.stds, doubt)
     if whole is None:
+        height, width = values.shape
+        small = f"it has only {height} x {width} px: take a larger one, or "
         raise ValueError(
             "image shows no lattice: no two directions repeat with periods of 3 px to half the "
-            "image; give lengths by hand."
+            f"image; {small if min(values.shape) < _SMALL else ''}give lengths by hand."
         )
-    cells = values.size / whole.area
-    along = float((values.shape / np.abs(whole.vectors).max(0)).min())
+    cells, along = values.size / whole.area, _along(whole, values)
     if cells >= _FEW and along >= _ALONG:
         return whole
     few = f"only {cells:.0f}" if cells < _FEW else f"only {along:.1f} along one axis"
@@ -129,12 +132,53 @@ def cell_of(values: Float[np.ndarray, "height width"]) -> UnitCell:
     return UnitCell(whole.vectors, whole.stds, doubt)
 
 
-def _halves(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _two_lattices(values: np.ndarray, whole: UnitCell | None) -> dict[str, UnitCell] | None:
+    """Return the cells of two parts of an image, at opposite sides, with different lattices.
+
+    A half that holds the wall of two grains shows neither lattice, or a larger cell: that of the
+    sites that nearly coincide. Its outer half then shows one of them, and the opposite half the
+    other. Of several such pairs it is that of the smallest cell.
+    """
+    halves = {name: _cell_in(part) for name, part in _ends(values, "half")}
+    pairs = _pairs(halves, halves)
+    if whole is None or not all(cell and _alike(cell, whole) for cell in halves.values()):
+        quarters = {name: _grain_in(part) for name, part in _ends(values, "quarter")}
+        for pair in _pairs(halves, quarters) + _pairs(quarters, halves):
+            one, two = (cell.area for cell in pair.values())
+            if max(one, two) < _EQUAL * min(one, two):
+                pairs.append(pair)
+    smallest = [min(cell.area for cell in pair.values()) for pair in pairs]
+    return pairs[int(np.argmin(smallest))] if pairs else None
+
+
+def _pairs(
+    parts: dict[str, UnitCell | None], others: dict[str, UnitCell | None]
+) -> list[dict[str, UnitCell]]:
+    """Return pairs of opposite parts with different lattices, as their cells by name."""
+    found = []
+    for (one, first), (two, second) in itertools.product(parts.items(), others.items()):
+        opposite = (one.split()[0], two.split()[0]) in (("upper", "lower"), ("left", "right"))
+        if opposite and first and second and _different(first, second):
+            found.append({one: first, two: second})
+    return found
+
+
+def _grain_in(values: np.ndarray) -> UnitCell | None:
+    """Return the cell of a small part of an image, if it holds enough of them."""
+    cell = _cell_in(values)
+    enough = cell and values.size >= _FEW * cell.area and _along(cell, values) >= _ALONG
+    return cell if enough else None
+
+
+def _ends(values: np.ndarray, kind: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Return the halves, or the outer quarters, of an image along sides that are not small."""
     height, width = values.shape
-    if height >= 64:
-        yield from (("upper", values[: height // 2]), ("lower", values[height // 2 :]))
-    if width >= 64:
-        yield from (("left", values[:, : width // 2]), ("right", values[:, width // 2 :]))
+    rows, columns = (side // {"half": 2, "quarter": 4}[kind] for side in values.shape)
+    if height >= _SMALL:
+        yield from ((f"upper {kind}", values[:rows]), (f"lower {kind}", values[height - rows :]))
+    if width >= _SMALL:
+        yield f"left {kind}", values[:, :columns]
+        yield f"right {kind}", values[:, width - columns :]
 
 
 def _cell_in(values: np.ndarray) -> UnitCell | None:
@@ -256,23 +300,21 @@ def _fitted(
     return vectors, np.full((2, 2), np.nan) if np.isnan(deviations).any() else stds
 
 
-def _different(parts: dict[str, UnitCell]) -> tuple[str, str] | None:
-    """Return two opposite halves of which neither lattice contains the other's vectors.
+def _different(one: UnitCell, two: UnitCell) -> bool:
+    """Whether neither lattice contains the other's vectors; drift distorts by up to a quarter."""
+    return not (
+        _contains(one.vectors, two.vectors, 0.25) or _contains(two.vectors, one.vectors, 0.25)
+    )
 
-    Of two such pairs it is that of the smallest cell: a half that shows both lattices has a
-    larger one, of the sites that nearly coincide.
-    """
-    pairs = [
-        pair
-        for pair in (("upper", "lower"), ("left", "right"))
-        if all(name in parts for name in pair)
-    ]
-    for pair in sorted(pairs, key=lambda one: min(parts[name].area for name in one)):
-        one, two = (parts[name].vectors for name in pair)
-        # Drift distorts scans: a quarter of a cell.
-        if not _contains(one, two, 0.25) and not _contains(two, one, 0.25):
-            return pair
-    return None
+
+def _alike(one: UnitCell, two: UnitCell) -> bool:
+    """Whether each lattice contains the other's vectors."""
+    return _contains(one.vectors, two.vectors, 0.25) and _contains(two.vectors, one.vectors, 0.25)
+
+
+def _along(cell: UnitCell, values: np.ndarray) -> float:
+    """Return how many cells an image holds along the axis with fewer."""
+    return float((values.shape / np.abs(cell.vectors).max(0)).min())
 
 
 def _contains(

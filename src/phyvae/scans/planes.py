@@ -64,7 +64,8 @@ def _powers(
             (length > low * distance) & (length < high * distance)
             for low, high in ((0.8, 1), (1, 1.2))
         )
-        quarter = max(np.percentile(power[ring], 25) for ring in (inner, outer) if ring.any())
+        rings = [power[ring] for ring in (inner, outer) if ring.any()]
+        quarter = max((np.percentile(ring, 25) for ring in rings), default=np.inf)
         backgrounds[index] = _MEDIAN_BY_QUARTER * quarter
     return powers, backgrounds
 
