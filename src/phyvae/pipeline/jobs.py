@@ -159,8 +159,9 @@ def _outcome(job: Job) -> Outcome:
 
 def _text(error: Exception, part: Path) -> str:
     """Return the text of an error, in a line; a hidden folder is nothing that users know."""
-    hidden = isinstance(error, OSError) and str(error.filename).startswith(str(part))
-    text = f"its result cannot be written: {error.strerror}" if hidden else str(error)
+    text = str(error)
+    if isinstance(error, OSError) and str(error.filename).startswith(str(part)):
+        text = f"its result cannot be written: {error.strerror}"
     return " ".join(text.split()) or type(error).__name__
 
 

@@ -58,7 +58,7 @@ class Survey:
 
     @property
     def flaws(self) -> str:
-        """What is no specimen, in words: ``"1 row, 3 pixels, residue 2.1 %"``; ``"none"``."""
+        """Flaws and masked parts, in words: ``"1 row, 3 pixels, residue 2.1 %"``; ``"none"``."""
         counts = {"row": self.rows, "column": self.columns, "pixel": self.pixels}
         found = [f"{n} {name}{'s' * (n > 1)}" for name, one in counts.items() if (n := len(one))]
         shares = {"residue": self.residue.mean(), "vacuum": self.vacuum.mean()}
