@@ -13,14 +13,18 @@ which differ in nothing but the place of one atomic column. Yours has its own na
 # ------
 # A pixel is 0.032 nm wide, and the TIFF file holds it.
 
+from pathlib import Path
+
 import numpy as np
 
 import phyvae
 from phyvae.scans.exporting import save_tiff
 
+folder = Path("first_domains")
+folder.mkdir(exist_ok=True)
 phantom = phyvae.phantoms.bfo(shape=(456, 456), seed=0)
-save_tiff("phantom.tif", phantom.image.astype(np.float32), (0.032, 0.032))
-scan = phyvae.read("phantom.tif")
+save_tiff(folder / "phantom.tif", phantom.image.astype(np.float32), (0.032, 0.032))
+scan = phyvae.read(folder / "phantom.tif")
 print(scan)
 
 # %%
@@ -40,7 +44,7 @@ for name, choice in found.settings.items():
 # The mean cell of a domain is that of all its patches, moved onto the lattice: the noise is gone.
 
 fig, axes = found.plot()
-fig.savefig("first_domains.png", dpi=200)
+fig.savefig(folder / "domains.png", dpi=200)
 for row in found.table():
     print(row)
 for wall in found.walls:
@@ -57,6 +61,7 @@ print(f"agreement with the true domains (adjusted Rand index): {agreement:.3f}")
 # -----------------
 # ``found.report("scan.html")`` is a page in which pointing at a place shows its patch.
 
-found.save_tiff("labels.tif")  # for ImageJ and napari
-found.to_csv("domains.csv")
-found.save("phantom.phyvae")  # phyvae.load_domains("phantom.phyvae")
+found.save_tiff(folder / "labels.tif")  # for ImageJ and napari
+found.to_csv(folder / "domains.csv")
+found.save(folder / "phantom.phyvae")  # phyvae.load_domains reads it
+print(f"all in {folder.resolve()}")

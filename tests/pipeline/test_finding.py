@@ -43,7 +43,7 @@ class TestOneScan:
         found = phyvae.find_domains(phantom.image, classes=3, physics=None, progress=False)
         assert found.settings["classes"] == (3, "given")
         assert found.settings["physics"] == ("None", "given")
-        assert any("3 domains" in doubt for doubt in found.doubts)
+        assert any("classes=3 was asked for" in doubt for doubt in found.doubts)
 
 
 def test_an_image_without_a_lattice_is_answered():

@@ -21,7 +21,7 @@ def job(tmp_path):
 def test_the_outcome_names_the_folder_and_all_doubts(job, monkeypatch, tmp_path):
     def find_domains(scan, **_):
         warnings.warn("two\n lines", UserWarning, stacklevel=1)
-        return replace(small_domains(), scan=scan)
+        return small_domains()
 
     monkeypatch.setattr(jobs, "find_domains", find_domains)
     (done,) = outcomes([job])

@@ -75,7 +75,8 @@ class TestExports:
         scan = phyvae.read(tmp_path / "labels.tif")
         np.testing.assert_array_equal(scan.image, found.labels_image() + 1)
         assert scan.pixel_size == pytest.approx((0.02, 0.02))
-        assert tifffile.TiffFile(tmp_path / "labels.tif").is_imagej
+        with tifffile.TiffFile(tmp_path / "labels.tif") as file:
+            assert file.is_imagej
 
     def test_xarray_has_coordinates_at_the_centres(self, found):
         pytest.importorskip("xarray")
