@@ -24,11 +24,11 @@ def test_cells_without_a_patch_are_left_out():
 
 def test_a_large_image_is_averaged(monkeypatch):
     grid = PatchGrid(np.add.outer(np.arange(30.0), np.arange(41.0)), size=10)
-    whole, hatching, factor = thinning.picture_of(grid, grid.image)
+    whole, hatching, factor = thinning.picture_of(grid, grid.image.numpy())
     assert hatching is None
     assert (whole.shape, factor, whole.dtype) == ((30, 41), 1, np.uint8)
     monkeypatch.setattr(thinning, "_PIXELS", 400)
-    image, _, factor = thinning.picture_of(grid, grid.image)
+    image, _, factor = thinning.picture_of(grid, grid.image.numpy())
     assert (image.shape, factor) == ((15, 20), 2)
     expected = 255 * np.asarray(grid.image[:2, :2]).mean()
     assert abs(float(image[0, 0]) - expected) <= 0.5

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -149,5 +150,11 @@ class TestNanonis:
         pytest.importorskip("nanonispy2")
         whole = nanonis_grid(np.ones((2, 3, 9)))
         (tmp_path / "a.3ds").write_bytes(whole[: -2 * 4 * 14])
-        image = phyvae.read(tmp_path / "a.3ds").image
+        # nanonispy2 enlarges an array in place, which a tracer, that of coverage, does not allow.
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            image = phyvae.read(tmp_path / "a.3ds").image
+        finally:
+            sys.settrace(tracer)
         np.testing.assert_array_equal(np.isnan(image), [[0, 1, 1], [0, 0, 0]])

@@ -26,7 +26,7 @@ def test_every_setting_of_a_constructor_is_saved():
 
     trainer = tiny_trainer()
     assert trainer.settings.keys() == names(PhysicsTrainer, "model", "objective", "device")
-    assert trainer.model.settings.keys() == names(ShiftVAE, "device")
+    assert trainer.model.settings.keys() == names(ShiftVAE, "device", "invariances")  # one kind
     described = recipes.describe_objective(trainer.objective)
     assert described.keys() == names(PhysicsObjective)
 

@@ -45,7 +45,7 @@ class PatchEncoder(PatchModel):
 
     @own_state(grad=False)
     def encode(
-        self, patches: Float[Tensor, "n *any"], *, batch_size: int = 4096
+        self, patches: Float[Tensor, "*any"], *, batch_size: int = 4096
     ) -> tuple[Float[Tensor, "n z_dim"], Float[Tensor, "n z_dim"]]:
         """Return means and standard deviations of the posterior, shifts first, on the CPU.
 

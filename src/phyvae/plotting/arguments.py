@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from .._checks import (
     as_array,
@@ -36,7 +35,7 @@ __all__ = [
     "sides_of",
 ]
 
-Array: TypeAlias = Tensor | npt.NDArray[Any]
+Array: TypeAlias = Any  # whatever holds numbers: arrays, tensors, lists, xarray, HDF5, ...
 Extent: TypeAlias = tuple[float, float, float, float]  # left, right, bottom, top
 _COLOURED = 10_000  # labels: a colour bar of more takes seconds
 

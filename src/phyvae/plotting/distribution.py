@@ -53,7 +53,7 @@ def plot_distribution(
 
 def _scatter(ax: Any, points: np.ndarray, domain: np.ndarray, width: float) -> None:
     """Plot points, shape (2, n), in the colours of their domains."""
-    colours = np.array([colour_of(k) for k in range(domain.max() + 1)])[domain]
+    colours = np.array([colour_of(k) for k in range(int(domain.max()) + 1)])[domain]
     size = float(np.clip(350 * width**2 / len(domain), 1, 12))
     ax.scatter(*points, s=size, c=colours, alpha=0.6, linewidths=0, rasterized=True)
     middle, half = (points.max(1) + points.min(1)) / 2, np.ptp(points, axis=1) * 0.53 + 1e-9
@@ -69,13 +69,14 @@ def _histograms(panel: Any, values: np.ndarray, domain: np.ndarray, upright: boo
     bins = np.histogram_bin_edges(values, bins=40)
     for k in np.unique(domain):
         # Faint, with a firm outline: where labels overlap, each can still be followed.
+        colour = colour_of(int(k))
         panel.hist(
             values[domain == k],
             bins,
             histtype="stepfilled",
             orientation="vertical" if upright else "horizontal",
-            facecolor=to_rgba(colour_of(k), 0.3),
-            edgecolor=colour_of(k),
+            facecolor=to_rgba(colour, 0.3),
+            edgecolor=colour,
             linewidth=0.8,
             label=f"{k}",
         )
