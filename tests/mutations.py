@@ -285,7 +285,7 @@ BREAKS = [
     ),
     Break(
         "cli.py",
-        "elif not is_replaceable(target):",
+        "elif is_there and not is_replaceable(target):",
         "elif False:",
         "test_cli.py::TestFolders",
     ),
@@ -621,14 +621,14 @@ BREAKS = [
     ),
     Break(
         "domains/wall_energy.py",
-        "costs = _TAIL * np.log1p(distances / (2 * _TAIL))",
-        "costs = np.minimum(distances / 2, _TAIL)",
+        "costs: np.ndarray = _TAIL * np.log1p(distances / (2 * _TAIL))",
+        "costs: np.ndarray = np.minimum(distances / 2, _TAIL)",
         "domains/test_wall_energy.py::TestCellsAtAWall",
     ),
     Break(
         "domains/wall_energy.py",
-        "points = (values * np.sqrt(weights)[:, None]).T",
-        "points = values.T",
+        "points: np.ndarray = (values * np.sqrt(weights)[:, None]).T",
+        "points: np.ndarray = values.T",
         "domains/test_wall_energy.py::TestNoise",
     ),
     Break(
