@@ -56,6 +56,14 @@ class TestARaster:
         unequal = labels.ravel()[found.first] != labels.ravel()[found.second]
         assert found.weights[unequal].sum() == pytest.approx(crofton(labels))
 
+    @pytest.mark.parametrize(("axis", "length"), [(0, 3 * 60), (1, 60)])
+    def test_straight_walls_of_oblong_cells_are_at_most_an_eighth_short(self, axis, length):
+        labels = np.indices((60, 60))[axis] > 29
+        vectors = np.array([[1.0, 0.0], [0.0, 3.0]])
+        found = neighbours_of(labels.shape, diagonals=True, vectors=vectors)
+        unequal = labels.ravel()[found.first] != labels.ravel()[found.second]
+        assert 0.86 * length < found.weights[unequal].sum() <= length
+
     def test_a_disc_has_its_circumference_with_and_without_diagonals(self):
         y, x = np.indices((101, 101)) - 50
         disc = (np.hypot(y, x) < 40).ravel()

@@ -113,6 +113,12 @@ def test_of_real_images_residue_alone_is_flagged(path):
         assert found.mask.all()
 
 
+def test_a_brighter_layer_is_no_residue():
+    image = atoms(SHAPE, VECTORS, noise=0.05)
+    image[:, 215:] += 1.0
+    assert not survey(image).residue.any()
+
+
 class TestExclude:
     def test_excluded_and_missing_pixels_are_no_specimen(self):
         image = phantoms.bfo((200, 200), seed=0).image.copy()
