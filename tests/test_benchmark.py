@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import phyvae
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
 import benchmark_domains
 import benchmark_report

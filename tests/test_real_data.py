@@ -19,7 +19,7 @@ from phyvae import (
     segment,
 )
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
 
 import real_images
 
