@@ -11,20 +11,20 @@ which differ in nothing but the place of one atomic column. Yours has its own na
 # %%
 # A file
 # ------
-# A pixel is 0.032 nm wide, and the TIFF file holds it.
+# A pixel is 0.032 nm wide, and the file holds it.
 
 from pathlib import Path
 
 import numpy as np
 
 import phyvae
-from phyvae.scans.exporting import save_tiff
 
 folder = Path("first_domains")
 folder.mkdir(exist_ok=True)
 phantom = phyvae.phantoms.bfo(shape=(456, 456), seed=0)
-save_tiff(folder / "phantom.tif", phantom.image.astype(np.float32), (0.032, 0.032))
-scan = phyvae.read(folder / "phantom.tif")
+file = folder / "phantom.npz"
+np.savez(file, image=phantom.image, pixel_size=0.032, pixel_unit="nm")
+scan = phyvae.read(file)
 print(scan)
 
 # %%

@@ -71,6 +71,12 @@ class TestPictures:
         assert "luminance" in phyvae.read(tmp_path / "a.png").notes[0]
 
 
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "a.npy", np.eye(5))
+    np.testing.assert_array_equal(phyvae.read("~/a.npy").image, np.eye(5))
+
+
 class TestRefusals:
     def test_a_missing_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"path='.*a.tif': there is no such file"):

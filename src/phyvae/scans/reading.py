@@ -110,7 +110,7 @@ def read_as(
 def _existing(path: Any, name: str) -> Path:
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"{name}={brief(path)} must be the path of a file.")
-    file = Path(path)
+    file = Path(path).expanduser()
     if not os.fspath(path) or not file.exists():
         raise FileNotFoundError(f"{name}={os.fspath(path)!r}: there is no such file.")
     if file.is_dir() and file.suffix != ".zspy":
