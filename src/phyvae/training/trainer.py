@@ -68,7 +68,7 @@ class PhysicsTrainer(TrainingRecord):
     pixels
         Share of the pixels decoded in a step, in (0, 1]; sampled anew in each step, the same for
         all patches of the batch, and unbiased. Less is faster and noisier. The default is a
-        fifth, but no fewer than 100 pixels; all of them for a decoder of whole patches.
+        fifth, but 100 to 288 pixels; all of them for a decoder of whole patches.
     precision
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
