@@ -1,9 +1,21 @@
 """A trainer's record, in the manner of pyroVED's trainers."""
 
+import numpy as np
+import pytest
 import torch
 
-from phyvae import EdgeLoss, LinearBeta, PhysicsObjective
-from small import assert_identical, small_grid, small_trainer, tiny_model, tiny_trainer, weights
+from phyvae import EdgeLoss, LinearBeta, PhysicsObjective, load_trainer
+from phyvae.saving import sealed
+from small import (
+    assert_identical,
+    fit,
+    small_grid,
+    small_trainer,
+    tiny_grid,
+    tiny_model,
+    tiny_trainer,
+    weights,
+)
 
 
 class TestPyroVEDsHabits:
@@ -26,6 +38,50 @@ class TestPyroVEDsHabits:
         for _ in range(2):
             b.step(small_grid(), scale_factor=0.5)
         assert_identical(weights(a), weights(b))
+
+
+class TestAGridHeldOut:
+    def test_its_loss_is_that_of_evaluate_and_no_weight_changes(self):
+        a, b, held_out = tiny_trainer(), tiny_trainer(), tiny_grid(seed=1)
+        history = fit(a, 2, test_grid=held_out)
+        fit(b, 2)
+        assert_same_weights_and_losses(a, b)
+        assert history.test_loss[-1] == a.evaluate(held_out, beta=0.3).loss
+        assert a.loss_history["test_loss"] == history.test_loss.tolist()
+        assert b.loss_history["test_loss"] == []
+        assert np.isnan(b.history.test_loss).all()
+
+    def test_step_takes_it_second_as_pyroved_does(self, capsys):
+        trainer, held_out = tiny_trainer(), [tiny_grid(seed=1), tiny_grid(seed=2)]
+        trainer.step(tiny_grid())
+        trainer.step(tiny_grid(), held_out, scale_factor=0.5)
+        assert trainer.loss_history["test_loss"] == [trainer.evaluate(held_out, beta=0.5).loss]
+        assert np.isfinite(trainer.history.test_loss).tolist() == [False, True]
+        trainer.print_statistics()
+        assert "Test loss: " in capsys.readouterr().out
+
+    def test_files_keep_it_and_older_ones_had_none(self, tmp_path):
+        trainer = tiny_trainer()
+        trainer.step(tiny_grid())
+        trainer.step(tiny_grid(), tiny_grid(seed=1))
+        trainer.save(tmp_path / "a")
+        assert load_trainer(tmp_path / "a").loss_history == trainer.loss_history
+        record, tensors = sealed.read(tmp_path / "a")
+        del record["history"]["test_loss"]
+        sealed.write(tmp_path / "a", sealed.seal(record, tensors))
+        older = load_trainer(tmp_path / "a").loss_history
+        assert older == trainer.loss_history | {"test_loss": []}
+
+    def test_patches_of_another_shape_are_refused_before_training(self):
+        trainer, other = tiny_trainer(), small_grid()
+        with pytest.raises(ValueError, match="grid's patches are"):
+            trainer.fit(tiny_grid(), 1, test_grid=other)
+        assert trainer.epochs_done == 0
+
+
+def assert_same_weights_and_losses(a, b):
+    assert_identical(weights(a), weights(b))
+    assert a.history.loss.tolist() == b.history.loss.tolist()
 
 
 class TestRecord:

@@ -62,7 +62,8 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
     seed
         Seed of the weights, 0 <= seed < 2**63. The global random state is left as it was.
     device
-        ``"cpu"``, ``"cuda"`` or a `torch.device`; later, use ``.to(device)``.
+        ``"cpu"``, ``"cuda"`` or a `torch.device`; ``None`` is CUDA if torch finds any, else the
+        CPU, as in pyroVED. Later, use ``.to(device)``.
     invariances
         ``["t"]``, under pyroVED's name; for others see `adapt`.
 
@@ -91,7 +92,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         sigmoid_d: bool = True,
         coordinate_scale: float = 10.0,
         seed: int = 0,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = None,
         invariances: Sequence[str] = ("t",),
     ) -> None:
         if not isinstance(invariances, list | tuple) or tuple(invariances) != ("t",):

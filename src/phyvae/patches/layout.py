@@ -99,6 +99,7 @@ class Layout:
         ValueError
             If sites have no lattice, and the loss is a function of maps alone.
         """
+        self.check_places(loss)
         if self.graph is None:
             maps, mask = self.maps(values), self.mask
             return loss(maps) if mask is None else loss(maps, mask)
@@ -108,6 +109,19 @@ class Layout:
                 "PhysicsLoss and give it a method on_graph(values, graph)."
             )
         return loss.on_graph(values.T, self.graph)
+
+    def check_places(self, loss: Any) -> None:
+        """Raise an error if the patches are a stack, and a physics loss sees where each one lies.
+
+        That of a loss of losses, such as a sum, is what they see.
+        """
+        if self.graph is None or len(self.graph.edges) or len(self) == 1 or not _sees_places(loss):
+            return
+        raise ValueError(
+            f"{loss!r} compares neighbours, but a stack of patches has none: pass the image that "
+            "they were cut from, PatchGrid(image, size=...) or PatchGrid.at(image, sites, size); "
+            "or train without physics, or with a loss of values alone, such as Sparsity."
+        )
 
     def raster(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
         """Return `maps`, for a loss that needs a raster.
@@ -142,3 +156,10 @@ class Layout:
         count = math.prod(self.shape)
         mask = torch.zeros(count, dtype=torch.bool, device=self.cells.device)
         return mask.index_fill(0, self.cells, True).reshape(self.shape)
+
+
+def _sees_places(loss: Any) -> bool:
+    """Return whether it matters to a loss, or to one that it is made of, which cell lies where."""
+    parts = loss.modules() if isinstance(loss, torch.nn.Module) else ()
+    inner = [part for part in parts if part is not loss and hasattr(part, "sees_places")]
+    return any(map(_sees_places, inner)) if inner else bool(getattr(loss, "sees_places", True))

@@ -113,11 +113,14 @@ def _best(
 def _rows(columns: dict[str, list[Any]]) -> list[list[Any]]:
     """Return the history epoch by epoch."""
     names = [f.name for f in fields(History)]
+    columns = {"test_loss": [None] * len(columns["epoch"])} | columns  # older files have none
     if sorted(columns) != sorted(names):
         raise Mismatch(f"its history has the columns {list(columns)}, not {names}.")
     rows = [list(row) for row in zip(*(columns[name] for name in names), strict=True)]
     if [row[0] for row in rows] != list(range(1, len(rows) + 1)) or not all(
-        type(value) in (int, float) for row in rows for value in row
+        type(value) in (int, float) or (value is None and name == "test_loss")
+        for row in rows
+        for name, value in zip(names, row, strict=True)
     ):
         raise Mismatch("its history is not one of epochs counted from 1.")
     return rows

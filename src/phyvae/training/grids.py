@@ -8,6 +8,7 @@ from .._checks import brief, check_takes
 from ..models import PatchModel, Posterior, at_rest, check_patches
 from ..models.options import Decoding
 from ..patches.grid import PatchGrid
+from ..patches.layout import Layout
 from .objective import PhysicsObjective
 
 __all__ = ["grids_to_encode", "grids_to_train"]
@@ -29,6 +30,9 @@ def grids_to_train(model: PatchModel, objective: PhysicsObjective, grid: Any) ->
     _check_members(model, grids[0])
     model.check_training(grids)
     objective.check(model)
+    if objective.needs_map:
+        for one in grids:
+            Layout.of(one).check_places(objective.physics)
     return grids
 
 

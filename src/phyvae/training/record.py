@@ -73,10 +73,15 @@ class TrainingRecord:
 
     @property
     def loss_history(self) -> dict[str, list[float]]:
-        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers."""
+        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers.
+
+        ``"test_loss"`` has those epochs that were trained with a `test_grid`.
+        """
         history = self.history
+        tested = [row[-1] for row in self.state.rows if row[-1] is not None]
         return {
             "training_loss": history.loss.tolist(),
+            "test_loss": tested,
             "neg_elbo": history.neg_elbo.tolist(),
             "psi": history.psi.tolist(),
         }
@@ -88,9 +93,10 @@ class TrainingRecord:
         if not self.epochs_done:
             print("No epoch trained yet.")  # noqa: T201 - its purpose
             return
-        last = self.state.history(self.epochs_done - 1)
+        last, test = self.state.history(self.epochs_done - 1), self.state.rows[-1][-1]
+        tested = "" if test is None else f"Test loss: {test:.4f}, "
         print(  # noqa: T201
-            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
+            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, {tested}"
             f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
         )
 
@@ -137,5 +143,5 @@ class TrainingRecord:
         as_seed(seed)
         as_integer(batch_size, "batch_size", 1)
         return evaluated(
-            self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
+            self.model, self.objective, grids, beta, seed=seed, batch_size=batch_size
         )

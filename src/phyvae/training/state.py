@@ -65,7 +65,7 @@ class TrainingState:
     Attributes
     ----------
     rows
-        Each epoch's row of the history.
+        Each epoch's row of the history; ``None`` where no grid was held out.
     steps_done
         Steps trained so far, of all processes together.
     call
@@ -78,7 +78,7 @@ class TrainingState:
     objective: PhysicsObjective
     optimizer: torch.optim.Optimizer
     options: TrainingOptions
-    rows: list[list[float]] = field(default_factory=list)
+    rows: list[list[float | None]] = field(default_factory=list)
     steps_done: int = 0
     call: dict[str, Any] | None = None
     best: Best | None = None
