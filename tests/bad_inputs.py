@@ -177,7 +177,12 @@ SETTINGS = {
         {
             "patches": (
                 *(None, 3, "ab", [], IMAGE, IMAGE[None] + 1j, IMAGE[None] * NAN, IMAGE[None] * 0),
-                *(IMAGE[None, None, None], IMAGE[:, :1, None], [IMAGE, IMAGE[1:]], csr_matrix(IMAGE)),
+                *(
+                    IMAGE[None, None, None],
+                    IMAGE[:, :1, None],
+                    [IMAGE, IMAGE[1:]],
+                    csr_matrix(IMAGE),
+                ),
             ),
         },
     ),

@@ -50,7 +50,7 @@ def state(trainer):
     for index, values in optimizer["state"].items():
         tensors |= {f"{index} {name}": value for name, value in values.items()}
     groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]]
-    rows = [[*row[:-2], row[-1]] for row in trainer.state.rows]  # the seconds differ
+    rows = [row[:-1] for row in trainer.state.rows]  # the seconds differ
     return tensors, groups, rows, trainer.settings, trainer.epochs_done
 
 

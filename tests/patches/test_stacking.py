@@ -101,7 +101,7 @@ def test_what_needs_no_places_works():
     ],
 )
 def test_what_needs_places_is_refused(call):
-    with pytest.raises(ValueError, match="stack|a single line"):
+    with pytest.raises(ValueError, match=r"stack|a single line"):
         call(PatchGrid.from_patches(STACK))
 
 
@@ -111,6 +111,7 @@ def test_what_needs_places_is_refused(call):
         (STACK[0], "must be a stack of one size"),
         ([STACK[0], STACK[0, 1:]], "must be a stack of one size"),
         (STACK[:, :1], "at least 2 px"),
+        (STACK[None, None], "must be a stack of one size"),
         (0 * STACK, "patches is constant"),
         (np.where(STACK > 0.9, np.nan, STACK), "patches holds .* NaN"),
     ],

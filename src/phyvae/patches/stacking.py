@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from .._checks import brief
 from ..scans.intensities import as_intensities
 from ..scans.objects import scans_of
-from .crops import SiteCrops, patch_shape_of
+from .crops import SiteCrops
 from .graph import SiteGraph
 from .sites import PlacedSites
 
@@ -21,16 +21,15 @@ def as_stack(patches: Any) -> Shaped[np.ndarray, "n height width"]:
     """Check that patches are real, finite and of one size; an axis of one channel is left out."""
     if getattr(patches, "ndim", 0) == 4 and patches.shape[1] == 1:
         patches = patches[:, 0]
-    found = scans_of(patches, "patches")
+    found = scans_of(patches, "patches") if getattr(patches, "ndim", 3) == 3 else None
     shapes = {one.image.shape for one in found} if isinstance(found, list) else set()
-    if not isinstance(found, list) or len(shapes) != 1:
+    if not isinstance(found, list) or len(shapes) > 1 or min(shapes.pop()) < 2:
         raise ValueError(
-            f"patches={brief(patches)} must be a stack of one size, (n, height, width); an "
-            "image goes to PatchGrid(image, size=...), spectra to PatchGrid.from_spectra."
+            f"patches={brief(patches)} must be a stack of one size, (n, height, width), each at "
+            "least 2 px; an image goes to PatchGrid(image, size=...), spectra to "
+            "PatchGrid.from_spectra."
         )
-    stack = as_intensities(np.stack([one.image for one in found]), "patches")
-    patch_shape_of(stack.shape[1:], stack.shape[1:])
-    return stack
+    return as_intensities(np.stack([one.image for one in found]), "patches")
 
 
 def mosaic_of(

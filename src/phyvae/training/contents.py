@@ -54,6 +54,7 @@ def sealed_training(state: TrainingState) -> bytes:
         "optimizer": groups,
         "call": state.call,
         "history": history,
+        "test_losses": state.test_losses,
         "steps_done": state.steps_done,
     }
     tensors: dict[str, Tensor] = dict(state.model.state_dict())
@@ -91,12 +92,13 @@ def restore(
     check_weights(state.objective, tensors, "objective/")
     best = _best(state, record.get("best"), tensors)
     rows, steps_done = _rows(record["history"]), int(record["steps_done"])
+    test_losses = list(map(float, record.get("test_losses", [])))  # older files have none
     optimizer = _optimizer_state(state, record["optimizer"], part_of(tensors, "optimizer/"))
     state.model.load_state_dict(part_of(tensors))
     state.objective.load_state_dict(part_of(tensors, "objective/"))
     state.optimizer.load_state_dict(optimizer)
     state.rows, state.call, state.best = rows, record["call"], best
-    state.steps_done = steps_done
+    state.steps_done, state.test_losses = steps_done, test_losses
 
 
 def _best(
@@ -113,14 +115,11 @@ def _best(
 def _rows(columns: dict[str, list[Any]]) -> list[list[Any]]:
     """Return the history epoch by epoch."""
     names = [f.name for f in fields(History)]
-    columns = {"test_loss": [None] * len(columns["epoch"])} | columns  # older files have none
     if sorted(columns) != sorted(names):
         raise Mismatch(f"its history has the columns {list(columns)}, not {names}.")
     rows = [list(row) for row in zip(*(columns[name] for name in names), strict=True)]
     if [row[0] for row in rows] != list(range(1, len(rows) + 1)) or not all(
-        type(value) in (int, float) or (value is None and name == "test_loss")
-        for row in rows
-        for name, value in zip(names, row, strict=True)
+        type(value) in (int, float) for row in rows for value in row
     ):
         raise Mismatch("its history is not one of epochs counted from 1.")
     return rows

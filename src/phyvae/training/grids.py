@@ -24,8 +24,10 @@ def grids_to_encode(model: PatchModel, grid: Any) -> list[PatchGrid]:
     return grids
 
 
-def grids_to_train(model: PatchModel, objective: PhysicsObjective, grid: Any) -> list[PatchGrid]:
-    """Return the grids as a list, if model and objective can be trained on them."""
+def grids_to_train(
+    model: PatchModel, objective: PhysicsObjective, grid: Any, test_grid: Any = None
+) -> tuple[list[PatchGrid], list[PatchGrid]]:
+    """Return the grids, if model and objective can be trained on them, and those held out."""
     grids = grids_to_encode(model, grid)
     _check_members(model, grids[0])
     model.check_training(grids)
@@ -33,7 +35,7 @@ def grids_to_train(model: PatchModel, objective: PhysicsObjective, grid: Any) ->
     if objective.needs_map:
         for one in grids:
             Layout.of(one).check_places(objective.physics)
-    return grids
+    return grids, [] if test_grid is None else grids_to_encode(model, test_grid)
 
 
 @torch.no_grad()

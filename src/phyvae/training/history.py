@@ -20,8 +20,6 @@ class History:
         As in `ObjectiveParts`, per patch.
     seconds
         Duration of the epoch.
-    test_loss
-        `loss` of the held-out grid after the epoch, NaN where `fit` had none.
     """
 
     epoch: Float[np.ndarray, " epochs"]
@@ -33,7 +31,6 @@ class History:
     psi: Float[np.ndarray, " epochs"]
     beta: Float[np.ndarray, " epochs"]
     seconds: Float[np.ndarray, " epochs"]
-    test_loss: Float[np.ndarray, " epochs"] | None = None
 
     def __len__(self) -> int:
         return len(self.epoch)

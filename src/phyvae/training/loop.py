@@ -46,9 +46,10 @@ def run_epoch(
         share_buffers(state)
         parts = means.parts | {"beta": beta}  # as it was given, not as float32 has it
         (seconds,) = processes.mean_over_ranks([time.perf_counter() - started])
-        test = evaluated(state.model, state.objective, held_out, beta) if held_out else None
-        test_loss = None if test is None else float(test.loss)
-        state.rows.append([state.epochs_done + 1, *parts.values(), seconds, test_loss])
+        if held_out:
+            test = evaluated(state.model, state.objective, held_out, beta)
+            state.test_losses.append(float(test.loss))
+        state.rows.append([state.epochs_done + 1, *parts.values(), seconds])
         state.steps_done += steps_in_epoch(state, grids, steps)
         state.call = call
     except BaseException:

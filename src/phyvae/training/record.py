@@ -75,13 +75,12 @@ class TrainingRecord:
     def loss_history(self) -> dict[str, list[float]]:
         """Loss per epoch as a dictionary, in the manner of pyroVED's trainers.
 
-        ``"test_loss"`` has those epochs that were trained with a `test_grid`.
+        ``"test_loss"`` is that of the epochs that had a `test_grid`.
         """
         history = self.history
-        tested = [row[-1] for row in self.state.rows if row[-1] is not None]
         return {
             "training_loss": history.loss.tolist(),
-            "test_loss": tested,
+            "test_loss": list(self.state.test_losses),
             "neg_elbo": history.neg_elbo.tolist(),
             "psi": history.psi.tolist(),
         }
@@ -93,8 +92,8 @@ class TrainingRecord:
         if not self.epochs_done:
             print("No epoch trained yet.")  # noqa: T201 - its purpose
             return
-        last, test = self.state.history(self.epochs_done - 1), self.state.rows[-1][-1]
-        tested = "" if test is None else f"Test loss: {test:.4f}, "
+        last, tests = self.state.history(self.epochs_done - 1), self.state.test_losses
+        tested = f"Test loss: {tests[-1]:.4f}, " if tests else ""
         print(  # noqa: T201
             f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, {tested}"
             f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
@@ -142,6 +141,4 @@ class TrainingRecord:
         beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
         as_seed(seed)
         as_integer(batch_size, "batch_size", 1)
-        return evaluated(
-            self.model, self.objective, grids, beta, seed=seed, batch_size=batch_size
-        )
+        return evaluated(self.model, self.objective, grids, beta, seed=seed, batch_size=batch_size)

@@ -56,6 +56,7 @@ class Snapshot:
     objective: dict[str, Any]
     optimizer: dict[str, Any]
     epochs_done: int
+    tested: int
 
 
 @dataclass(eq=False)
@@ -65,7 +66,9 @@ class TrainingState:
     Attributes
     ----------
     rows
-        Each epoch's row of the history; ``None`` where no grid was held out.
+        Each epoch's row of the history.
+    test_losses
+        Loss of the grids held out, of each epoch that had some.
     steps_done
         Steps trained so far, of all processes together.
     call
@@ -78,7 +81,8 @@ class TrainingState:
     objective: PhysicsObjective
     optimizer: torch.optim.Optimizer
     options: TrainingOptions
-    rows: list[list[float | None]] = field(default_factory=list)
+    rows: list[list[float]] = field(default_factory=list)
+    test_losses: list[float] = field(default_factory=list)
     steps_done: int = 0
     call: dict[str, Any] | None = None
     best: Best | None = None
@@ -96,11 +100,11 @@ class TrainingState:
     def snapshot(self) -> Snapshot:
         """Return a copy of all that a step changes."""
         parts = self.model.state_dict(), self.objective.state_dict(), self.optimizer.state_dict()
-        return Snapshot(*copy.deepcopy(parts), self.epochs_done)
+        return Snapshot(*copy.deepcopy(parts), self.epochs_done, len(self.test_losses))
 
     def go_back(self, snapshot: Snapshot) -> None:
         """Become as the snapshot was."""
         self.model.load_state_dict(snapshot.model)
         self.objective.load_state_dict(snapshot.objective)
         self.optimizer.load_state_dict(snapshot.optimizer)
-        del self.rows[snapshot.epochs_done :]
+        del self.rows[snapshot.epochs_done :], self.test_losses[snapshot.tested :]

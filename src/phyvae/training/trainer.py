@@ -26,7 +26,7 @@ from .checkpoints import (
     save_alone,
 )
 from .collapse import CollapseWatch, Watched
-from .grids import grids_to_encode, grids_to_train
+from .grids import grids_to_train
 from .history import History
 from .loop import planned_epochs, run_epoch, steps_in_epoch
 from .objective import PhysicsObjective
@@ -196,8 +196,8 @@ class PhysicsTrainer(TrainingRecord):
             The last epoch may be shorter than the others. Several processes share them. A schedule
             of β counts epochs all the same: see `beta`.
         test_grid
-            Patches held out, one grid or several: ``history.test_loss`` is the objective on them
-            after each epoch, as `evaluate` has it with the epoch's β. They change no weight.
+            Patches held out, one grid or several; they change no weight. The objective on them
+            after each epoch, `evaluate` at its β, is in ``trainer.loss_history["test_loss"]``.
         beta
             Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
             are counted from 0 at the first epoch of the trainer. By default their length depends
@@ -268,8 +268,7 @@ class PhysicsTrainer(TrainingRecord):
         was before it. An error of a callback leaves the epoch before it as it is.
         """
         with processes.together():
-            grids = grids_to_train(self.model, self.objective, grid)
-            held_out = [] if test_grid is None else grids_to_encode(self.model, test_grid)
+            grids, held_out = grids_to_train(self.model, self.objective, grid, test_grid)
             for name, value in {"steps_per_epoch": steps_per_epoch, "every": every}.items():
                 if value is not None:
                     as_integer(value, name, 1)
@@ -342,8 +341,7 @@ class PhysicsTrainer(TrainingRecord):
             As for `fit`.
         """
         with processes.together():
-            grids = grids_to_train(self.model, self.objective, grid)
-            held_out = [] if test_grid is None else grids_to_encode(self.model, test_grid)
+            grids, held_out = grids_to_train(self.model, self.objective, grid, test_grid)
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
