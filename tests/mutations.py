@@ -56,6 +56,25 @@ BREAKS = [
         "if False:",
         "patches/test_sites.py",
     ),
+    # -- Stacks of patches, grids held out --------------------------------------------------------
+    Break(
+        "patches/layout.py",
+        'inner = [part for part in parts if part is not loss and hasattr(part, "sees_places")]',
+        "inner = []",
+        "patches/test_stacking.py",
+    ),
+    Break(
+        "patches/stacking.py",
+        "rows = tiles.reshape(down, across, height, width).swapaxes(1, 2)",
+        "rows = tiles.reshape(down, across, height, width)",
+        "patches/test_stacking.py",
+    ),
+    Break(
+        "training/state.py",
+        "del self.rows[snapshot.epochs_done :], self.test_losses[snapshot.tested :]",
+        "del self.rows[snapshot.epochs_done :]",
+        "training/test_record.py",
+    ),
     Break(
         "domains/walls.py",
         "vectors = np.diag(sides / sides[0])",
