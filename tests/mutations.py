@@ -71,8 +71,8 @@ BREAKS = [
     ),
     Break(
         "training/state.py",
-        "del self.rows[snapshot.epochs_done :], self.test_losses[snapshot.tested :]",
-        "del self.rows[snapshot.epochs_done :]",
+        "del self.rows[epochs:], self.test_losses[tested:]",
+        "del self.rows[epochs:]",
         "training/test_record.py",
     ),
     Break(
@@ -464,7 +464,7 @@ BREAKS = [
     ),
     Break(
         "training/state.py",
-        "self.optimizer.load_state_dict(snapshot.optimizer)",
+        "self.optimizer.load_state_dict(optimizer)",
         "pass",
         "training/test_refusals.py training/test_state.py",
     ),

@@ -13,8 +13,7 @@ from ..saving import sealed
 from ..saving.contents import AnyPath, Mismatch, check_weights, part_of, refusing
 from ..saving.plain import differences
 from .adapting import adapt
-from .description import described_model
-from .interface import PatchModel
+from .interface import PatchModel, described_model
 from .shift import ShiftVAE
 
 __all__ = ["built_model", "load_model", "load_weights"]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.description import described_model
+from ..models.interface import described_model
 from ..saving import sealed
 from ..saving.contents import AnyPath, Mismatch, check_weights, part_of, versions
 from ..saving.plain import differences, plain

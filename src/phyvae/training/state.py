@@ -17,6 +17,10 @@ from .quality import Quality
 __all__ = ["Best", "Snapshot", "TrainingState"]
 
 
+Snapshot = tuple[tuple[dict[str, Any], ...], int, int]
+"""Model, objective and optimiser, and the lengths of the history's lists, to go back to."""
+
+
 @dataclass(frozen=True)
 class Best:
     """The best state of a call of `fit` so far, see `best_state`.
@@ -46,17 +50,6 @@ class Best:
     begun: int
     every: int
     returns: int = 0
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of a state, to go back to."""
-
-    model: dict[str, Any]
-    objective: dict[str, Any]
-    optimizer: dict[str, Any]
-    epochs_done: int
-    tested: int
 
 
 @dataclass(eq=False)
@@ -98,13 +91,14 @@ class TrainingState:
         return History(*columns)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of all that a step changes."""
+        """Return a copy of all that an epoch changes."""
         parts = self.model.state_dict(), self.objective.state_dict(), self.optimizer.state_dict()
-        return Snapshot(*copy.deepcopy(parts), self.epochs_done, len(self.test_losses))
+        return copy.deepcopy(parts), len(self.rows), len(self.test_losses)
 
     def go_back(self, snapshot: Snapshot) -> None:
         """Become as the snapshot was."""
-        self.model.load_state_dict(snapshot.model)
-        self.objective.load_state_dict(snapshot.objective)
-        self.optimizer.load_state_dict(snapshot.optimizer)
-        del self.rows[snapshot.epochs_done :], self.test_losses[snapshot.tested :]
+        (model, objective, optimizer), epochs, tested = snapshot
+        self.model.load_state_dict(model)
+        self.objective.load_state_dict(objective)
+        self.optimizer.load_state_dict(optimizer)
+        del self.rows[epochs:], self.test_losses[tested:]
