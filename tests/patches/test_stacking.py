@@ -78,6 +78,13 @@ class TestTraining:
         assert len(alone.fit(grid, 1, progress=False)) == 1
 
 
+def test_sites_none_of_which_has_neighbours_in_a_tile_are_no_stack():
+    sites = np.random.default_rng(0).uniform(6, 54, (30, 2))
+    grid = PatchGrid.at(np.random.default_rng(0).random((60, 60)), sites, 6, lattice=False)
+    trainer = PhysicsTrainer(tiny_model(), PhysicsObjective(EdgeLoss()), tile=2, batch_size=5)
+    assert len(trainer.fit(grid, 2, progress=False)) == 2
+
+
 def test_what_needs_no_places_works():
     grid, maps = PatchGrid.from_patches(STACK), torch.from_numpy(9.0 * LABELS[None])
     noise = torch.rand(1, 1, 40, generator=torch.Generator().manual_seed(0))
@@ -97,6 +104,7 @@ def test_what_needs_no_places_works():
         lambda grid: phyvae.walls_between(grid, LABELS),
         lambda grid: phyvae.mean_cells(grid, LABELS, np.zeros((2, 1, 40))),
         lambda grid: phyvae.quick_maps(grid),
+        lambda grid: phyvae.segment(torch.rand(2, 1, 40), 2, graph=grid.graph, denoise=1.0),
         lambda grid: phyvae.count_domains(np.random.default_rng(0).random((1, 1, 40)), grid=grid),
     ],
 )

@@ -32,17 +32,20 @@ class Layout:
         every cell holds one.
     graph
         Graph of neighbouring patches, where sites have no lattice; `shape` then is (1, n).
+    is_stack
+        Whether the patches come without an image, so that none has neighbours.
     """
 
     shape: tuple[int, int]
     cells: Int[Tensor, " n"] | None = None
     graph: SiteGraph | None = None
+    is_stack: bool = False
 
     @classmethod
     def of(cls, grid: PatchGrid) -> "Layout":
         """Return the layout of all patches of a grid."""
         cells = None if grid.mask is None else grid.indices.to(grid.device)
-        return cls(grid.shape, cells, grid.graph)
+        return cls(grid.shape, cells, grid.graph, grid.is_stack)
 
     @classmethod
     def square(cls, count: int) -> "Layout":
@@ -72,6 +75,7 @@ class Layout:
             self.shape,
             None if cells is None else cells.to(device),
             None if graph is None else graph.to(device),
+            self.is_stack,
         )
 
     def maps(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
@@ -115,7 +119,7 @@ class Layout:
 
         That of a loss of losses, such as a sum, is what they see.
         """
-        if self.graph is None or len(self.graph.edges) or len(self) == 1 or not _sees_places(loss):
+        if not (self.is_stack and _sees_places(loss)):
             return
         raise ValueError(
             f"{loss!r} compares neighbours, but a stack of patches has none: pass the image that "
