@@ -56,7 +56,11 @@ class TestTraining:
         trainer = PhysicsTrainer(tiny_model(), PhysicsObjective(loss))
         assert (trainer.fit(grid, steps=3, progress=False).psi > 0).all()
         assert trainer.evaluate(grid).psi > 0
-        assert phyvae.refine(tiny_model(), grid, trainer.objective).maps.shape == (2, 1, 40)
+
+    @pytest.mark.slow
+    def test_maps_are_refined_with_such_a_loss(self):
+        grid, objective = PatchGrid.from_patches(STACK), PhysicsObjective(phyvae.Sparsity())
+        assert phyvae.refine(tiny_model(), grid, objective).maps.shape == (2, 1, 40)
 
     @pytest.mark.parametrize(
         "loss",
