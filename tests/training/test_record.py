@@ -1,5 +1,7 @@
 """A trainer's record, in the manner of pyroVED's trainers."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
@@ -100,7 +102,7 @@ class TestRecord:
         assert trainer.model is model is trainer.state.model
         assert trainer.objective is trainer.state.objective
         assert trainer.device == torch.device("cpu")
-        assert trainer.settings == trainer.state.options.described()
+        assert trainer.settings == asdict(trainer.state.options)
         assert (trainer.epochs_done, len(trainer.history)) == (0, 0)
 
     def test_another_optimiser_may_take_its_place(self):

@@ -29,7 +29,7 @@ def described(state: TrainingState) -> dict[str, Any]:
     return {
         "model": described_model(state.model),
         "objective": describe_objective(state.objective),
-        "trainer": {name: plain(value) for name, value in state.options.described().items()},
+        "trainer": {name: plain(value) for name, value in asdict(state.options).items()},
     }
 
 

@@ -1,6 +1,7 @@
 """The record of a training: its parts, its history, its file, its objective over whole grids."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import torch
 
@@ -59,7 +60,7 @@ class TrainingRecord:
     @property
     def settings(self) -> dict[str, float | str]:
         """The constructor's settings, but for the device."""
-        return self.state.options.described()
+        return asdict(self.state.options)
 
     @property
     def epochs_done(self) -> int:
