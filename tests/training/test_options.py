@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ SETTINGS = {
 
 class TestCheckedOptions:
     def test_are_the_settings(self):
-        assert checked_options(tiny_model(), **SETTINGS).described() == SETTINGS
+        assert asdict(checked_options(tiny_model(), **SETTINGS)) == SETTINGS
 
     @pytest.mark.parametrize(("side", "share"), [(24, 0.2), (36, 0.2), (54, 288 / 54**2), (12, 100 / 144), (8, 1.0)])
     def test_a_fifth_of_the_pixels_but_100_to_288(self, side, share):

@@ -28,6 +28,11 @@ def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
 
 def cell_vectors(grid: PatchGrid) -> Float[np.ndarray, "2 2"] | None:
     """Return the steps from row to row and from column to column, px; ``None`` on a graph."""
+    if grid.is_stack:
+        raise ValueError(
+            "a stack of patches has no places, so its domains have neither areas nor walls; count "
+            "its patches: np.bincount(labels.ravel())."
+        )
     if grid.is_raster:
         return np.diag(grid.step).astype(np.float64)
     return grid.vectors

@@ -109,10 +109,17 @@ class CroppedImage:
             self.off_lattice,
         )
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether the patches come without an image, so that none has neighbours."""
+        return self.graph is not None and len(self.graph.edges) == 0
+
     def __len__(self) -> int:
         return math.prod(self.shape)
 
     def __repr__(self) -> str:
+        if self.is_stack:
+            return f"PatchGrid.from_patches({len(self)} patches, patch_shape={self.patch_shape})"
         if not self.is_raster:
             return (
                 f"PatchGrid.at({len(self.indices)} sites, shape={self.shape}, "
@@ -163,6 +170,11 @@ class CroppedImage:
         """Windows of the patch size at every pixel where one fits, as a view of the image."""
         if len(self.patch_shape) == 1:
             raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
+        if self.is_stack:
+            raise ValueError(
+                "a stack of patches has no other windows: pass the image that they were cut from, "
+                "PatchGrid(image, size=...) or PatchGrid.at(image, sites, size)."
+            )
         return windows_of(self.image, self.patch_shape)
 
     @property

@@ -11,9 +11,10 @@ from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
 from ..scans.objects import cube_of, scans_of
 from ..scans.scan import Scan
 from .cropped import CroppedImage
-from .crops import RasterCrops, SiteCrops
-from .masking import Mask, masked, specimen_of
-from .sites import PlacedSites, place_sites
+from .crops import RasterCrops
+from .masking import masked, specimen_of
+from .sites import place_sites
+from .stacking import as_stack, mosaic_of
 
 __all__ = ["PatchGrid", "check_grid"]
 
@@ -169,7 +170,7 @@ class PatchGrid(CroppedImage):
             )
         crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        return cls._cropped(array, percentiles, limits, crops)
+        return cls.of_crops(scaled(array, percentiles, limits), limits, crops)
 
     @classmethod
     def at(
@@ -243,7 +244,35 @@ class PatchGrid(CroppedImage):
             sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
         limits = limits_of(shown, percentiles)
-        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen)
+        image = scaled(array, percentiles, limits)
+        return cls.of_crops(image, limits, placed.crops, placed, specimen)
+
+    @classmethod
+    def from_patches(cls, patches: Any, *, percentiles: Percentiles = "robust") -> "PatchGrid":
+        """Return the grid of patches that are cut already: a row, in which none has neighbours.
+
+        Models train on it without physics, or with a loss of values alone, such as
+        `Sparsity`; maps have the shape (channels, 1, n). What compares neighbours, and
+        `align`, which moves patches in their image, refuse it.
+
+        Parameters
+        ----------
+        patches
+            Stack of patches, shape (n, height, width) or (n, 1, height, width).
+        percentiles
+            As for an image, over all patches.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> phyvae.PatchGrid.from_patches(np.random.default_rng(0).random((50, 24, 24)))
+        PatchGrid.from_patches(50 patches, patch_shape=(24, 24))
+        """
+        stack = as_stack(patches)
+        image, placed = mosaic_of(stack)
+        limits = limits_of(stack, percentiles)
+        return cls.of_crops(scaled(image, percentiles, limits), limits, placed.crops, placed)
 
     @classmethod
     def series(
@@ -303,23 +332,9 @@ class PatchGrid(CroppedImage):
         ]
         limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls._cropped(array, percentiles, limits, one, specimen=specimen)
+            cls.of_crops(scaled(array, percentiles, limits), limits, one, specimen=specimen)
             for (array, specimen, _), one in zip(scans, crops, strict=True)
         ]
-
-    @classmethod
-    def _cropped(
-        cls,
-        array: np.ndarray,
-        percentiles: Percentiles,
-        limits: tuple[float, float],
-        crops: RasterCrops | SiteCrops,
-        placed: PlacedSites | None = None,
-        specimen: Mask | None = None,
-    ) -> "PatchGrid":
-        """Return the grid of a checked array, scaled between its limits."""
-        image = scaled(array, percentiles, limits)
-        return cls.of_crops(image, limits, crops, placed, specimen)
 
 
 def check_grid(grid: object) -> None:

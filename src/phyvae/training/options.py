@@ -1,7 +1,7 @@
 """Settings of a trainer, checked against the model they are for."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,10 +30,6 @@ class TrainingOptions:
     precision: Precision
     deterministic: bool
     seed: int
-
-    def described(self) -> dict[str, Any]:
-        """Return the settings by name."""
-        return asdict(self)
 
     def has_small_steps(self, model: PatchModel) -> bool:
         """Return whether a step has so little to decode that it belongs on one thread."""
