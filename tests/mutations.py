@@ -433,8 +433,8 @@ BREAKS = [
     ),
     Break(
         "training/tiles.py",
-        "return Layout(layout.shape, cells), index[cells]",
-        "return Layout(layout.shape, cells.flip(0)), index[cells]",
+        "return replace(layout, cells=cells), index[cells]",
+        "return replace(layout, cells=cells.flip(0)), index[cells]",
         "training/test_tiles.py::TestHoles::test_every_patch_has_the_same_chance",
     ),
     Break(

@@ -17,8 +17,9 @@ from torch import Tensor
 from .._checks import as_integer, as_label_map, as_labels, sides_of
 from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid
+from ..patches.map_pixel import cell_vectors
 from ..patches.neighbours import Neighbours, neighbours_of
-from .on_grid import cell_vectors, labels_of
+from .on_grid import labels_of
 
 __all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio", "wall_lengths"]
 
