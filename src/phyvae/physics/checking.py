@@ -69,6 +69,6 @@ def check_channels(maps: Tensor, loss: str, least: int, most: int | None = None)
 
 
 def check_length(value: float, name: str, pixel_size: Any) -> None:
-    """Raise an error unless a length is > 0, in nm if there is a pixel size, else in map pixels."""
+    """Raise an error unless a length is > 0: nm with a pixel size, else map pixels."""
     sides_of(pixel_size)
     as_positive(value, name, unit=" map pixels" if pixel_size is None else " nm")

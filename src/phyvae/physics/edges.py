@@ -96,7 +96,9 @@ class EdgeLoss(PhysicsLoss):
         """Return the mean edge magnitude; with a mask, over cells whose neighbours all count."""
         maps = self._scaled(maps, mask)
         if self.sigma_spatial > 0:
-            maps = bilateral(maps, self.sigma_color, self.sigma_spatial, mask=mask, edges=pixel.edges)
+            maps = bilateral(
+                maps, self.sigma_color, self.sigma_spatial, mask=mask, edges=pixel.edges
+            )
         edges = scharr(maps, pixel.edges).mean(0)
         if mask is None:
             return edges.mean() if self.reduction == "mean" else edges.sum()

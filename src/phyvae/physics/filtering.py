@@ -73,9 +73,7 @@ def bilateral(
     return maps + torch.where(total > 0, moved / total.clamp(min=1e-30), 0.0) * 2**0.5 * color
 
 
-def _pieces(
-    window: torch.Size, cells: int, most: int = 2**19
-) -> Iterator[tuple[slice, slice]]:
+def _pieces(window: torch.Size, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
     """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
 
     A small map takes its window in one piece, which is fast; a large map takes one offset at a

@@ -140,7 +140,9 @@ class GinzburgLandau(PhysicsLoss):
             return self._double(z, counts, gradient, width)
         if len(self.wells[0]) == 1:
             each = zip(z, gradient, strict=True)
-            return torch.stack([self._multiple(one[None], counts, g, width) for one, g in each]).mean()
+            return torch.stack(
+                [self._multiple(one[None], counts, g, width) for one, g in each]
+            ).mean()
         check_channels(z, "GinzburgLandau", len(self.wells[0]), len(self.wells[0]))
         return self._multiple(z, counts, gradient.sum(), width)
 

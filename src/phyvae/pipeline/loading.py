@@ -67,6 +67,7 @@ def load_domains(path: AnyPath, *, device: torch.device | str = "cpu") -> Domain
         load_weights(model, record["model"], weights)
         parts = {name: unpacked(v, tensors, CLASSES) for name, v in record["domains"].items()}
         parts |= {"model": model, "grid": _grid(**parts["grid"])}
+        parts["grid"].pixel_size = parts["scan"].pixel_size
         _check(parts)
         found = Domains(**parts)
         found.model.to(where)
