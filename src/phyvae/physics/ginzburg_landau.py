@@ -121,9 +121,10 @@ class GinzburgLandau(PhysicsLoss):
     def _in_map_pixels(self, pixel: MapPixel) -> float:
         """Return the width in map pixels, at least the longer edge of one."""
         size, edges = pixel.measured(self.pixel_size)
-        if self.width / size < max(edges):
+        cells = self.width / size / max(edges)
+        if cells < 1:
             raise ValueError(
-                f"width={self.width} is {self.width / size / max(edges):.3g} map pixels, but a map "
+                f"width={self.width} is {cells:.3g} map pixels, but a map "
                 "cannot show walls below one; take a wider wall or a smaller step of the patches."
             )
         return self.width / size

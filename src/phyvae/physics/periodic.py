@@ -86,9 +86,8 @@ class PeriodicOrder(PhysicsLoss):
         if ring is not None:
             as_positive(ring, "ring")
         vectors = None if wavevectors is None else _as_vectors(wavevectors)
-        if vectors is not None:
-            if not vectors or any(len(q) != 2 for q in vectors):
-                raise ValueError(f"wavevectors={wavevectors} must be pairs (ky, kx), not none.")
+        if vectors is not None and (not vectors or any(len(q) != 2 for q in vectors)):
+            raise ValueError(f"wavevectors={wavevectors} must be pairs (ky, kx), not none.")
         if tolerance is not None:
             as_positive(tolerance, "tolerance", "; None is one sample of the map's own spectrum")
         self.wavevectors, self.ring, self.tolerance = vectors, ring, tolerance
@@ -143,7 +142,7 @@ class PeriodicOrder(PhysicsLoss):
         return window
 
     def _check_periods(self, edges: tuple[float, float]) -> None:
-        """Raise an error if a wave is none, or shorter than two pixels of a map with such edges."""
+        """Raise an error if a wave is none, or shorter than two pixels with such edges."""
         if self.ring is not None and not self.ring * max(edges) <= 0.5:
             raise ValueError(_beyond("ring", self.ring, self.pixel_size, max(edges)))
         for q in self.wavevectors or ():
