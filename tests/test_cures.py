@@ -12,7 +12,7 @@ import scipy.sparse
 import torch
 
 import phyvae
-from phyvae import PatchGrid
+from phyvae import PatchGrid, SiteGraph
 from phyvae.patches.layout import Layout
 from small import tiny_grid, tiny_model, tiny_trainer
 
@@ -62,10 +62,16 @@ CURES = {
     "a sparse matrix": (grid_of, scipy.sparse.csr_matrix(IMAGE), "image.toarray()"),
     "objects": (grid_of, IMAGE.astype(object), "image.astype(float)"),
     "colours by name": (grid_of, COLOURS, "image['R']"),
-    "sites on a line": (phyvae.SiteGraph.delaunay, LINE, "SiteGraph.nearest(sites, k=2)"),
+    "sites on a line": (SiteGraph.delaunay, LINE, "SiteGraph.nearest(sites, k=2)"),
     "bools at empty cells": (HOLES.sample, IMAGE > 0.5, "labels.astype(int)"),
 }
-NAMES = {"key": "a", "value": 0.5, "np": np, "phyvae": phyvae, **vars(phyvae)}
+NAMES = {
+    "key": "a",
+    "value": 0.5,
+    "phyvae": phyvae,
+    "PatchGrid": PatchGrid,
+    "SiteGraph": SiteGraph,
+}
 
 
 @pytest.mark.parametrize("kind", CURES)
@@ -76,7 +82,7 @@ def test_an_expression_in_an_error_is_what_to_pass_instead(kind, unchecked):
     assert advice in str(refusal.value)
     name = "sites" if "SiteGraph" in advice else re.match(r"\w+", advice).group()
     cured = eval(advice, NAMES | {name: wrong})
-    if not isinstance(cured, phyvae.SiteGraph):  # that is the whole call
+    if not isinstance(cured, SiteGraph):  # that is the whole call
         door(cured)
 
 
