@@ -28,6 +28,19 @@ class MapPixel:
         Steps (y, x) from row to row and from column to column, px of the scan.
     pixel_size
         Height and width of the scan's pixels, in one unit.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> import torch
+    >>> wall = torch.zeros(1, 32, 16)  # along a row of patches at steps of 6 and 12 px
+    >>> wall[:, 16:] = 1
+    >>> pixel = phyvae.MapPixel(((6, 0), (0, 12)))
+    >>> round(pixel.edges[0], 3), round(pixel.edges[1], 3)
+    (0.707, 1.414)
+    >>> loss = phyvae.TotalVariation()
+    >>> round(float(loss(wall, None, pixel) / loss(wall)), 3)
+    1.414
     """
 
     vectors: tuple[Pair, Pair] = ((1.0, 0.0), (0.0, 1.0))

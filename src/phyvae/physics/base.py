@@ -25,8 +25,8 @@ class PhysicsLoss(nn.Module, abc.ABC):
 
     Losses compose: ``EdgeLoss() + 0.5 * FourierLoss()``.
 
-    Where lengths matter, ``forward(maps, mask=None, pixel=SQUARE)`` gets the map's pixel, too, as
-    the grid has it (`MapPixel`): ``height, width = pixel.edges`` divide steps down and across.
+    Where lengths matter, ``forward(maps, mask=None, pixel=MapPixel())`` gets the map's pixel, too,
+    as the grid has it: ``height, width = pixel.edges`` divide steps down and across.
 
     A loss that compares neighbours can serve sites without a lattice, too: give it
     ``on_graph(values, graph)`` (see `SiteGraph`).

@@ -56,7 +56,9 @@ def show_image(ax: Any, values: Any, **style: Any) -> Any:
 
 def _scale(values: Any) -> dict[str, Any]:
     """Return the limits of the colours: a single hot cell sets none."""
-    seen = np.ma.compressed(np.ma.masked_invalid(values)) if np.ndim(values) == 2 else ()
+    if np.ndim(values) != 2:
+        return {}  # colours
+    seen = np.ma.compressed(np.ma.masked_invalid(values))
     return {"clim": robust_limits(seen)} if len(seen) else {}
 
 
