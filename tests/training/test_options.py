@@ -24,7 +24,9 @@ class TestCheckedOptions:
     def test_are_the_settings(self):
         assert asdict(checked_options(tiny_model(), **SETTINGS)) == SETTINGS
 
-    @pytest.mark.parametrize(("side", "share"), [(24, 0.2), (36, 0.2), (54, 288 / 54**2), (12, 100 / 144), (8, 1.0)])
+    @pytest.mark.parametrize(
+        ("side", "share"), [(24, 0.2), (54, 288 / 54**2), (12, 100 / 144), (8, 1.0)]
+    )
     def test_a_fifth_of_the_pixels_but_100_to_288(self, side, share):
         assert PhysicsTrainer(ShiftVAE((side, side))).state.options.pixels == pytest.approx(share)
 

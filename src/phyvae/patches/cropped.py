@@ -54,6 +54,8 @@ class CroppedImage:
     cells: Int[np.ndarray, " n"]
     near_border: int
     off_lattice: int
+    pixel_size: tuple[float, float] | None = None
+    """Height and width of a pixel of the image, nm, if they are known."""
 
     def __init__(
         self,
@@ -83,10 +85,12 @@ class CroppedImage:
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
         specimen: Mask | None = None,
+        pixel_size: tuple[float, float] | None = None,
     ) -> Grid:
         """Return the grid of a scaled image and of crops; the arguments are the base's."""
         grid = cls.__new__(cls)
         CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
+        grid.pixel_size = pixel_size
         return grid
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .._checks import brief
 from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
-from ..scans.objects import cube_of, scans_of
+from ..scans.objects import calibrated, cube_of, scans_of
 from ..scans.scan import Scan
 from .cropped import CroppedImage
 from .crops import RasterCrops
@@ -65,6 +65,9 @@ class PatchGrid(CroppedImage):
         The mask of pixels, bool, shape (height, width), if one was given.
     graph : SiteGraph or None
         Graph of neighbouring patches, where sites have no lattice; else ``None``.
+    pixel_size : tuple of float or None
+        Height and width of a pixel, nm, if the image is a scan that has them; `step` times it is
+        the size of a map's pixel, in which physics losses measure.
     limits : tuple of float
         Intensities of the original image that became 0 and 1.
     coverage : float
@@ -107,10 +110,12 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
+        image, pixel_size = calibrated(image)
         array, specimen, shown = specimen_of(image, mask)
         crops = RasterCrops.over(array.shape, size, step).showing(specimen)
         limits = limits_of(shown, percentiles)
         super().__init__(scaled(array, percentiles, limits), limits, crops, None, specimen)
+        self.pixel_size = pixel_size
 
     @classmethod
     def from_spectra(
@@ -155,6 +160,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
+        cube, pixel_size = calibrated(cube, "cube", spectra=True)
         cube, specimen = masked(cube_of(cube), mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
@@ -170,7 +176,8 @@ class PatchGrid(CroppedImage):
             )
         crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        return cls.of_crops(scaled(array, percentiles, limits), limits, crops)
+        image = scaled(array, percentiles, limits)
+        return cls.of_crops(image, limits, crops, pixel_size=pixel_size)
 
     @classmethod
     def at(
@@ -239,13 +246,15 @@ class PatchGrid(CroppedImage):
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
+        image, pixel_size = calibrated(image)
         array, specimen, shown = specimen_of(image, mask)
         placed = place_sites(
             sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
         limits = limits_of(shown, percentiles)
         image = scaled(array, percentiles, limits)
-        return cls.of_crops(image, limits, placed.crops, placed, specimen)
+        crops = placed.crops
+        return cls.of_crops(image, limits, crops, placed, specimen, pixel_size)
 
     @classmethod
     def from_patches(cls, patches: Any, *, percentiles: Percentiles = "robust") -> "PatchGrid":
@@ -332,8 +341,10 @@ class PatchGrid(CroppedImage):
         ]
         limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls.of_crops(scaled(array, percentiles, limits), limits, one, specimen=specimen)
-            for (array, specimen, _), one in zip(scans, crops, strict=True)
+            cls.of_crops(
+                scaled(array, percentiles, limits), limits, one, None, specimen, scan.pixel_size
+            )
+            for (array, specimen, _), one, scan in zip(scans, crops, found, strict=True)
         ]
 
 
