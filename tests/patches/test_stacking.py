@@ -69,7 +69,7 @@ class TestTraining:
             phyvae.Sparsity() + 0.5 * EdgeLoss(),
             lambda maps: maps.var(),
         ],
-        ids=repr,
+        ids=lambda loss: type(loss).__name__,
     )
     def test_a_loss_of_places_is_refused_with_the_cure(self, loss):
         grid = PatchGrid.from_patches(STACK)

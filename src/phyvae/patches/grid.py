@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from .._checks import brief
-from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
+from ..scans.intensities import Percentiles, as_spectra, limits_of, scaled
 from ..scans.objects import calibrated, cube_of, scans_of
 from ..scans.scan import Scan
 from .cropped import CroppedImage
@@ -162,18 +162,7 @@ class PatchGrid(CroppedImage):
         """
         cube, pixel_size = calibrated(cube, "cube", spectra=True)
         cube, specimen = masked(cube_of(cube), mask, "cube")
-        array = as_intensities(cube, "cube")
-        if array.ndim != 3:
-            raise ValueError(
-                f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
-            )
-        if array.shape[2] < 5:
-            raise ValueError(
-                f"cube has shape {array.shape}, but spectra of {array.shape[2]} point(s) have no "
-                "shape to learn. Of a colour image, take one channel or the mean to "
-                "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
-                "np.moveaxis(cube, axis, -1)."
-            )
+        array = as_spectra(cube)
         crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
         image = scaled(array, percentiles, limits)
