@@ -1,4 +1,4 @@
-"""The benchmark of examples/benchmark_domains.py, on maps small enough for a test."""
+"""The benchmark of examples/benchmarks/benchmark_domains.py, on maps small enough for a test."""
 
 import functools
 import itertools
@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import phyvae
 
-sys.path.append(str(Path(__file__).parents[1] / "examples"))
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "benchmarks"))
 
 import benchmark_domains
 import benchmark_report

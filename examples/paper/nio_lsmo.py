@@ -7,7 +7,7 @@ Rock-salt NiO and perovskite LSMO meet at one sharp interface. The paper's setti
 Otsu and Chan-Vese segmentation; the slack :math:`w` is swept (the paper's fig. 3). There it was
 :math:`z_2`; here it is :math:`z_1`, to which `phyvae.align` gives what domains differ in most.
 
-Run it as ``python examples/nio_lsmo.py``, on your own image with ``--image PATH``.
+Run it as ``python examples/paper/nio_lsmo.py``, on your own image with ``--image PATH``.
 """
 
 # %%

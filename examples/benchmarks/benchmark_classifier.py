@@ -1,6 +1,6 @@
 """A reference for the benchmark: a classifier that is trained on the true domains.
 
-``python examples/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``. A support
+``python examples/benchmarks/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``. A support
 vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
 patch, and on lattice sites its pixels, too. It learns from the true labels of both scans of three
 quarters of the map, in blocks of 6 x 6 patches, and predicts the last quarter. What it misses at

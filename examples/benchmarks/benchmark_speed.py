@@ -6,7 +6,7 @@ pyroVED's trainer, the plain shift-invariant VAE and phy-VAEs on the same patche
 batch and learning rate of the same sizes. Methods take turns, so that a busy machine slows all of
 them; rates are medians over the turns, with the smallest and the largest.
 
-``python examples/benchmark_speed.py`` prints a table for each patch size and writes
+``python examples/benchmarks/benchmark_speed.py`` prints a table for each patch size and writes
 ``speed/results.json``; ``--epochs 50`` also trains the first size to see what the speed is worth.
 """
 

@@ -7,7 +7,7 @@ raised an electronic superlattice. The paper's settings: 200 epochs, :math:`\bet
 over 150 epochs and then constant, two to four classes, SL1 with :math:`w = 0.1` and SL2 with
 :math:`w = 0.05`.
 
-Run it as ``python examples/graphene.py``, on your own image with ``--image PATH``.
+Run it as ``python examples/paper/graphene.py``, on your own image with ``--image PATH``.
 """
 
 # %%

@@ -2,7 +2,7 @@
 Real images, no number given by hand
 ====================================
 
-``python examples/real_images.py --data FOLDER`` calls `phyvae.find_domains` on each of ten images
+``python examples/benchmarks/real_images.py --data FOLDER`` calls `phyvae.find_domains` on each of ten images
 and one spectrum image that is in a folder of ``.npz`` files; :doc:`/results` has their sources. It
 prints a row of a table for each, its answer and its doubts, and plots it.
 

@@ -1,6 +1,6 @@
 """Score what finds domains, against phantoms whose domains are known.
 
-``python examples/benchmark_domains.py --quick`` takes some eight minutes of one core: low noise,
+``python examples/benchmarks/benchmark_domains.py --quick`` takes some eight minutes of one core: low noise,
 small maps, and ten epochs, which are too few to judge by. The whole table takes some nine
 days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second. So
 take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are shell
@@ -178,7 +178,7 @@ def _about() -> Record:
     packages = ("phyvae", "torch", "pyroved", "numpy", "scikit-learn", "scipy")
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "command": " ".join(["python examples/benchmark_domains.py", *sys.argv[1:]]),
+        "command": " ".join(["python examples/benchmarks/benchmark_domains.py", *sys.argv[1:]]),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in packages},

@@ -10,7 +10,7 @@ and is it the other way round if :math:`\Psi` is maximised?
 Every training of a seed starts from the same aligned model and sees the same batches, so the
 settings differ in nothing but the objective.
 
-``python examples/paper_claims.py`` takes an hour and a half of one core; it prints a table for
+``python examples/benchmarks/paper_claims.py`` takes an hour and a half of one core; it prints a table for
 each material, plots the maps of the first seed, and keeps all maps.
 """
 

@@ -12,7 +12,7 @@ We train a plain shift-invariant VAE and physics-driven ones, as in the paper fo
 with their own standard deviation, :math:`w = 0.5`; the Fourier loss SL2; and, as a control, SL1
 *maximised* (the paper's fig. A4).
 
-Run it as ``python examples/bfo.py``, on your own image with ``--image PATH``.
+Run it as ``python examples/paper/bfo.py``, on your own image with ``--image PATH``.
 """
 
 # %%
