@@ -35,6 +35,18 @@ class TestPatches:
         ]
         assert titles[0] == titles[1] != titles[2]
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_patches_are_spread_over_the_image(self, grid, seed):
+        _, axes = plotting.plot_patches(grid, n=8, seed=seed)
+        middle = np.array([line.get_xydata()[:-1].mean(axis=0) for line in axes[0].lines])
+        upper, left = (
+            middle[:, 1] < grid.image.shape[0] / 2,
+            middle[:, 0] < grid.image.shape[1] / 2,
+        )
+        assert {*zip(upper.tolist(), left.tolist(), strict=True)} == {
+            (a, b) for a in (True, False) for b in (True, False)
+        }
+
     @pytest.mark.parametrize("n", [0, 97])
     def test_refuses_more_patches_than_there_are(self, n, spectra):
         with pytest.raises(ValueError, match=f"n={n} must be between 1 and .* 96"):

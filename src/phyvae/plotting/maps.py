@@ -53,7 +53,7 @@ def plot_latent_maps(
     >>> maps = torch.rand(2, 40, 50)
     >>> fig, axes = phyvae.plot_latent_maps(maps, (maps[0] > 0.5).int())
     >>> [ax.get_title() for ax in axes]
-    ['$z_1$', '$z_2$', 'labels']
+    ['$z_1$', '$z_2$', 'domains']
     """
     z = as_channels(maps)
     domains = None if labels is None else as_domains(labels, z.shape[1:])

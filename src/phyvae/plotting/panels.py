@@ -61,18 +61,23 @@ def show_row(
     grid: Any = None,
     pixel_size: Any = 1.0,
     names: Sequence[str] = (),
+    limits: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Show each channel and, in the last panel, the labels; hide empty panels."""
+    """Show each channel and, in the last panel, the labels; hide empty panels.
+
+    `limits` are those of the colour scale of each channel; by default its own.
+    """
     for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
         values = np.ma.masked_invalid(channel)
-        shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis")
+        style = {"clim": limits[k]} if limits else {}
+        shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis", **style)
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
         show_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
-        axes[-1].set_title("labels")
+        axes[-1].set_title("domains")
     for ax in axes:
         ax.set_visible(ax.has_data())
 

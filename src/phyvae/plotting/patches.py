@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from .._checks import as_array, as_integer, as_seed
 from ..patches.grid import PatchGrid, check_grid
@@ -16,8 +18,9 @@ __all__ = ["plot_patches"]
 def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Panels:
     """Plot the image with `n` patches outlined, and these patches on the same grey scale.
 
-    Of a spectrum image: its mean intensity with `n` points marked, and their spectra. `seed` picks
-    the patches; `axes` starts with the image. Raises ValueError unless 1 <= n <= their number.
+    Of a spectrum image: its mean intensity with `n` points marked, and their spectra. The patches
+    are spread over the image, by `seed`; `axes` starts with the image. Raises ValueError unless
+    1 <= n <= their number.
 
     Examples
     --------
@@ -33,8 +36,9 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
         raise ValueError(f"n={n} must be between 1 and the number of patches, {len(filled)}.")
     import matplotlib.pyplot as plt
 
-    chosen = filled[np.sort(np.random.default_rng(seed).choice(len(filled), n, replace=False))]
-    centers = grid.centers.reshape(-1, 2)[chosen]
+    everywhere = grid.centers.reshape(-1, 2)
+    chosen = filled[np.sort(_spread(everywhere[filled], n, seed))]
+    centers = everywhere[chosen]
     patches, image = as_array(grid.gather(torch.from_numpy(chosen)).double()), as_image(grid)
     spectra = patches.ndim == 2
     columns = 4 if spectra else 2 + math.ceil(n / 2)
@@ -63,3 +67,12 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
         axes[1].set_box_aspect(image.shape[0] / image.shape[1])
         axes[1].legend(frameon=False)
     return finished(fig), axes
+
+
+def _spread(centers: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Return the indices of n places: the nearest to points that fill the area evenly."""
+    low, high = centers.min(axis=0), centers.max(axis=0)
+    # The R2 sequence of M. Roberts: steps of 1/g and 1/g², g³ = g + 1.
+    points = np.random.default_rng(seed).random(2) + np.outer(range(n), (0.75487767, 0.56984029))
+    distances = cdist(low + points % 1 * (high - low), centers)
+    return np.asarray(linear_sum_assignment(distances)[1])
