@@ -1,7 +1,7 @@
 """A reference for the benchmark: a classifier that is trained on the true domains.
 
-``python examples/benchmarks/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``. A support
-vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
+``python examples/benchmarks/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``.
+A support vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
 patch, and on lattice sites its pixels, too. It learns from the true labels of both scans of three
 quarters of the map, in blocks of 6 x 6 patches, and predicts the last quarter. What it misses at
 low noise mostly lies in patches at a wall. It is no bound: it has seen two thousand noisy
@@ -12,6 +12,8 @@ has no shift, so at any phase of the lattice it cannot separate variants of one 
 import argparse
 
 import numpy as np
+from benchmark_domains import matching
+from benchmark_phantoms import Case, all_cases
 from scipy.ndimage import median_filter
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -19,8 +21,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import phyvae
-from benchmark_domains import matching
-from benchmark_phantoms import Case, all_cases
 
 BLOCK, FOLDS = 6, 4
 

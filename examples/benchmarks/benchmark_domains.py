@@ -1,7 +1,7 @@
 """Score what finds domains, against phantoms whose domains are known.
 
-``python examples/benchmarks/benchmark_domains.py --quick`` takes some eight minutes of one core: low noise,
-small maps, and ten epochs, which are too few to judge by. The whole table takes some nine
+``python examples/benchmarks/benchmark_domains.py --quick`` takes some eight minutes of one
+core: low noise, small maps, and ten epochs, which are too few to judge by. The whole table takes some nine
 days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second. So
 take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are shell
 patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``: the same
@@ -26,9 +26,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 import benchmark_report
+import numpy as np
 from benchmark_jobs import TUNING, Job, Record, whole
 from benchmark_methods import Method, Trained, all_rows, root
 from benchmark_phantoms import DISTORTION, NOISE, REPEAT, Case, all_cases

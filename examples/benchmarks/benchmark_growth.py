@@ -5,8 +5,8 @@ Benchmark: how the time grows
 The time of a training step against the patches it decodes, the pixels of a patch and the patches
 of the tile; and the time of a latent map at step 1 against its size, beside copied patches.
 
-``python examples/benchmarks/benchmark_growth.py`` prints the times and writes ``growth/growth.png`` and
-``growth/results.json``. With ``--align`` it does so for `align` against the size of a patch:
+``python examples/benchmarks/benchmark_growth.py`` prints the times and writes
+``growth/growth.png`` and ``growth/results.json``. With ``--align`` it does so for `align` against the size of a patch:
 ``growth/align.png``, ``growth/align.json``. Those are times of the processor, on one thread.
 """
 
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from benchmark_speed import timed
 from matplotlib.ticker import NullFormatter, NullLocator
 
 import phyvae
-from benchmark_speed import timed
 
 
 def main() -> None:

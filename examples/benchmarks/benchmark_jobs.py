@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-
-import phyvae
 from benchmark_methods import ALIGN, Method, Refined, Smoothed, Trained
 from benchmark_phantoms import Case
 from benchmark_scores import score, score_free
+
+import phyvae
 
 TUNING = 1000  # the first of the seeds that choose settings; reported seeds are below
 Record = dict[str, Any]

@@ -8,12 +8,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from benchmark_phantoms import reach_of
 from scipy.ndimage import gaussian_filter, median_filter
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import phyvae
-from benchmark_phantoms import reach_of
 from phyvae.patches.registration import registered_patches, strongest_waves
 
 Maps = np.ndarray  # (channels, rows, cols)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-
 from benchmark_phantoms import DISTORTION, LATTICE, MATERIALS, NOISE, SIZE, STEP, Case
 from benchmark_scores import COLUMNS, MOST
 

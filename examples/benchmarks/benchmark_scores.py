@@ -1,9 +1,9 @@
 """The benchmark's scores: what is measured on the maps of a method."""
 
 import numpy as np
+from benchmark_phantoms import Data
 
 import phyvae
-from benchmark_phantoms import Data
 
 GRAIN = 8  # cells; the smallest true domain, a vacancy of graphene, has more
 MOST = 6  # domains looked for when their number is not given

@@ -10,8 +10,8 @@ and is it the other way round if :math:`\Psi` is maximised?
 Every training of a seed starts from the same aligned model and sees the same batches, so the
 settings differ in nothing but the objective.
 
-``python examples/benchmarks/paper_claims.py`` takes an hour and a half of one core; it prints a table for
-each material, plots the maps of the first seed, and keeps all maps.
+``python examples/benchmarks/paper_claims.py`` takes an hour and a half of one core; it
+prints a table for each material, plots the maps of the first seed, and keeps all maps.
 """
 
 # %%
@@ -27,9 +27,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from benchmark_phantoms import REPEAT, flattened, reach_of
 
 import phyvae
-from benchmark_phantoms import REPEAT, flattened, reach_of
 
 NOISE = {
     "nio_lsmo": {"dose": 20.0, "noise": 0.1},

@@ -2,8 +2,8 @@
 Real images, no number given by hand
 ====================================
 
-``python examples/benchmarks/real_images.py --data FOLDER`` calls `phyvae.find_domains` on each of ten images
-and one spectrum image that is in a folder of ``.npz`` files; :doc:`/results` has their sources. It
+``python examples/benchmarks/real_images.py --data FOLDER`` calls `phyvae.find_domains` on
+each of ten images and one spectrum image that is in a folder of ``.npz`` files. It
 prints a row of a table for each, its answer and its doubts, and plots it.
 
 Nobody knows the true domains of these images, but something of most is known: where the one wall

@@ -23,6 +23,7 @@ Run it as ``python examples/paper/bfo.py``, on your own image with ``--image PAT
 # and what distinguishes domains (`phyvae.align`); every training starts from there.
 
 import experiment
+
 import phyvae
 
 arguments = experiment.options(__doc__, folder="bfo_figures")

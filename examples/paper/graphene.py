@@ -15,6 +15,7 @@ Run it as ``python examples/paper/graphene.py``, on your own image with ``--imag
 # ---------
 
 import experiment
+
 import phyvae
 
 # `phyvae.suggest` finds the superlattice, whose period is √3 lattice constants: a patch holds two

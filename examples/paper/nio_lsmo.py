@@ -15,6 +15,7 @@ Run it as ``python examples/paper/nio_lsmo.py``, on your own image with ``--imag
 # ---------
 
 import experiment
+
 import phyvae
 
 arguments = experiment.options(__doc__, folder="nio_lsmo_figures")

@@ -51,8 +51,8 @@ def plot_comparison(
     """Plot a row per method: its latent maps, and its labels.
 
     `rows` maps the method's name to (maps, labels or None), all on one patch grid. A column has
-    one colour scale, so that rows can be compared; `standardise` maps of unlike units before. With
-    a grid, the row above them shows its image, the middle of it magnified where there is room, and,
+    one colour scale, so that rows can be compared; `standardise` maps of unlike units before.
+    With a grid, the row above them shows its image, its middle magnified where there is room, and,
     if given, the true domains `truth`, shape (rows, cols); the rest is as for `plot_latent_maps`.
     `axes` has one row per row of the figure; unused ones are invisible.
 
