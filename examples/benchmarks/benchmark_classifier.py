@@ -1,12 +1,13 @@
 """A reference for the benchmark: a classifier that is trained on the true domains.
 
-``python examples/benchmarks/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds 5``.
-A support vector machine sees the magnitudes of Fourier coefficients, mean and standard deviation of each
-patch, and on lattice sites its pixels, too. It learns from the true labels of both scans of three
-quarters of the map, in blocks of 6 x 6 patches, and predicts the last quarter. What it misses at
-low noise mostly lies in patches at a wall. It is no bound: it has seen two thousand noisy
-patches, and at high noise an encoder that has seen every window of the image does better; and it
-has no shift, so at any phase of the lattice it cannot separate variants of one lattice.
+``python examples/benchmarks/benchmark_classifier.py --phantoms 'graphene-random-low-*' --seeds
+5``. A support vector machine sees the magnitudes of Fourier coefficients, mean and standard
+deviation of each patch, and on lattice sites its pixels, too. It learns from the true labels of
+both scans of three quarters of the map, in blocks of 6 x 6 patches, and predicts the last quarter.
+What it misses at low noise mostly lies in patches at a wall. It is no bound: it has seen two
+thousand noisy patches, and at high noise an encoder that has seen every window of the image does
+better; and it has no shift, so at any phase of the lattice it cannot separate variants of one
+lattice.
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """Score what finds domains, against phantoms whose domains are known.
 
-``python examples/benchmarks/benchmark_domains.py --quick`` takes some eight minutes of one
-core: low noise, small maps, and ten epochs, which are too few to judge by. The whole table takes some nine
-days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second. So
-take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are shell
-patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``: the same
-command goes on where it was stopped, another one adds to the same table. Run one at a time per
-folder.
+``python examples/benchmarks/benchmark_domains.py --quick`` takes some eight minutes of one core:
+low noise, small maps, and ten epochs, which are too few to judge by. The whole table takes some
+nine days of one core: a shift-invariant VAE a minute, pyroVED's trainer five, all else a second.
+So take a part of it: ``--methods 'pca*' sh-vae --phantoms 'bfo-random-*' --seeds 5``. Names are
+shell patterns; ``--list`` prints them all. Everything finished is kept in ``results.json``: the
+same command goes on where it was stopped, another one adds to the same table. Run one at a time
+per folder.
 
 Where a method has several settings, each phantom has the one with the best mean ARI on seeds that
 are not reported. The control, which has no domains, has the one chosen for BFO.

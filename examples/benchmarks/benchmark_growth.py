@@ -6,8 +6,9 @@ The time of a training step against the patches it decodes, the pixels of a patc
 of the tile; and the time of a latent map at step 1 against its size, beside copied patches.
 
 ``python examples/benchmarks/benchmark_growth.py`` prints the times and writes
-``growth/growth.png`` and ``growth/results.json``. With ``--align`` it does so for `align` against the size of a patch:
-``growth/align.png``, ``growth/align.json``. Those are times of the processor, on one thread.
+``growth/growth.png`` and ``growth/results.json``. With ``--align`` it does so for `align` against
+the size of a patch: ``growth/align.png``, ``growth/align.json``. Those are times of the processor,
+on one thread.
 """
 
 import argparse
