@@ -7,13 +7,13 @@ typical force of the reconstruction. ``w`` is the slack: physics fades once Ψ f
 """
 
 # %%
-# One start, five trainings: first strength grows at w = 0.1, then w grows at strength 3.
+# One start, seven trainings: strength grows at w = 0.1, then w grows at strength 3.
 
 import matplotlib.pyplot as plt
 
 import phyvae
 
-phantom = phyvae.phantoms.bfo((320, 320), dose=4, noise=0.3, seed=0)
+phantom = phyvae.phantoms.bfo((280, 280), dose=4, noise=0.3, seed=0)
 suggestion = phyvae.suggest(phantom.image)
 grid = suggestion.grid()
 
@@ -39,11 +39,11 @@ sl1 = phyvae.EdgeLoss()
 settings = {pair: phyvae.PhysicsObjective(sl1, strength=pair[0], w=pair[1]) for pair in pairs}
 names = {f"strength {s:g}, w {w:g}": one for (s, w), one in settings.items()}
 beta = phyvae.LinearBeta(0.05, 0.3, epochs=10)
-swept = phyvae.sweep(grid, names, epochs=15, steps_per_epoch=20, beta=beta, model=started)
+swept = phyvae.sweep(grid, names, epochs=12, steps_per_epoch=20, beta=beta, model=started)
 
 # %%
 # The second latent separates the variants. The more strength, the flatter the map; the more slack,
-# the less flat. Too much strength moves walls: compare the last panel of the first row.
+# the less flat. All panels have one colour scale.
 
 maps = swept.maps
 limits = maps["strength 0, w 0.1"][1].quantile(0.005), maps["strength 0, w 0.1"][1].quantile(0.995)
@@ -54,5 +54,5 @@ for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     psi = float(sl1(z))
     ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {psi:.2f}", fontsize=8)
     ax.set(xticks=[], yticks=[])
-fig.colorbar(shown, ax=axes, label="$z_2$", shrink=0.6)
+fig.colorbar(shown, ax=axes, shrink=0.6).set_label("$z_2$", fontsize=8)
 fig.savefig("how_much_physics.png", dpi=150)

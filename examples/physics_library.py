@@ -2,8 +2,8 @@
 The physics library
 ===================
 
-What does each physics loss reward, and what does it punish? Every row shows small maps in the order
-of Ψ, its value above each. Compare within a row, since each loss has a scale of its own.
+What does each physics loss reward, and what does it punish? Every row shows small maps in the
+order of Ψ, its value above each. Compare within a row, since each loss has a scale of its own.
 """
 
 # %%

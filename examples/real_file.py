@@ -19,7 +19,7 @@ import phyvae
 
 path = Path(os.environ.get("PHYVAE_SCAN", "film.tif"))
 if not path.exists():
-    image = phyvae.phantoms.nio_lsmo((380, 380), dose=60, noise=0.08, seed=3).image
+    image = phyvae.phantoms.nio_lsmo((380, 380), seed=0).image
     counts = np.round(20000 * image).astype(np.uint16)
     per_nm = 12.6 / 0.39
     tifffile.imwrite(

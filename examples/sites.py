@@ -12,7 +12,7 @@ one cell for each unit cell.
 import phyvae
 
 nm = 0.396 / 12.6  # per px
-phantom = phyvae.phantoms.bfo((320, 320), distortion=8.0, dose=60, noise=0.08, seed=0)
+phantom = phyvae.phantoms.bfo((320, 320), distortion=4.0, dose=60, noise=0.08, seed=0)
 sites = phyvae.find_sites(phantom.image, spacing=12.6, threshold=0.6)
 print(len(sites), "sites")
 

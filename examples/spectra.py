@@ -36,9 +36,10 @@ found = {
 print(found["with physics"])
 
 # %%
-# The area of the decoded loop, a number with a unit, for each point.
+# The area of the decoded loop at each point; r is the correlation with the true area.
 
-fig, axes = plt.subplots(1, 3, figsize=(7, 2.6), layout="constrained", sharey=True)
+plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
+fig, axes = plt.subplots(1, 3, figsize=(7, 2.4), layout="constrained", sharey=True)
 step, side = bias[1] - bias[0], 40 * 25 / 1000
 areas = {"truth": 4 * coercive[..., 0]}
 for name, one in found.items():
@@ -49,7 +50,7 @@ for name, one in found.items():
 for ax, (name, area) in zip(axes, areas.items(), strict=True):
     shown = ax.imshow(area, extent=(0, side, side, 0), vmin=5, vmax=14)
     r = np.corrcoef(area.ravel(), areas["truth"].ravel())[0, 1]
-    ax.set(title=name if name == "truth" else f"{name}, r = {r:.3f}", xlabel="x (µm)")
+    ax.set(title=name if name == "truth" else f"{name}\nr = {r:.2f}", xlabel="x (µm)")
 axes[0].set_ylabel("y (µm)")
 fig.colorbar(shown, ax=axes, label="loop area (arb. units · V)")
 fig.savefig("spectra.png", dpi=150)

@@ -27,8 +27,8 @@ found = phyvae.find_domains(scan, size=24, step=12)
 print(found)
 
 # %%
-# The mean cells show it: every third maximum is brighter in two of the domains, along different
-# directions.
+# Three domains: the lattice, and two superlattices around defects. The vacancies, a fourth domain
+# of the truth, are smaller than a wall needs, and are not counted.
 
 fig, axes = found.plot()
 fig.savefig("superlattice.png", dpi=150)
