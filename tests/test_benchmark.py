@@ -36,6 +36,7 @@ from benchmark_scores import score
 ROWS = ["pca", "pca+smooth", "sh-vae"]
 NAME = "bfo-centred-low-straight"
 
+
 def small(folder, **settings):
     return Benchmark(folder, **({"patches": 13, "epochs": 1} | settings))
 
