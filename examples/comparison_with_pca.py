@@ -36,7 +36,12 @@ for name, z in maps.items():
     ari = phyvae.adjusted_rand_index(labels, truth)
     rows[f"{name}, {ari:.2f}"] = phyvae.standardise(z), labels
 fig, axes = phyvae.plot_comparison(
-    rows, truth=truth, grid=grid, pixel_size=scan.pixel_size, unit="nm"
+    rows,
+    truth=truth,
+    grid=grid,
+    label_names=phantom.names,
+    pixel_size=scan.pixel_size,
+    unit="nm",
 )
 fig.savefig("comparison_with_pca.png", dpi=150)
 

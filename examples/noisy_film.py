@@ -42,6 +42,11 @@ for name, maps in swept.maps.items():
     print(f"{name}: agreement {phyvae.adjusted_rand_index(labels, truth):.2f}")
     rows[name] = maps, labels
 fig, axes = phyvae.plot_comparison(
-    rows, truth=truth, grid=grid, pixel_size=0.396 / 12.6, unit="nm"
+    rows,
+    truth=truth,
+    grid=grid,
+    label_names=phantom.names,
+    pixel_size=0.396 / 12.6,
+    unit="nm",
 )
 fig.savefig("noisy_film.png", dpi=150)

@@ -65,6 +65,15 @@ class TestComparison:
         np.testing.assert_array_equal(image_of(axes[0, 2]).get_array(), truth)
         assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 400), (600, 0))
 
+    def test_labels_have_names(self, grid):
+        rows, names = {"a": (MAPS, LABELS)}, ["film", "substrate"]
+        _, axes = plotting.plot_comparison(rows, truth=LABELS, grid=grid, label_names=names)
+        for ax in axes[:, 2]:
+            (bar,) = ax.child_axes
+            shown = [text.get_text() for text in bar.get_yticklabels()]
+            numbers = [f"{k}" for k in range(2, LABELS.max() + 1)]
+            assert shown == [*names, *numbers][: LABELS.max() + 1]
+
     def test_pixels_have_height_and_width(self, grid):
         _, axes = plotting.plot_comparison(
             {"a": (MAPS, LABELS)}, truth=LABELS, grid=grid, pixel_size=(0.5, 0.25), unit="nm"

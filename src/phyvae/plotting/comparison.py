@@ -44,6 +44,7 @@ def plot_comparison(
     truth: Array | None = None,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -53,7 +54,8 @@ def plot_comparison(
     `rows` maps the method's name to (maps, labels or None), all on one patch grid. A column has
     one colour scale, so that rows can be compared; `standardise` maps of unlike units before.
     With a grid, the row above them shows its image, its middle magnified where there is room, and,
-    if given, the true domains `truth`, shape (rows, cols); the rest is as for `plot_latent_maps`.
+    if given, the true domains `truth`, shape (rows, cols). `label_names` are names of the labels
+    from 0, such as those of a phantom; the rest is as for `plot_latent_maps`.
     `axes` has one row per row of the figure; unused ones are invisible.
 
     Examples
@@ -77,10 +79,10 @@ def plot_comparison(
     above = int(grid is not None)
     fig, axes = new_panels(above + len(rows), columns, width)
     if grid is not None:
-        _show_image_and_truth(axes[0], grid, true, extent, sides)
-    limits = _limits(z, channels)
+        _show_image_and_truth(axes[0], grid, true, extent, sides, label_names or ())
+    limits, known = _limits(z, channels), label_names or ()
     for row, stack, labels in zip(axes[above:], z, domains, strict=True):
-        show_row(row, stack, labels, extent, grid, sides, names or (), limits)
+        show_row(row, stack, labels, extent, grid, sides, names or (), limits, known)
     label_outer(axes, unit)
     _name_rows(axes[above:], list(rows), _CHARACTERS // len(axes))
     return finished(fig), axes
@@ -128,7 +130,7 @@ def _name_rows(axes: Any, names: list[str], characters: int) -> None:
 
 
 def _show_image_and_truth(
-    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, sides: Any
+    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, sides: Any, names: Sequence[str]
 ) -> None:
     """Show the image, its middle, and the true domains in the column of the labels."""
     picture = as_image(grid)
@@ -139,7 +141,7 @@ def _show_image_and_truth(
     axes[0].set(title="mean intensity" if spectra else "image", xlim=extent[:2], ylim=extent[2:])
     if truth is not None:
         add_walls(axes[0], truth, extent, "white", grid, sides)
-        show_labels(axes[-1], truth, extent, grid=grid, pixel_size=sides)
+        show_labels(axes[-1], truth, extent, 1.0, grid, sides, names)
         axes[-1].set_title("true domains")
     factor = min(np.divide(picture.shape, grid.patch_shape) / _MAGNIFIED) if not spectra else 1
     if factor > 1.5 and not axes[1].has_data():

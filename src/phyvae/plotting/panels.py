@@ -62,6 +62,7 @@ def show_row(
     pixel_size: Any = 1.0,
     names: Sequence[str] = (),
     limits: Sequence[tuple[float, float]] = (),
+    label_names: Sequence[str] = (),
 ) -> None:
     """Show each channel and, in the last panel, the labels; hide empty panels.
 
@@ -76,7 +77,7 @@ def show_row(
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
-        show_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
+        show_labels(axes[-1], labels, extent, 1.0, grid, pixel_size, label_names)
         axes[-1].set_title("domains")
     for ax in axes:
         ax.set_visible(ax.has_data())
@@ -89,14 +90,17 @@ def show_labels(
     alpha: float = 1.0,
     grid: Any = None,
     pixel_size: Any = 1.0,
+    names: Sequence[str] = (),
 ) -> None:
-    """Show labels in their colours, with their walls and a colourbar."""
+    """Show labels in their colours, with their walls and a colourbar; `names` are theirs."""
     domains = np.ma.masked_less(labels, 0)
     colours, low, high, ticks = label_colours(domains.compressed())
     style = {"cmap": colours, "alpha": alpha, "clim": (low, high)}
     shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
     add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
+    if names:
+        bar.set_ticks(ticks, labels=[names[k] if k < len(names) else f"{k}" for k in ticks])
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
 
