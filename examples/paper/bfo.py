@@ -27,7 +27,7 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="bfo_figures")
-study = experiment.Experiment(arguments, phyvae.phantoms.bfo)
+study = experiment.Experiment(arguments, phyvae.phantoms.bfo, nm=0.396 / 12.6)
 
 # %%
 # Training
@@ -76,9 +76,9 @@ maps = study.maps["SL1, w = 0.1"]
 by_otsu = {
     f"Otsu on z{k + 1}": (
         maps,
-        phyvae.segment(z, max(study.classes, 3), method="otsu", denoise=0.3),
+        study.matched(phyvae.segment(z, max(study.classes, 3), method="otsu", denoise=0.3)),
     )
     for k, z in enumerate(maps)
 }
-study.save("multi_otsu", phyvae.plot_comparison(by_otsu, grid=study.grid))
+study.plot("multi_otsu", by_otsu)
 print(f"Figures are in {arguments.folder}/")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import skimage
 
 import phyvae
 from phyvae.phantoms import Phantom
@@ -20,8 +19,7 @@ def options(description: str, folder: str) -> argparse.Namespace:
     parser.add_argument(
         "--image",
         type=Path,
-        help="your own image instead of the phantom: .npy, .npz (key image, or cube for spectra) "
-        "or any picture",
+        help="your own image instead of the phantom: any file that phyvae.read reads",
     )
     parser.add_argument("--size", type=int, help="patch size, px (default: see phyvae.suggest)")
     parser.add_argument("--step", type=int, help="distance of patches, px (default: likewise)")
@@ -35,22 +33,10 @@ def options(description: str, folder: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read(path: Path) -> np.ndarray:
-    """Read an image, or a spectrum image: .npz (key image or cube), .npy, or any picture."""
-    if path.suffix == ".npz":
-        with np.load(path) as data:
-            for key in ("image", "cube"):
-                if key in data:
-                    return data[key]
-            raise SystemExit(f"{path} has {list(data)}, but 'image' or 'cube' is needed.")
-    image = np.load(path) if path.suffix == ".npy" else skimage.io.imread(path)
-    is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
-    return skimage.color.rgb2gray(image[..., :3]) if is_colour else image
-
-
 class Prepared(NamedTuple):
     """Patches, the true domains if they are known, and what suits them.
 
+    `nm` is the height and width of a pixel, if it is known, `names` are those of the true domains.
     `model` are the settings of `ShiftVAE`, `reach` is that of `align`: None of spectra, which
     have no lattice.
     """
@@ -59,23 +45,28 @@ class Prepared(NamedTuple):
     truth: np.ndarray | None
     model: dict[str, Any]
     reach: tuple[int, int] | None
+    nm: tuple[float, float] | None
+    names: tuple[str, ...] = ()
 
 
-def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> Prepared:
-    """Cut the user's image into patches, or that of the phantom."""
+def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom], nm: float) -> Prepared:
+    """Cut the user's image into patches, or that of the phantom, whose pixels are `nm` wide."""
     settings: dict[str, Any] = {"seed": arguments.seed, "device": arguments.device}
     made = None
     if arguments.image is None:
         side = 320 if arguments.quick else 456
         made = phantom(shape=(side, side), seed=arguments.seed)
-    image = read(arguments.image) if made is None else made.image
-    if image.ndim == 3:  # one spectrum per pixel
-        grid = phyvae.PatchGrid.from_spectra(image)
+        scan = phyvae.Scan(made.image, pixel_size=(nm, nm))
+    else:
+        scan = phyvae.read(arguments.image)
+        scan = scan[0] if isinstance(scan, list) else scan
+    if scan.cube is not None:  # one spectrum per pixel
+        grid = phyvae.PatchGrid.from_spectra(scan)
         # A Bernoulli decoder does not resolve small differences of spectra.
         settings |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
-        return Prepared(grid, None, settings, None)
+        return Prepared(grid, None, settings, None, scan.pixel_size)
     try:
-        found = phyvae.suggest(image)
+        found = phyvae.suggest(scan)
     except ValueError as error:
         raise SystemExit(f"{error} The examples need a lattice.") from error
     print(*found.reasons.values(), sep="\n")
@@ -84,7 +75,8 @@ def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> P
     pairs = zip(found.dx_prior, found.size, grid.patch_shape, strict=True)
     settings |= {"dx_prior": tuple(prior * usual / own for prior, usual, own in pairs)}
     truth = None if made is None else grid.sample(made.domains)
-    return Prepared(grid, truth, settings, found.reach)
+    names = () if made is None else made.names
+    return Prepared(grid, truth, settings, found.reach, scan.pixel_size, names)
 
 
 def started(prepared: Prepared) -> phyvae.ShiftVAE:
@@ -113,11 +105,17 @@ def noise_of(grid: phyvae.PatchGrid) -> float:
 class Experiment:
     """One grid, several objectives: train each, compare them, draw them."""
 
-    def __init__(self, arguments: argparse.Namespace, phantom: Callable[..., Phantom]) -> None:
-        """Start a model on the user's image, or on that of the phantom."""
+    def __init__(
+        self, arguments: argparse.Namespace, phantom: Callable[..., Phantom], nm: float
+    ) -> None:
+        """Start a model on the user's image, or on that of the phantom: `nm` is its pixel."""
         self.folder, self.is_quick, self.seed = arguments.folder, arguments.quick, arguments.seed
-        prepared = prepare(arguments, phantom)
+        prepared = prepare(arguments, phantom, nm)
         self.grid, self.truth = prepared.grid, prepared.truth
+        scale = {} if prepared.nm is None else {"pixel_size": prepared.nm, "unit": "nm"}
+        self.scale: dict[str, Any] = scale
+        self.known = {"grid": self.grid, "truth": self.truth, **scale}
+        self.known["label_names"] = prepared.names or None
         print(self.grid)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.save("image_and_patches", phyvae.plot_patches(self.grid))
@@ -155,9 +153,20 @@ class Experiment:
         """Save a figure into the folder."""
         drawn[0].savefig(self.folder / f"{name}.png", dpi=150)
 
+    def plot(self, name: str, rows: Mapping[str, tuple[Any, Any]]) -> None:
+        """Plot a row per entry, below the image and the truth; save the figure."""
+        self.save(name, phyvae.plot_comparison(rows, **self.known))
+
+    def matched(self, labels: Any) -> Any:
+        """Return labels numbered as the true ones or, without these, as the first result."""
+        first = next(iter(self.labels.values()))
+        return phyvae.match_labels(labels, first if self.truth is None else self.truth)
+
     def compare(self) -> None:
         """Draw the truth, every map and its domains, one row per objective; training curves."""
-        self.save("maps_and_domains", self.sweep.plot(classes=self.classes, truth=self.truth))
+        self.plot(
+            "maps_and_domains", {name: (z, self.labels[name]) for name, z in self.maps.items()}
+        )
         self.save("loss_history", phyvae.plot_history(self.sweep.histories))
 
     def over_epochs(self, objective: phyvae.PhysicsObjective, looks: Collection[int]) -> None:
@@ -167,9 +176,7 @@ class Experiment:
         def look(trainer: phyvae.PhysicsTrainer, epoch: int) -> None:
             if epoch in looks:
                 maps = trainer.model.latent_maps(self.grid)
-                labels = phyvae.segment(maps, self.classes)
-                if self.truth is not None:
-                    labels = phyvae.match_labels(labels, self.truth)
+                labels = self.matched(phyvae.segment(maps, self.classes))
                 rows[f"epoch {epoch}"] = maps, labels
                 edges = float(phyvae.EdgeLoss()(maps))
                 line = f"| {epoch} | {edges:.3f} | {phyvae.boundary_length(labels):.0f} |"
@@ -184,12 +191,15 @@ class Experiment:
         look(trainer, 0)
         trainer.fit(self.grid, **self.fit, callbacks=[look])
         print(*table, sep="\n")
-        self.save("over_epochs", phyvae.plot_comparison(rows, truth=self.truth, grid=self.grid))
+        self.plot("over_epochs", rows)
 
     def portrait(self, name: str) -> None:
         """Draw one result in full: maps, domains on the image, manifold, distribution."""
         maps, labels = self.maps[name], self.labels[name]
-        self.save("latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid))
-        self.save("segmentation", phyvae.plot_segmentation(self.grid, labels))
-        self.save("manifold", phyvae.plot_manifold(self.sweep.models[name], maps=maps))
+        self.save(
+            "latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid, **self.scale)
+        )
+        self.save("segmentation", phyvae.plot_segmentation(self.grid, labels, **self.scale))
+        model = self.sweep.models[name]
+        self.save("manifold", phyvae.plot_manifold(model, 5, maps=maps, width=5.0))
         self.save("distribution", phyvae.plot_distribution(maps, labels))

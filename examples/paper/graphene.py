@@ -22,7 +22,7 @@ import phyvae
 # of its cells, and shifts reach as far. With the lattice's own period, the content latents would
 # encode which of three cells a patch shows.
 arguments = experiment.options(__doc__, folder="graphene_figures")
-study = experiment.Experiment(arguments, phyvae.phantoms.graphene)
+study = experiment.Experiment(arguments, phyvae.phantoms.graphene, nm=0.246 / 12.6)
 
 # %%
 # Training
@@ -52,6 +52,6 @@ study.portrait("SL1, w = 0.1")
 # Two, three and four classes, as in the paper's fig. 7.
 
 maps = study.maps["SL1, w = 0.1"]
-by_classes = {f"{n} classes": (maps, phyvae.segment(maps, n)) for n in (2, 3, 4)}
-study.save("two_to_four_classes", phyvae.plot_comparison(by_classes, grid=study.grid))
+by_classes = {f"{n} classes": (maps, study.matched(phyvae.segment(maps, n))) for n in (2, 3, 4)}
+study.plot("two_to_four_classes", by_classes)
 print(f"Figures are in {arguments.folder}/")

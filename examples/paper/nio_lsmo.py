@@ -19,7 +19,7 @@ import experiment
 import phyvae
 
 arguments = experiment.options(__doc__, folder="nio_lsmo_figures")
-study = experiment.Experiment(arguments, phyvae.phantoms.nio_lsmo)
+study = experiment.Experiment(arguments, phyvae.phantoms.nio_lsmo, nm=0.39 / 12.6)
 
 # %%
 # Training
@@ -51,8 +51,8 @@ study.portrait("SL1 on z1, w = 0.1")
 
 maps = study.maps["SL1 on z1, w = 0.1"]
 by_method = {
-    f"{name} on z1": (maps, phyvae.segment(maps[0], 2, method=method, denoise=0.1))
+    f"{name} on z1": (maps, study.matched(phyvae.segment(maps[0], 2, method=method, denoise=0.1)))
     for name, method in (("Otsu", "otsu"), ("Chan-Vese", "chan_vese"))
 }
-study.save("otsu_chan_vese", phyvae.plot_comparison(by_method, grid=study.grid))
+study.plot("otsu_chan_vese", by_method)
 print(f"Figures are in {arguments.folder}/")
