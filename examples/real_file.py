@@ -27,12 +27,12 @@ if not path.exists():
     )
 
 # %%
-# The calibration and the unit cell agree with what is known of the specimen?
+# Do calibration and unit cell agree with what is known of the specimen?
 
 scan = phyvae.read(path)
 print(scan)
 cell = phyvae.unit_cell(scan)
-print(np.linalg.norm(cell.vectors, axis=1) * scan.pixel_size, "nm")
+print([f"{length * scan.pixel_size[0]:.3f} nm" for length in cell.lengths])
 
 # %%
 found = phyvae.find_domains(scan)
