@@ -255,6 +255,13 @@ class TestArguments:
         main(["b.npy", "--quiet", "--settings", "a_domains/settings.toml", "--classes", "4"])
         assert calls[1] == {"size": (24, 24), "flatten": False, "classes": 4, "progress": False}
 
+    def test_a_home_folder_is_meant_in_every_path(self, here, calls, monkeypatch):
+        monkeypatch.setenv("HOME", str(here))
+        Path("s.toml").write_text("[settings]\nclasses = 3\n")
+        assert main(["~/a.npy", "--out=~/found", "--settings=~/s.toml"]) == 0
+        assert calls[-1]["classes"] == 3
+        assert (here / "found" / "scan.phyvae").exists()
+
     def test_survey_shows_choices_and_writes_nothing(self, here, calls, capsys):
         assert main(["a.npy", "--survey", "--step", "9"]) == 0
         assert "step: (9, 9) (given" in capsys.readouterr().out

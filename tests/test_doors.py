@@ -36,6 +36,25 @@ DOORS = {
     "lattice_spacing": (IMAGE, phyvae.lattice_spacing),
     "find_sites": (IMAGE, lambda x: phyvae.find_sites(x, 4.0)),
     "delaunay": (SITES, lambda x: phyvae.SiteGraph.delaunay(x).weights),
+    "nearest": (SITES, lambda x: phyvae.SiteGraph.nearest(x, k=3).edges),
+    "at, mask": (Y > 12, lambda x: phyvae.PatchGrid.at(IMAGE, SITES, 8, mask=x).mask),
+    "segment, mask": (LABELS > 0, lambda x: phyvae.segment(MAPS, 2, mask=x)),
+    "segment, signal": (np.array([0.5, 1.0]), lambda x: phyvae.segment(MAPS, 2, signal=x)),
+    "count_domains": (MAPS, phyvae.count_domains),
+    "boundaries": (LABELS, phyvae.boundaries),
+    "mean_iou": (LABELS, lambda x: phyvae.mean_iou(LABELS, x)),
+    "wall_length_ratio": (LABELS, lambda x: phyvae.wall_length_ratio(x, LABELS)),
+    "domain_areas": (LABELS, lambda x: list(phyvae.domain_areas(GRID, x).values())),
+    "survey": (IMAGE, lambda x: phyvae.survey(x).mask),
+    "survey, exclude": (Y < 12, lambda x: phyvae.survey(IMAGE, exclude=x).mask),
+    "unit_cell": (IMAGE, lambda x: phyvae.unit_cell(x).lengths),
+    "suggest": (IMAGE, lambda x: phyvae.suggest(x).size),
+    "plot_segmentation": (LABELS, lambda x: len(phyvae.plot_segmentation(IMAGE, x, grid=GRID))),
+    "plot_segmentation, image": (
+        IMAGE,
+        lambda x: len(phyvae.plot_segmentation(x, LABELS, grid=GRID)),
+    ),
+    "match_labels": (LABELS, lambda x: phyvae.match_labels(x, LABELS)),
     "plot_latent_maps": (MAPS, lambda x: len(phyvae.plot_latent_maps(x))),
     "plot_sites": (IMAGE, lambda x: len(phyvae.plot_sites(x, sites=SITES))),
 }
@@ -54,7 +73,8 @@ def of_memmap(array):
 
 def of_hyperspy(array):
     signals = pytest.importorskip("hyperspy.api").signals
-    return signals.Signal1D(array) if array.shape == CUBE.shape else signals.Signal2D(array)
+    of_lines = array.ndim == 1 or array.shape == CUBE.shape
+    return signals.Signal1D(array) if of_lines else signals.Signal2D(array)
 
 
 CONTAINERS = {

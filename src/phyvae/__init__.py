@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .patches.finding import find_sites as find_sites
     from .patches.graph import SiteGraph as SiteGraph
     from .patches.grid import PatchGrid as PatchGrid
+    from .patches.map_pixel import MapPixel as MapPixel
     from .patches.moire import Moire as Moire
     from .patches.moire import find_moire as find_moire
     from .patches.suggesting import Suggestion as Suggestion
@@ -137,6 +138,7 @@ _HOME = {
     "training.parts": ["ObjectiveParts"],
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
+    "patches.map_pixel": ["MapPixel"],
     "patches.suggesting": ["Suggestion", "suggest"],
     "patches.moire": ["Moire", "find_moire"],
     "phantoms": [],

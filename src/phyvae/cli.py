@@ -57,8 +57,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="an image, spectrum image, or stack of frames")
-    add("--out", type=Path, metavar="DIR",
+    path = os.path.expanduser  # a shell leaves --out=~/folder as it is
+    add("files", nargs="+", type=path, metavar="FILE",
+        help="an image, spectrum image, or stack of frames")  # fmt: skip
+    add("--out", type=path, metavar="DIR",
         help="folder of the result; of several files, the folder that gets theirs "
         "(default: FILE's name with _domains, in the current folder)")  # fmt: skip
     add("--survey", action="store_true", help="show what would be done; no training, no folder")
@@ -78,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         help="seed of weights, batches and noise (default: 0)",
     )
     add("--device", metavar="D", help="where to train, such as cuda (default: the CPU)")
-    add("--settings", metavar="FILE", help="settings.toml of another result; options go before")
+    add("--settings", type=path, metavar="FILE",
+        help="settings.toml of another result; options go before")  # fmt: skip
     add(
         "--jobs",
         type=_from(1),

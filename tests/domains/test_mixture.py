@@ -6,7 +6,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
+from phyvae.domains.counting import count_domains
 from phyvae.domains.metrics import adjusted_rand_index
 from phyvae.domains.segmentation import segment as segment_by
 
@@ -84,20 +86,15 @@ class TestGaussianMixture:
         assert adjusted_rand_index(segment(maps, 3), truth) == 1
 
 
-def test_a_warning_that_the_mixture_did_not_converge_still_reaches_the_user(monkeypatch, domains):
-    class Restless:
-        def __init__(self, *args, **kwargs): ...
-
-        def fit(self, features):
-            warnings.warn("did not converge", UserWarning, stacklevel=2)
-            return self
-
-        def predict(self, features):
-            return np.zeros(len(features), dtype=int)
-
-    monkeypatch.setattr("phyvae.domains.mixture.BayesianGaussianMixture", Restless)
-    with pytest.warns(UserWarning, match="did not converge"):
-        segment(domains)
+def test_that_the_mixture_did_not_converge_is_warned_of_with_a_cure_that_works(monkeypatch):
+    monkeypatch.setattr("phyvae.domains.mixture._ITERATIONS", 3)
+    maps = np.random.default_rng(0).normal(size=(3, 30, 30))
+    with pytest.warns(ConvergenceWarning, match=r"4 classes did not converge.*method='walls'"):
+        segment(maps, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert segment_by(maps, 4, method="walls").shape == (30, 30)
+        assert segment(maps, count_domains(maps)).max() == 0
 
 
 def test_the_outliers_of_a_very_flat_domain_stay_in_it():

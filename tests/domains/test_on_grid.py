@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from phyvae import PatchGrid
-from phyvae.domains.on_grid import cell_vectors, labels_of
+from phyvae.domains.on_grid import labels_of
+from phyvae.patches.map_pixel import cell_vectors
 
 IMAGE = np.random.default_rng(0).random((60, 80))
 

@@ -20,6 +20,14 @@ class TestOutlying:
         assert cells[3, 17]
         assert cells.sum() == 22 + 24 - 1 + 1
 
+    def test_a_line_at_the_border_is_found_but_no_wall_next_to_it(self):
+        for line, found in (((0,), ((0,), ())), ((slice(None), -1), ((), (23,)))):
+            maps = HALVES.copy()
+            maps[0][line] = 5.0
+            assert outlying(maps, ALL, noise_of(maps, ALL))[:2] == found
+        ramp = HALVES + 3 * (np.arange(24) < 1) + 1.5 * (np.arange(24) == 1)
+        assert outlying(ramp, ALL, noise_of(ramp, ALL))[:2] == ((), ())
+
     def test_nothing_is_found_in_halves_and_noise(self):
         for maps in (HALVES, np.round(HALVES), 0 * HALVES, RNG.normal(size=(2, 22, 24))):
             rows, columns, cells = outlying(maps, ALL, noise_of(maps, ALL))

@@ -1,9 +1,14 @@
 """pyroVED's models are built without its effects on global state."""
 
 import copy
+import multiprocessing
 import pickle
 import sys
+import tempfile
+from functools import partial
+from operator import methodcaller
 
+import joblib
 import pyro
 import pyroved
 import pytest
@@ -14,6 +19,7 @@ from phyvae import ShiftVAE, adapt
 from phyvae.models import backend
 from pyroved_models import BY_PYRO, INVARIANT, made
 from small import small_grid
+from small_domains import small_domains
 
 
 def test_the_global_random_state_is_left_alone():
@@ -68,7 +74,10 @@ def test_a_mismatched_torchvision_is_explained_in_one_sentence(tmp_path, monkeyp
         exec(source, {"__name__": "again"})
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+COPIES = [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x)), lambda x: by_joblib(x)]
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=["deepcopy", "pickle", "joblib"])
 class TestCopies:
     @pytest.mark.parametrize("kind", [*BY_PYRO, *INVARIANT])
     def test_models_are_copied_and_pickled(self, copied, kind):
@@ -96,6 +105,33 @@ class TestCopies:
         model = ShiftVAE(grid.patch_shape, hidden_dim_e=(5,), hidden_dim_d=(4,))
         refined = phyvae.refine(model, grid, iterations=1, samples=2, progress=False)
         torch.testing.assert_close(copied(refined).maps, refined.maps)
+
+
+def by_joblib(thing):
+    with tempfile.TemporaryFile() as file:
+        joblib.dump(thing, file)
+        file.seek(0)
+        return joblib.load(file)
+
+
+@pytest.mark.slow  # a process that imports torch
+def test_models_grids_and_results_travel_to_a_spawned_process():
+    grid = small_grid()
+    model = ShiftVAE(grid.patch_shape, hidden_dim_e=(5,), hidden_dim_d=(4,))
+    trainer = phyvae.PhysicsTrainer(model, phyvae.PhysicsObjective(phyvae.EdgeLoss()))
+    maps = model.latent_maps(grid)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(methodcaller("latent_maps", grid), (model,))
+        torch.testing.assert_close(found, maps, rtol=0, atol=0)
+        # Torch's tensors share their memory with the other process: train a copy there.
+        fit, before = methodcaller("fit", grid, 1, progress=False), maps.clone()
+        histories = [pool.apply(fit, (copy.deepcopy(trainer),)) for _ in range(2)]
+        torch.testing.assert_close(model.latent_maps(grid), before, rtol=0, atol=0)
+        assert histories[0].loss == histories[1].loss == fit(trainer).loss
+        refine = partial(phyvae.refine, iterations=1, samples=2, progress=False)
+        assert pool.apply(refine, (model, grid)).maps.shape == maps.shape
+        again = pool.apply(methodcaller("table"), (small_domains("raster"),))
+        assert again == small_domains("raster").table()
 
 
 def test_a_sampler_is_pyroveds():

@@ -286,9 +286,8 @@ class TestCurvatureOnAGraph:
             found = float(Curvature().on_graph(wall, graph))
             assert found == pytest.approx(float(Curvature()(wall.reshape(1, 56, 56))), abs=0.003)
             assert found == pytest.approx(1 / radius, rel=0.1, abs=0.022)
-            assert Curvature(7.0, pixel_size=3.5).on_graph(wall, graph) == pytest.approx(
-                found / 3.5
-            )
+            in_nm = Curvature(7.0, pixel_size=3.5 / graph.spacing)
+            assert in_nm.on_graph(wall, graph) == pytest.approx(found / 3.5)
 
     def test_among_jittered_sites_a_smaller_circle_bends_more_and_noise_most(self):
         sites = raster(56, 56).reshape(-1, 2)

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from phyvae import EdgeLoss, PatchGrid, SiteGraph
 from phyvae.patches.layout import Layout
+from phyvae.patches.map_pixel import MapPixel
 
 SITES = np.random.default_rng(0).uniform(5, 80, (40, 2))
 IMAGE = np.random.default_rng(0).random((90, 90))
@@ -60,7 +61,7 @@ class TestItsMask:
 class TestOfAGrid:
     def test_it_is_that_of_all_patches(self):
         raster = PatchGrid(IMAGE, 8, 8)
-        assert Layout.of(raster) == Layout(raster.shape)
+        assert Layout.of(raster) == Layout(raster.shape, pixel=MapPixel(((8, 0), (0, 8))))
         lattice = np.stack(np.meshgrid(*[np.arange(5, 85, 8)] * 2, indexing="ij"), -1)
         holes = PatchGrid.at(IMAGE, np.delete(lattice.reshape(-1, 2), 14, axis=0), 6)
         assert_close(Layout.of(holes).mask, holes.mask)

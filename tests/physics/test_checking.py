@@ -49,10 +49,12 @@ def test_maps_too_small_or_with_other_channels_are_refused():
         checking.check_channels(torch.rand(3, 9, 9), "One", 2, 2)
 
 
-def test_a_length_in_nm_is_divided_by_the_pixel_size():
-    assert checking.in_pixels(3.0, "width", None) == 3.0
-    assert checking.in_pixels(3.0, "width", 1.5) == 2.0
-    with pytest.raises(ValueError, match=r"pixel_size=0 nm must be > 0"):
-        checking.in_pixels(3.0, "width", 0.0)
+def test_a_length_is_positive_in_nm_or_in_map_pixels():
+    checking.check_length(3.0, "width", None)
+    checking.check_length(3.0, "width", (1.5, 2.0))
+    with pytest.raises(ValueError, match=r"pixel_size=0 must be > 0"):
+        checking.check_length(3.0, "width", 0.0)
+    with pytest.raises(ValueError, match=r"width=-3 nm must be > 0"):
+        checking.check_length(-3.0, "width", 1.0)
     with pytest.raises(ValueError, match=r"width=-3 map pixels must be > 0"):
-        checking.in_pixels(-3.0, "width", None)
+        checking.check_length(-3.0, "width", None)

@@ -63,4 +63,4 @@ class TestAutocorrelation:
 
     def test_less_than_a_map_pixel_in_nm_is_refused(self):
         with pytest.raises(ValueError, match=r"distance=1\.0 is 0\.5 map pixels"):
-            Autocorrelation(1.0, pixel_size=2.0)
+            Autocorrelation(1.0, pixel_size=2.0)(torch.rand(1, 8, 9))

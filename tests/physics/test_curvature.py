@@ -61,7 +61,9 @@ class TestCurvature:
             scipy.ndimage.gaussian_filter(a * mask, 2.0, truncate=3.0, mode="constant")
             for a in (z, 1.0)
         )
-        found = curvature._smooth(torch.from_numpy(z * mask)[None], torch.from_numpy(mask), 2.0)
+        found = curvature._smooth(
+            torch.from_numpy(z * mask)[None], torch.from_numpy(mask), (2.0, 2.0)
+        )
         assert_close(found[0], torch.from_numpy(smooth / weight))
 
     def test_nm_are_map_pixels_times_the_pixel_size(self):

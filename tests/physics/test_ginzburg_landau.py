@@ -93,14 +93,15 @@ class TestGinzburgLandau:
     def test_nm_are_map_pixels_times_the_pixel_size(self):
         maps = torch.rand(1, 9, 9)
         assert_close(GinzburgLandau(1.5, pixel_size=0.5)(maps), GinzburgLandau(3.0)(maps))
+        with pytest.raises(ValueError, match=r"width=0\.5 is 0\.5 map pixels"):
+            GinzburgLandau(0.5, pixel_size=1.0)(maps)
 
     @pytest.mark.parametrize(
         ("settings", "named"),
         [
             ({"width": 0.5}, r"width=0\.5 is 0\.5 map pixels, but a map cannot show walls below"),
-            ({"width": 0.5, "pixel_size": 1.0}, r"width=0\.5 is 0\.5 map pixels"),
             ({"width": math.nan}, "width=nan map pixels"),
-            ({"pixel_size": -1.0}, r"pixel_size=-1 nm must be > 0"),
+            ({"pixel_size": -1.0}, r"pixel_size=-1 must be > 0"),
             ({"wells": (1.0,)}, r"wells=\(1\.0,\) must be at least two"),
             ({"wells": (1.0, 1.0)}, "wells=.*must be at least two different"),
             ({"wells": [(0.0, 1.0), (1.0,)]}, "wells=.*one coordinate for each channel"),

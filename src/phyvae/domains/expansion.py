@@ -62,17 +62,18 @@ def _taken(
     neither = walls.weights * (labels[first] != labels[second])
     one, other = (walls.weights * (labels[end] != label) for end in (first, second))
     # As the cost of taking the label for each cell by itself, and a cost of the pair, >= 0, if
-    # the second takes it and the first does not.
+    # one of the two takes it alone, whichever: much less flow than if only one of them paid.
     alone = costs[:, label] - costs[np.arange(count), labels]
-    alone += np.bincount(first, other - neither, count) - np.bincount(second, other, count)
-    paired = one + other - neither
+    alone += np.bincount(first, (other - neither - one) / 2, count)
+    alone += np.bincount(second, (one - neither - other) / 2, count)
+    paired = (one + other - neither) / 2
     # A cell that the cut leaves with the source keeps its label.
     source, sink = count, count + 1
     takes, keeps = (np.flatnonzero(sign * alone > 0) for sign in (-1, 1))
     # The solver takes indices and capacities of 32 bits only.
-    start = np.concatenate([np.full(len(keeps), source), takes, first]).astype(np.int32)
-    end = np.concatenate([keeps, np.full(len(takes), sink), second]).astype(np.int32)
-    capacity = np.concatenate([alone[keeps], -alone[takes], paired])
+    start = np.concatenate([np.full(len(keeps), source), takes, first, second]).astype(np.int32)
+    end = np.concatenate([keeps, np.full(len(takes), sink), second, first]).astype(np.int32)
+    capacity = np.concatenate([alone[keeps], -alone[takes], paired, paired])
     whole = np.round(_UNIT * capacity).astype(np.int32)
     graph = coo_array((whole, (start, end)), shape=(count + 2, count + 2)).tocsr()
     rest = graph - maximum_flow(graph, source, sink).flow

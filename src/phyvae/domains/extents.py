@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from .._checks import as_maps, sides_of
 from ..patches.grid import PatchGrid
-from .on_grid import cell_vectors, labels_of
+from ..patches.map_pixel import cell_vectors
+from .on_grid import labels_of
 from .wall_kinds import Wall
 
 __all__ = ["domain_areas", "domain_table"]

@@ -13,7 +13,8 @@ from .outliers import find_outliers
 __all__ = ["mixture_labels"]
 
 _SHARED = 0.3  # weight of the common covariance, in cells of an average class
-_FITTED = 100_000  # a mixture of a few components needs no more cells, and takes seconds
+_FITTED = 5_000  # cells: a mixture of a few components needs no more, and takes seconds
+_ITERATIONS = 500
 _EXACT = 1e-6  # variance of noise, relative to the map's, below which it counts as exact
 
 
@@ -56,13 +57,14 @@ def mixture_labels(
 
 def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) -> Any:
     """Return a mixture whose covariances are shrunk towards one that all components share."""
-    starts = {"n_init": 5, "max_iter": 500, "random_state": seed, "reg_covar": _EXACT}
+    starts = {"n_init": 5, "max_iter": _ITERATIONS, "random_state": seed, "reg_covar": _EXACT}
     with warnings.catch_warnings():
-        # Fewer distinct cells than classes: `segment` promises to give fewer labels.
-        warnings.filterwarnings("ignore", "Number of distinct clusters", ConvergenceWarning)
+        # Fewer distinct cells than classes: `segment` promises to give fewer labels. What does not
+        # converge is warned of below, with a cure.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         common = GaussianMixture(classes, covariance_type="tied", **starts).fit(features)
         weight = max(_SHARED * len(features) / classes, features.shape[1])
-        return BayesianGaussianMixture(
+        mixture = BayesianGaussianMixture(
             n_components=classes,
             degrees_of_freedom_prior=weight,
             covariance_prior=weight * common.covariances_,
@@ -72,3 +74,13 @@ def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) 
             mean_precision_prior=1e-3,
             **starts,
         ).fit(features)
+    if not mixture.converged_:
+        warnings.warn(
+            f"The mixture of {classes} classes did not converge in {_ITERATIONS} iterations: "
+            "their values overlap, so that other labels are about as likely. Take "
+            "method='walls', fewer classes (phyvae.count_domains(maps)), or refined maps "
+            "(phyvae.refine).",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return mixture

@@ -1,4 +1,4 @@
-"""Labels that belong to a patch grid, and its steps."""
+"""Labels that belong to a patch grid, and their depth in a domain."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from .._checks import as_label_map
 from ..patches.grid import PatchGrid
 
-__all__ = ["cell_vectors", "depths_of", "labels_of"]
+__all__ = ["depths_of", "labels_of"]
 
 
 def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
@@ -24,13 +24,6 @@ def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
         return domains
     found: np.ndarray = np.where(grid.mask.cpu().numpy(), domains, -1)
     return found
-
-
-def cell_vectors(grid: PatchGrid) -> Float[np.ndarray, "2 2"] | None:
-    """Return the steps from row to row and from column to column, px; ``None`` on a graph."""
-    if grid.is_raster:
-        return np.diag(grid.step).astype(np.float64)
-    return grid.vectors
 
 
 def depths_of(

@@ -35,7 +35,8 @@ def outlying(
     """Return the rows, the columns, and all cells that are unlike their neighbours.
 
     A line stands out to the same side of the line before and of the line after, in the median
-    over its cells. Lines at a wall do not: one of their neighbours is like them.
+    over its cells. Lines at a wall do not: one of their neighbours is like them. At the border,
+    it is a line unlike the next one, which is like the one after it.
     """
     scale = np.where(noise > 0, noise, 1.0)[:, None, None]
     values = np.where(known, maps / scale, np.nan)
@@ -64,7 +65,14 @@ def _lines(values: Maps) -> tuple[int, ...]:
     middle[enough] = np.nanmedian(step[enough], axis=1)
     before, after = middle[:, :-1], -middle[:, 1:]
     height = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    return tuple(int(row) + 1 for row in np.flatnonzero((height > _LINE).any(axis=0)))
+    found = np.zeros(values.shape[1], dtype=bool)
+    found[1:-1] = (height > _LINE).any(axis=0)
+    if len(found) > 3:
+        unlike = np.abs(middle) > _LINE
+        found[0], found[-1] = (
+            (unlike[:, end] & ~unlike[:, inner]).any() for end, inner in ((0, 1), (-1, -2))
+        )
+    return tuple(int(row) for row in np.flatnonzero(found))
 
 
 def _single(values: Maps) -> Cells:

@@ -20,6 +20,7 @@ def clusters(maps: Float[np.ndarray, "channels rows cols"], number: int, seed: i
     """Return k-means clusters of the cells' values, as a map of labels."""
     values = maps.reshape(len(maps), -1).T
     few = values[:: 1 + len(values) // _FITTED]
+    number = min(number, len(np.unique(few, axis=0)))
     found = KMeans(number, n_init=_STARTS, random_state=seed).fit(few).predict(values)
     labels: np.ndarray = found.reshape(maps.shape[1:]).astype(np.int64)
     return labels

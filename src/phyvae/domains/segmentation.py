@@ -204,7 +204,7 @@ def _labels(
     elif method == "otsu":
         found = otsu_labels(scaled.values()[0], classes)
     elif method == "walls":
-        own = scaled.values() * np.ptp(values[kept], axis=1)[:, None]  # in the maps' own units
+        own = scaled.values() * np.diff(series.limits()[:, kept], axis=0).T  # in own units
         found = wall_energy_labels(own, classes, series.walls(), seed, signal[kept])
     else:
         found, outliers = mixture_labels(scaled.values(), classes, seed, signal[kept])

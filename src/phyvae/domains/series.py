@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from ..patches.graph import SiteGraph
 from ..patches.neighbours import Neighbours, neighbours_of
+from ..scans.intensities import robust_limits
 from .denoising import denoised
 
 __all__ = ["Series"]
@@ -80,13 +81,20 @@ class Series:
         first, second, lengths, weights = map(np.concatenate, zip(*found, strict=True))
         return Neighbours(first, second, lengths, weights, self.cells)
 
+    def limits(self) -> Float[np.ndarray, "2 channels"]:
+        """Return the least and largest value of each channel, without single cells far beyond.
+
+        A thousandth of the cells, and two at least, set no limit: a domain has more.
+        """
+        rare = max(0.1, 250 / self.cells) if self.cells > 10 else 0.0
+        found: np.ndarray = np.array([robust_limits(one, rare) for one in self.values()]).T
+        return found
+
     def normalised(self, channels: Bool[np.ndarray, " channels"]) -> "Series":
-        """Return some channels, each scaled to [0, 1] over all images; 0 where no patch is."""
-        values = self.values()[channels]
-        low = values.min(axis=1)[:, None, None]
-        span = values.max(axis=1)[:, None, None] - low
+        """Return some channels, each scaled from its `limits` to [0, 1]; 0 where no patch is."""
+        low, high = self.limits()[:, channels, None, None]
         scaled = [
-            np.where(patches, (maps[channels] - low) / span, 0.0)
+            np.where(patches, (maps[channels].clip(low, high) - low) / (high - low), 0.0)
             for maps, patches in zip(self.maps, self.patches, strict=True)
         ]
         return Series(scaled, self.patches, self.graphs)

@@ -121,6 +121,8 @@ def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tu
 
     Notes
     -----
+    Lengths are those of `boundary_length`: of a straight wall along rows or columns 5 % short.
+
     Standard deviations are jackknife ones over eight parts of each side, or of the wall. Those of
     tilt and strain include the change from near the wall to far from it on both sides, as a
     distorted scan has it. If a unit cell of one side is up to four of the other's, the smaller one

@@ -17,8 +17,9 @@ from torch import Tensor
 from .._checks import as_integer, as_label_map, as_labels, sides_of
 from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid
+from ..patches.map_pixel import cell_vectors
 from ..patches.neighbours import Neighbours, neighbours_of
-from .on_grid import cell_vectors, labels_of
+from .on_grid import labels_of
 
 __all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio", "wall_lengths"]
 
@@ -154,7 +155,8 @@ def boundary_length(
         In the unit of `pixel_size`, >= 0; with a graph and without one, px. The border of the
         map is no wall. A straight wall reads
         5.2 % short along rows, columns and diagonals, up to 2.6 % long in between; the
-        average over all directions is exact, as is, nearly, a circle. A wall that runs into cells
+        average over all directions is exact, as is, nearly, a circle. Weights that are exact
+        along rows, columns and diagonals would read a circle 5 % long. A wall that runs into cells
         without a patch, -1, reads short by up to a cell. Among scattered
         sites, walls some 50 spacings long read right within 10 %, on average within 3 %, and
         short by a spacing at the border; along a row of a square lattice, 21 % short.

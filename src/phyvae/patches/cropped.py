@@ -54,6 +54,8 @@ class CroppedImage:
     cells: Int[np.ndarray, " n"]
     near_border: int
     off_lattice: int
+    pixel_size: tuple[float, float] | None = None
+    """Height and width of a pixel of the image, nm, if they are known."""
 
     def __init__(
         self,

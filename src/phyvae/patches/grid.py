@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .._checks import brief
 from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
-from ..scans.objects import cube_of, scans_of
+from ..scans.objects import calibrated, cube_of, scans_of
 from ..scans.scan import Scan
 from .cropped import CroppedImage
 from .crops import RasterCrops, SiteCrops
@@ -64,6 +64,9 @@ class PatchGrid(CroppedImage):
         The mask of pixels, bool, shape (height, width), if one was given.
     graph : SiteGraph or None
         Graph of neighbouring patches, where sites have no lattice; else ``None``.
+    pixel_size : tuple of float or None
+        Height and width of a pixel, nm, if the image is a scan that has them; `step` times it is
+        the size of a map's pixel, in which physics losses measure.
     limits : tuple of float
         Intensities of the original image that became 0 and 1.
     coverage : float
@@ -106,10 +109,12 @@ class PatchGrid(CroppedImage):
         percentiles: Percentiles = "robust",
         mask: Any = None,
     ) -> None:
+        image, pixel_size = calibrated(image)
         array, specimen, shown = specimen_of(image, mask)
         crops = RasterCrops.over(array.shape, size, step).showing(specimen)
         limits = limits_of(shown, percentiles)
         super().__init__(scaled(array, percentiles, limits), limits, crops, None, specimen)
+        self.pixel_size = pixel_size
 
     @classmethod
     def from_spectra(
@@ -154,6 +159,7 @@ class PatchGrid(CroppedImage):
         >>> phyvae.PatchGrid.from_spectra(cube)
         PatchGrid(shape=(20, 30), patch_shape=(64,), step=(1, 1), coverage=1.00)
         """
+        cube, pixel_size = calibrated(cube, "cube", spectra=True)
         cube, specimen = masked(cube_of(cube), mask, "cube")
         array = as_intensities(cube, "cube")
         if array.ndim != 3:
@@ -169,7 +175,7 @@ class PatchGrid(CroppedImage):
             )
         crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        return cls._cropped(array, percentiles, limits, crops)
+        return cls._cropped(array, percentiles, limits, crops, pixel_size=pixel_size)
 
     @classmethod
     def at(
@@ -238,12 +244,13 @@ class PatchGrid(CroppedImage):
         >>> grid.shape, len(grid.indices), grid.near_border
         ((46, 46), 2116, 93)
         """
+        image, pixel_size = calibrated(image)
         array, specimen, shown = specimen_of(image, mask)
         placed = place_sites(
             sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
         limits = limits_of(shown, percentiles)
-        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen)
+        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen, pixel_size)
 
     @classmethod
     def series(
@@ -303,8 +310,10 @@ class PatchGrid(CroppedImage):
         ]
         limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls._cropped(array, percentiles, limits, one, specimen=specimen)
-            for (array, specimen, _), one in zip(scans, crops, strict=True)
+            cls._cropped(
+                array, percentiles, limits, one, specimen=specimen, pixel_size=scan.pixel_size
+            )
+            for (array, specimen, _), one, scan in zip(scans, crops, found, strict=True)
         ]
 
     @classmethod
@@ -316,10 +325,13 @@ class PatchGrid(CroppedImage):
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
         specimen: Mask | None = None,
+        pixel_size: tuple[float, float] | None = None,
     ) -> "PatchGrid":
         """Return the grid of a checked array, scaled between its limits."""
         image = scaled(array, percentiles, limits)
-        return cls.of_crops(image, limits, crops, placed, specimen)
+        grid = cls.of_crops(image, limits, crops, placed, specimen)
+        grid.pixel_size = pixel_size
+        return grid
 
 
 def check_grid(grid: object) -> None:

@@ -6,7 +6,7 @@ graph of sites. Which of the two it is, only this module and `neighbours` ask.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .graph import SiteGraph
 from .grid import PatchGrid
+from .map_pixel import SQUARE, MapPixel
 
 __all__ = ["Layout"]
 
@@ -32,17 +33,20 @@ class Layout:
         every cell holds one.
     graph
         Graph of neighbouring patches, where sites have no lattice; `shape` then is (1, n).
+    pixel
+        How far neighbouring patches lie apart, along rows and along columns.
     """
 
     shape: tuple[int, int]
     cells: Int[Tensor, " n"] | None = None
     graph: SiteGraph | None = None
+    pixel: MapPixel = SQUARE
 
     @classmethod
     def of(cls, grid: PatchGrid) -> "Layout":
         """Return the layout of all patches of a grid."""
         cells = None if grid.mask is None else grid.indices.to(grid.device)
-        return cls(grid.shape, cells, grid.graph)
+        return cls(grid.shape, cells, grid.graph, MapPixel.of(grid))
 
     @classmethod
     def square(cls, count: int) -> "Layout":
@@ -68,10 +72,10 @@ class Layout:
     def to(self, device: torch.device) -> "Layout":
         """Return the same layout on `device`."""
         cells, graph = self.cells, self.graph
-        return Layout(
-            self.shape,
-            None if cells is None else cells.to(device),
-            None if graph is None else graph.to(device),
+        return replace(
+            self,
+            cells=None if cells is None else cells.to(device),
+            graph=None if graph is None else graph.to(device),
         )
 
     def maps(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
@@ -101,7 +105,8 @@ class Layout:
         """
         if self.graph is None:
             maps, mask = self.maps(values), self.mask
-            return loss(maps) if mask is None else loss(maps, mask)
+            given = (maps,) if mask is None else (maps, mask)
+            return loss(*given, **self.pixel.taken_by(loss))
         if not hasattr(loss, "on_graph"):
             raise ValueError(
                 f"{loss!r} is a function of a raster, but these sites have none; subclass "

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float
 
 from .._checks import as_flag, as_pair
 from ..scans.cell import UnitCell
+from ..scans.objects import calibrated
+from ..scans.scan import Scan
 from ..scans.surveying import Survey, survey
 from .grid import PatchGrid
 from .moire import aliases_of
@@ -47,6 +49,8 @@ class Suggestion:
         The unit cell that all of this follows from.
     reasons : dict
         Why, in words, by the name of the choice.
+    pixel_size : tuple of float or None
+        Height and width of the image's pixels, nm, if they are known.
     """
 
     size: tuple[int, int]
@@ -58,10 +62,12 @@ class Suggestion:
     flattened: bool
     cell: UnitCell
     reasons: Mapping[str, str]
+    pixel_size: tuple[float, float] | None = None
 
     def grid(self, step: int | tuple[int, int] | None = None) -> PatchGrid:
         """Return the grid of patches of these settings, or of another step."""
-        return PatchGrid(self.image, self.size, step or self.step, mask=self.mask)
+        scan = Scan(self.image, pixel_size=self.pixel_size)
+        return PatchGrid(scan, self.size, step or self.step, mask=self.mask)
 
     def __repr__(self) -> str:
         dx_prior = ", ".join(f"{one:.2f}" for one in self.dx_prior)
@@ -123,6 +129,7 @@ def suggest(
     >>> found.grid().patch_shape
     (24, 24)
     """
+    image, pixel_size = calibrated(image)
     found = survey(image, exclude=exclude)
     if found.cell is None:
         raise NoLatticeError(
@@ -171,6 +178,7 @@ def suggest(
         bool(flattened),
         cell,
         reasons,
+        pixel_size,
     )
 
 

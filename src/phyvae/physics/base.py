@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .._checks import as_nonnegative
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .checking import check_maps, check_values
 
 __all__ = ["PhysicsLoss", "Sum", "Weighted"]
@@ -23,6 +24,9 @@ class PhysicsLoss(nn.Module, abc.ABC):
     patch. It returns a scalar >= 0, differentiable with respect to the maps.
 
     Losses compose: ``EdgeLoss() + 0.5 * FourierLoss()``.
+
+    Where lengths matter, ``forward(maps, mask=None, pixel=MapPixel())`` gets the map's pixel, too,
+    as the grid has it: ``height, width = pixel.edges`` divide steps down and across.
 
     A loss that compares neighbours can serve sites without a lattice, too: give it
     ``on_graph(values, graph)`` (see `SiteGraph`).
@@ -48,15 +52,20 @@ class PhysicsLoss(nn.Module, abc.ABC):
     sees_places: bool = True
     """Whether it matters which cell lies where; if not, sites without a lattice are a row."""
 
-    def __call__(self, maps: Tensor, mask: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, maps: Tensor, mask: Tensor | None = None, pixel: MapPixel = SQUARE
+    ) -> Tensor:
         """Check the maps and the mask, then return the loss."""
         check_maps(maps, mask)
-        return self.unchecked(maps, mask)
+        return self.unchecked(maps, mask, pixel)
 
-    def unchecked(self, maps: Tensor, mask: Tensor | None = None) -> Tensor:
+    def unchecked(
+        self, maps: Tensor, mask: Tensor | None = None, pixel: MapPixel = SQUARE
+    ) -> Tensor:
         """Return the loss of maps that are checked already, by a loss that contains this one."""
         given = (maps,) if mask is None else (maps, mask)
-        return cast(Tensor, super().__call__(*given))  # not `forward`: hooks run, too
+        also = pixel.taken_by(self.forward)
+        return cast(Tensor, super().__call__(*given, **also))  # not `forward`: hooks run, too
 
     @abc.abstractmethod
     def forward(
@@ -153,9 +162,10 @@ class Sum(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the sum of the losses."""
-        return torch.stack([term.unchecked(maps, mask) for term in self._losses()]).sum()
+        return torch.stack([term.unchecked(maps, mask, pixel) for term in self._losses()]).sum()
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the sum of the losses on a graph."""
@@ -184,9 +194,10 @@ class Weighted(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the loss times the weight."""
-        return self.weight * self.loss.unchecked(maps, mask)
+        return self.weight * self.loss.unchecked(maps, mask, pixel)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the loss on a graph times the weight."""

@@ -1,12 +1,14 @@
 """Checks of latent maps, of values at sites and of lengths in map pixels."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from .._checks import as_positive, brief, refuse_channels_last
+from .._checks import as_positive, brief, refuse_channels_last, sides_of
 from ..patches.graph import SiteGraph
 
-__all__ = ["check_channels", "check_maps", "check_neighbours", "check_values", "in_pixels"]
+__all__ = ["check_channels", "check_length", "check_maps", "check_neighbours", "check_values"]
 
 
 def check_maps(maps: Tensor, mask: Tensor | None) -> None:
@@ -66,16 +68,7 @@ def check_channels(maps: Tensor, loss: str, least: int, most: int | None = None)
         )
 
 
-def in_pixels(value: float, name: str, pixel_size: float | None) -> float:
-    """Return a length in map pixels, given in nm if there is a pixel size, else in map pixels."""
-    if pixel_size is None:
-        as_positive(value, name, unit=" map pixels")
-        return value
-    as_positive(
-        pixel_size,
-        "pixel_size",
-        ", the distance between neighbouring patches; None for lengths in map pixels",
-        unit=" nm",
-    )
-    as_positive(value, name, unit=" nm")
-    return value / pixel_size
+def check_length(value: float, name: str, pixel_size: Any) -> None:
+    """Raise an error unless a length is > 0: nm with a pixel size, else map pixels."""
+    sides_of(pixel_size)
+    as_positive(value, name, unit=" map pixels" if pixel_size is None else " nm")

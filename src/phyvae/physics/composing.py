@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import as_nonnegative, as_number, brief, check_takes, is_integer
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 
 __all__ = ["Maximize", "OnChannels", "Scheduled"]
@@ -36,9 +37,10 @@ class Maximize(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the reciprocal of one plus the loss."""
-        return 1 / (1 + self.loss.unchecked(maps, mask))
+        return 1 / (1 + self.loss.unchecked(maps, mask, pixel))
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the reciprocal of one plus the loss on a graph."""
@@ -90,9 +92,10 @@ class OnChannels(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the loss of the chosen maps."""
-        return self.loss.unchecked(self._chosen(maps), mask)
+        return self.loss.unchecked(self._chosen(maps), mask, pixel)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the loss of the chosen values at sites without a lattice."""
@@ -179,9 +182,10 @@ class Scheduled(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the loss times the weight of the epoch."""
-        return self.weight.to(maps) * self.loss.unchecked(maps, mask)
+        return self.weight.to(maps) * self.loss.unchecked(maps, mask, pixel)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the loss at sites without a lattice times the weight of the epoch."""

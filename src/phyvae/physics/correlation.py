@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_flag, as_number
+from .._checks import as_flag, as_number, sides_of
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .checking import check_neighbours, in_pixels
+from .checking import check_neighbours
 from .standardising import ROUNDING, scaled
 
 __all__ = ["Autocorrelation"]
@@ -35,7 +36,8 @@ class Autocorrelation(PhysicsLoss):
     alike
         Whether cells at this distance should be alike, or opposite.
     pixel_size
-        Distance between neighbouring patches, nm.
+        Height and width of a pixel of the scan, nm, or one number for both. Lengths then are in
+        nm: a grid has its step, and a map by itself is taken for a scan.
 
     Notes
     -----
@@ -61,35 +63,33 @@ class Autocorrelation(PhysicsLoss):
         distance: int | float | Sequence[int | float],
         *,
         alike: bool = True,
-        pixel_size: float | None = None,
+        pixel_size: float | tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
         vector = tuple(distance) if isinstance(distance, tuple | list) else None
         if vector is not None and len(vector) != 2:
             raise ValueError(f"distance={distance} must be a length, or a vector (dy, dx).")
-        unit = in_pixels(1.0, "distance", pixel_size)  # map pixels per unit of distance
         numbers = [as_number(d, "distance") for d in ((distance,) if vector is None else vector)]
-        size = numbers[0] if vector is None else math.hypot(*numbers)
-        if not 1 <= size * unit < math.inf:
-            raise ValueError(
-                f"distance={distance} is {size * unit:.3g} map pixels, but must be at least one, "
-                "that of a neighbour."
-            )
+        self._length = numbers[0] if vector is None else math.hypot(*numbers)
+        sides_of(pixel_size)
         self.distance = distance if vector is None else vector
         self.alike, self.pixel_size = as_flag(alike, "alike"), pixel_size
-        self._length = size * unit
-        self._vector = None if vector is None else [round(d * unit) for d in vector]
+        self._check_reaches(1.0 if pixel_size is None else 0.0)
 
     def forward(
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the loss over pairs of cells that both count."""
         check_neighbours(maps, needs="a distance")
-        self._check_fits(maps)
+        size, edges = pixel.measured(self.pixel_size)
+        self._check_reaches(size)
+        edges = size * edges[0], size * edges[1]
+        self._check_fits(maps, edges)
         z, counts = scaled(maps, mask)
-        pairs = self._pairs(z)
+        pairs = self._pairs(z, size, edges)
         products = _correlated(z, z, pairs)
         squares = _correlated(z.square(), counts.to(z)[None], pairs)
         # The Fourier transform leaves rounding errors.
@@ -98,30 +98,48 @@ class Autocorrelation(PhysicsLoss):
         psi = (1 - correlation if self.alike else 1 + correlation) / 2
         return torch.where(flat, 0.0, psi.clamp(min=0)).mean()
 
-    def _check_fits(self, maps: Tensor) -> None:
+    def _check_reaches(self, size: float) -> None:
+        if not size <= self._length < math.inf:
+            raise ValueError(
+                f"distance={self.distance} is {self._length / (size or 1):.3g} map pixels, but "
+                "must be at least one, that of a neighbour."
+            )
+
+    def _vector(self, edges: tuple[float, float]) -> tuple[int, int]:
+        """Return the vector in cells."""
+        assert isinstance(self.distance, tuple)
+        dy, dx = self.distance
+        return round(dy / edges[0]), round(dx / edges[1])
+
+    def _check_fits(self, maps: Tensor, edges: tuple[float, float]) -> None:
         rows, cols = maps.shape[1:]
-        if self._vector is None:
-            fits = self._length <= max(rows, cols) - 1
+        if isinstance(self.distance, tuple):
+            dy, dx = self._vector(edges)
+            fits = abs(dy) < rows and abs(dx) < cols
         else:
-            fits = abs(self._vector[0]) < rows and abs(self._vector[1]) < cols
+            fits = self._length <= max((rows - 1) * edges[0], (cols - 1) * edges[1])
         if not fits:
             raise ValueError(
-                f"distance={self.distance} is {self._length:.3g} map pixels and reaches beyond a "
-                f"map of {rows} x {cols} cells, so it has no pair of them; choose a shorter "
+                f"distance={self.distance} reaches beyond a map of {rows} x {cols} cells of "
+                f"{edges[0]:.3g} x {edges[1]:.3g}, so it has no pair of them; choose a shorter "
                 "distance or a larger tile."
             )
 
-    def _pairs(self, maps: Tensor) -> Float[Tensor, "rows2 cols2"]:
+    def _pairs(
+        self, maps: Tensor, size: float, edges: tuple[float, float]
+    ) -> Float[Tensor, "rows2 cols2"]:
         """Return 1 at the differences of the pairs that count, in the FFT's own order."""
         offsets = (
             torch.fft.fftfreq(2 * n, 1 / (2 * n), device=maps.device) for n in maps.shape[1:]
         )
         y, x = torch.meshgrid(*offsets, indexing="ij")
-        if self._vector is None:
-            away = ((torch.hypot(y, x) - self._length).abs() - 0.5).clamp(min=0)
-        else:
-            dy, dx = self._vector
+        if isinstance(self.distance, tuple):
+            dy, dx = self._vector(edges)
             away = torch.minimum(torch.hypot(y - dy, x - dx), torch.hypot(y + dy, x + dx))
+        else:
+            height, width = (edge / size for edge in edges)
+            distance = torch.hypot(y * height, x * width)
+            away = ((distance - self._length / size).abs() - 0.5).clamp(min=0)
         return (away < 1e-4).to(maps)
 
     def __repr__(self) -> str:

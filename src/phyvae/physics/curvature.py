@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_nonnegative
+from .._checks import as_nonnegative, sides_of
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .checking import check_neighbours, in_pixels
+from .checking import check_neighbours
 from .finite import length, ratio
 from .masking import eroded
 from .standardising import scaled, standardise_values
@@ -36,7 +37,8 @@ class Curvature(PhysicsLoss):
         >= 0. A wall of one cell's width is a staircase, whose steps are no curvature: 2 map
         pixels (the default, ``None``) hide them.
     pixel_size
-        Distance between neighbouring patches, nm; of sites without a lattice, their spacing.
+        Height and width of a pixel of the scan, nm, or one number for both. Lengths then are in
+        nm: a grid has its step, and a map by itself is taken for a scan.
 
     References
     ----------
@@ -55,9 +57,14 @@ class Curvature(PhysicsLoss):
     (0.1, True)
     """
 
-    def __init__(self, smoothing: float | None = None, *, pixel_size: float | None = None) -> None:
+    def __init__(
+        self,
+        smoothing: float | None = None,
+        *,
+        pixel_size: float | tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
-        in_pixels(1.0, "smoothing", pixel_size)
+        sides_of(pixel_size)
         if smoothing is not None:
             as_nonnegative(smoothing, "smoothing", "; 0 is off, None 2 map pixels")
         self.smoothing, self.pixel_size = smoothing, pixel_size
@@ -66,19 +73,22 @@ class Curvature(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the mean curvature; with a mask, of cells whose eight neighbours all count."""
         check_neighbours(maps, 3, "a curvature")
         z, counts = scaled(maps, mask)
-        if self._sigma > 0:
-            z = _smooth(z, counts, self._sigma)
+        size, (height, width) = pixel.measured(self.pixel_size)
+        sigma = self._sigma(size)
+        if sigma > 0:
+            z = _smooth(z, counts, (sigma / height, sigma / width))
         inner = eroded(counts)
         middle = z[:, 1:-1, 1:-1]
         up, down, left, right = z[:, :-2, 1:-1], z[:, 2:, 1:-1], z[:, 1:-1, :-2], z[:, 1:-1, 2:]
-        y, x = (down - up) / 2, (right - left) / 2
-        yy, xx = down - 2 * middle + up, right - 2 * middle + left
-        yx = (z[:, 2:, 2:] - z[:, 2:, :-2] - z[:, :-2, 2:] + z[:, :-2, :-2]) / 4
-        return self._mean(y, x, yy, yx, xx, inner)
+        y, x = (down - up) / (2 * height), (right - left) / (2 * width)
+        yy, xx = (down - 2 * middle + up) / height**2, (right - 2 * middle + left) / width**2
+        yx = z[:, 2:, 2:] - z[:, 2:, :-2] - z[:, :-2, 2:] + z[:, :-2, :-2]
+        return _mean(y, x, yy, yx / (4 * height * width), xx, inner) / size
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the mean curvature at the sites; their spacing is the map pixel.
@@ -89,42 +99,42 @@ class Curvature(PhysicsLoss):
         (of 15 with ``smoothing=4``), on a square lattice as one of 50.
         """
         z = standardise_values(values, graph)
-        if self._sigma > 0:
-            z = _diffused(z, graph, self._sigma)
+        size = MapPixel.of_sites(graph).measured(self.pixel_size)[0]
+        sigma = self._sigma(size)
+        if sigma > 0:
+            z = _diffused(z, graph, sigma)
         y, x = graph.slopes(z).unbind(-1)
         (yy, yx), (xy, xx) = (graph.slopes(slope).unbind(-1) for slope in (y, x))
-        return self._mean(y, x, yy, (yx + xy) / 2, xx, torch.ones_like(y, dtype=torch.bool))
+        return _mean(y, x, yy, (yx + xy) / 2, xx, torch.ones_like(y, dtype=torch.bool)) / size
 
-    @property
-    def _size(self) -> float:
-        return 1.0 if self.pixel_size is None else self.pixel_size
-
-    @property
-    def _sigma(self) -> float:
-        """Width of the Gaussian filter, map pixels."""
-        return 2.0 if self.smoothing is None else self.smoothing / self._size
-
-    def _mean(
-        self, y: Tensor, x: Tensor, yy: Tensor, yx: Tensor, xx: Tensor, inner: Tensor
-    ) -> Float[Tensor, ""]:
-        """Return the mean curvature of first and second derivatives, cell by cell."""
-        bending = (yy * x.square() - 2 * yx * y * x + xx * y.square()).abs()
-        bending = bending / (y.square() + x.square() + _SLIGHT**2)  # |∇z| |κ|
-        slope = length(torch.stack([y, x]), dim=0)
-        total = torch.where(inner, slope, 0.0).sum()
-        bent = torch.where(inner, bending, 0.0).sum()
-        return ratio(bent, total) / self._size
+    def _sigma(self, size: float) -> float:
+        """Return the width of the Gaussian filter in map pixels, of this size."""
+        return 2.0 if self.smoothing is None else self.smoothing / size
 
     def __repr__(self) -> str:
         return f"Curvature(smoothing={self.smoothing}, pixel_size={self.pixel_size})"
 
 
+def _mean(
+    y: Tensor, x: Tensor, yy: Tensor, yx: Tensor, xx: Tensor, inner: Tensor
+) -> Float[Tensor, ""]:
+    """Return the mean curvature of first and second derivatives, cell by cell."""
+    bending = (yy * x.square() - 2 * yx * y * x + xx * y.square()).abs()
+    bending = bending / (y.square() + x.square() + _SLIGHT**2)  # |∇z| |κ|
+    slope = length(torch.stack([y, x]), dim=0)
+    total = torch.where(inner, slope, 0.0).sum()
+    bent = torch.where(inner, bending, 0.0).sum()
+    return ratio(bent, total)
+
+
 def _smooth(
-    z: Float[Tensor, "channels rows cols"], counts: Bool[Tensor, "rows cols"], sigma: float
+    z: Float[Tensor, "channels rows cols"],
+    counts: Bool[Tensor, "rows cols"],
+    sigmas: tuple[float, float],
 ) -> Float[Tensor, "channels rows cols"]:
     """Return the Gaussian mean of the cells that count."""
     weight = counts.to(z)[None]
-    for dim in (-2, -1):
+    for dim, sigma in zip((-2, -1), sigmas, strict=True):
         z, weight = _spread(z, sigma, dim), _spread(weight, sigma, dim)
     return ratio(z, weight)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .._checks import as_choice
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
 from .gradients import mean_square_gradient
@@ -56,10 +57,11 @@ class DirichletEnergy(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the energy; with a mask, of steps between cells that both count."""
         check_neighbours(maps)
-        return mean_square_gradient(*scaled(maps, mask, self.scaling)).mean() / 2
+        return mean_square_gradient(*scaled(maps, mask, self.scaling), pixel.edges).mean() / 2
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         r"""Return the mean over sites of :math:`\frac14 \sum_j w_{ij} (z_j - z_i)^2`."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .._checks import as_choice, as_number, as_positive
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_maps, check_values
 from .filtering import bilateral
@@ -90,12 +91,15 @@ class EdgeLoss(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the mean edge magnitude; with a mask, over cells whose neighbours all count."""
         maps = self._scaled(maps, mask)
         if self.sigma_spatial > 0:
-            maps = bilateral(maps, self.sigma_color, self.sigma_spatial, mask=mask)
-        edges = scharr(maps).mean(0)
+            maps = bilateral(
+                maps, self.sigma_color, self.sigma_spatial, mask=mask, edges=pixel.edges
+            )
+        edges = scharr(maps, pixel.edges).mean(0)
         if mask is None:
             return edges.mean() if self.reduction == "mean" else edges.sum()
         inner = eroded(padded(mask.to(maps)[None])[0] > 0)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .gradients import padded
+from .gradients import Edges, padded
 from .standardising import moments
 
 __all__ = ["bilateral"]
@@ -19,6 +19,7 @@ def bilateral(
     sigma_spatial: float = 1.0,
     *,
     mask: Bool[Tensor, "rows cols"] | None = None,
+    edges: Edges = (1.0, 1.0),
 ) -> Float[Tensor, "channels rows cols"]:
     r"""Return the bilateral filter of each map, differentiable.
 
@@ -26,7 +27,7 @@ def bilateral(
         w_{ij} = \exp\Big(-\frac{|x_i - x_j|^2}{2\sigma_s^2}
         - \frac{(z_i - z_j)^2}{2\sigma_c^2}\Big)
 
-    over a square window of :math:`\pm 3\sigma_s`, edges replicated; masked-out cells have
+    over a window of :math:`\pm 3\sigma_s`, edges replicated; masked-out cells have
     weight 0. Without gradient it takes the memory of a few maps; with it, of the whole window
     (:math:`(6\sigma_s + 1)^2` maps).
 
@@ -40,6 +41,8 @@ def bilateral(
         :math:`\sigma_s`, map pixels, > 0.
     mask
         Cells that count, shape (rows, cols).
+    edges
+        Height and width of a cell, in the unit of `sigma_spatial`.
 
     References
     ----------
@@ -50,12 +53,17 @@ def bilateral(
     maps = torch.where(weight > 0, maps, 0.0)
     color = moments(maps, weight[0])[1] if sigma_color is None else maps.new_tensor(sigma_color)
     scaled = maps / (2**0.5 * color)
-    radius = math.ceil(3 * sigma_spatial)
-    surround, counts = (padded(z, radius) for z in (scaled, weight))
-    offset = torch.arange(-radius, radius + 1, device=maps.device).to(maps) / sigma_spatial
-    exponent = -(offset[:, None] ** 2 + offset**2) / 2
+    widths = [sigma_spatial / edge for edge in edges]
+    radii = [math.ceil(3 * width) for width in widths]
+    surround, counts = (padded(z, *radii) for z in (scaled, weight))
+    offsets = (
+        torch.arange(-radius, radius + 1, device=maps.device).to(maps) / width
+        for radius, width in zip(radii, widths, strict=True)
+    )
+    y, x = torch.meshgrid(*offsets, indexing="ij")
+    exponent = -(y**2 + x**2) / 2
     moved, total = torch.zeros_like(maps), torch.zeros_like(maps)
-    for rows, cols in _pieces(2 * radius + 1, maps.numel()):
+    for rows, cols in _pieces(exponent.shape, maps.numel()):
         step = _neighbours(surround, rows, cols, maps.shape) - scaled
         weights = (exponent[rows, cols].reshape(-1, 1, 1, 1) - step.square()).exp()
         if mask is not None:
@@ -65,16 +73,17 @@ def bilateral(
     return maps + torch.where(total > 0, moved / total.clamp(min=1e-30), 0.0) * 2**0.5 * color
 
 
-def _pieces(side: int, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
+def _pieces(window: torch.Size, cells: int, most: int = 2**19) -> Iterator[tuple[slice, slice]]:
     """Cut a window into pieces: rows of it that make `most` weights, or single offsets.
 
     A small map takes its window in one piece, which is fast; a large map takes one offset at a
     time, in the memory of a few maps (torch is slow in sums over two or three offsets).
     """
-    rows, cols = max(1, most // (cells * side)), side if cells * side <= most else 1
-    for y in range(0, side, rows):
-        for x in range(0, side, cols):
-            yield slice(y, min(y + rows, side)), slice(x, x + cols)
+    height, width = window
+    rows, cols = max(1, most // (cells * width)), width if cells * width <= most else 1
+    for y in range(0, height, rows):
+        for x in range(0, width, cols):
+            yield slice(y, min(y + rows, height)), slice(x, x + cols)
 
 
 def _neighbours(

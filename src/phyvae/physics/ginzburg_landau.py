@@ -11,8 +11,9 @@ from torch import Tensor
 
 from .._checks import as_choice, as_number, brief
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .checking import check_channels, check_neighbours, in_pixels
+from .checking import check_channels, check_length, check_neighbours
 from .gradients import mean_square_gradient
 from .masking import mean_over
 from .standardising import scaled, standardise_values
@@ -55,7 +56,8 @@ class GinzburgLandau(PhysicsLoss):
     scaling
         ``"standard"``, or ``"none"``: the wells are values of the map as it is.
     pixel_size
-        Distance between neighbouring patches, nm; of sites without a lattice, their spacing.
+        Height and width of a pixel of the scan, nm, or one number for both. Lengths then are in
+        nm: a grid has its step, and a map by itself is taken for a scan.
 
     Notes
     -----
@@ -85,64 +87,79 @@ class GinzburgLandau(PhysicsLoss):
         wells: Sequence[int | float | Sequence[int | float]] | None = None,
         *,
         scaling: Literal["standard", "none"] = "standard",
-        pixel_size: float | None = None,
+        pixel_size: float | tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
-        self._width = in_pixels(width, "width", pixel_size)
-        if self._width < 1:
-            raise ValueError(
-                f"width={width} is {self._width:.3g} map pixels, but a map cannot show walls "
-                "below one; take a wider wall or a smaller step of the patches."
-            )
+        check_length(width, "width", pixel_size)
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
         if wells is None and scaling == "none":
             raise ValueError('scaling="none" needs wells=[...]; else the map itself has them.')
         self.wells = None if wells is None else _as_wells(wells)
         self.width, self.pixel_size = width, pixel_size
+        if pixel_size is None:
+            self._in_map_pixels(SQUARE)
 
     def forward(
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the energy of a cell; the gradient is taken between cells that count."""
         check_neighbours(maps)
         z, counts = scaled(maps, mask, self.scaling)
-        return self._energy(z, counts, mean_square_gradient(z, counts))
+        gradient = mean_square_gradient(z, counts, pixel.measured(self.pixel_size)[1])
+        return self._energy(z, counts, gradient, self._in_map_pixels(pixel))
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the energy of a site; a map pixel is the sites' spacing."""
         z = standardise_values(values, graph, self.scaling)
         counts = torch.ones_like(z[:1], dtype=torch.bool)
-        return self._energy(z[:, None], counts, graph.mean_square_gradient(z))
+        width = self._in_map_pixels(MapPixel.of_sites(graph))
+        return self._energy(z[:, None], counts, graph.mean_square_gradient(z), width)
+
+    def _in_map_pixels(self, pixel: MapPixel) -> float:
+        """Return the width in map pixels, at least the longer edge of one."""
+        size, edges = pixel.measured(self.pixel_size)
+        cells = self.width / size / max(edges)
+        if cells < 1:
+            raise ValueError(
+                f"width={self.width} is {cells:.3g} map pixels, but a map "
+                "cannot show walls below one; take a wider wall or a smaller step of the patches."
+            )
+        return self.width / size
 
     def _energy(
         self,
         z: Float[Tensor, "channels rows cols"],
         counts: Bool[Tensor, "rows cols"],
         gradient: Float[Tensor, " channels"],
+        width: float,
     ) -> Float[Tensor, ""]:
-        """Return the energy, given the mean squared gradient of each map."""
+        """Return the energy, given the mean squared gradient of each map and w in its unit."""
         if self.wells is None:
-            return self._double(z, counts, gradient)
+            return self._double(z, counts, gradient, width)
         if len(self.wells[0]) == 1:
             each = zip(z, gradient, strict=True)
-            return torch.stack([self._multiple(one[None], counts, g) for one, g in each]).mean()
+            return torch.stack(
+                [self._multiple(one[None], counts, g, width) for one, g in each]
+            ).mean()
         check_channels(z, "GinzburgLandau", len(self.wells[0]), len(self.wells[0]))
-        return self._multiple(z, counts, gradient.sum())
+        return self._multiple(z, counts, gradient.sum(), width)
 
     def _double(
         self,
         z: Float[Tensor, "channels rows cols"],
         counts: Bool[Tensor, "rows cols"],
         gradient: Float[Tensor, " channels"],
+        width: float,
     ) -> Float[Tensor, ""]:
         """Return the energy with two wells where each standardised map has them."""
         skewness = mean_over(z**3, counts)
         depth = 1 + skewness.square() / 4  # h², half the wells' distance squared
         well = z.square() - skewness[:, None, None] * z - 1
         energy = mean_over(well.square(), counts) / depth.square()
-        energy = energy + self._width**2 * gradient / depth
+        energy = energy + width**2 * gradient / depth
         flat = (z.detach() == 0).all(-1).all(-1)  # it sits in one well, wherever that is
         return torch.where(flat, 0.0, energy).mean()
 
@@ -151,6 +168,7 @@ class GinzburgLandau(PhysicsLoss):
         z: Float[Tensor, "channels rows cols"],
         counts: Bool[Tensor, "rows cols"],
         gradient: Float[Tensor, ""],
+        width: float,
     ) -> Float[Tensor, ""]:
         """Return the energy with the given wells, of all channels together."""
         assert self.wells is not None
@@ -163,14 +181,14 @@ class GinzburgLandau(PhysicsLoss):
             parts = [(one - a).square() for one, a in zip(z, each, strict=True)]
             well = well * torch.stack(parts).sum(0)
         energy = mean_over(well, counts) / barrier
-        energy = energy + self._width**2 * gradient / (math.dist(*pair) / 2) ** 2
+        energy = energy + width**2 * gradient / (math.dist(*pair) / 2) ** 2
         if self.scaling == "none":
             return energy
         return torch.where((z.detach() == 0).all(), 0.0, energy)
 
     def __repr__(self) -> str:
         wells = "" if self.wells is None else f", wells={self.wells}"
-        size = "" if self.pixel_size is None else f", pixel_size={self.pixel_size:g}"
+        size = "" if self.pixel_size is None else f", pixel_size={self.pixel_size}"
         return f"GinzburgLandau(width={self.width:g}{wells}, scaling={self.scaling!r}{size})"
 
 

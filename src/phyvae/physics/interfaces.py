@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._checks import as_choice, as_number, brief, is_integer
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .finite import root
 from .gradients import corner_steps
@@ -92,10 +93,11 @@ class InterfaceEnergy(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the mean energy of a cell; with a mask, of steps between cells that count."""
         z, counts = scaled(maps, mask, self.scaling)
-        down, right = corner_steps(z, counts).unbind(1)
+        down, right = corner_steps(z, counts, pixel.edges).unbind(1)
         energy = self._energy(down, right)
         return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
 

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .._checks import as_choice, as_number, as_positive, brief
+from .._checks import as_choice, as_number, as_positive, brief, sides_of
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .checking import check_neighbours, in_pixels
+from .checking import check_neighbours
 from .finite import ratio
 from .standardising import scaled
 
@@ -42,7 +43,8 @@ class PeriodicOrder(PhysicsLoss):
     punish
         ``"outside"``, or ``"at"``.
     pixel_size
-        Distance between neighbouring patches, nm.
+        Height and width of a pixel of the scan, nm, or one number for both. Lengths then are in
+        nm: a grid has its step, and a map by itself is taken for a scan.
 
     Notes
     -----
@@ -72,61 +74,65 @@ class PeriodicOrder(PhysicsLoss):
         ring: float | None = None,
         tolerance: float | None = None,
         punish: Literal["outside", "at"] = "outside",
-        pixel_size: float | None = None,
+        pixel_size: float | tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
-        size = 1 / in_pixels(1.0, "pixel_size", pixel_size)  # map pixels per unit of length
+        sides_of(pixel_size)
         if (wavevectors is None) == (ring is None):
             raise ValueError(
                 f"wavevectors={wavevectors} and ring={ring}: give one of the two, wavevectors as "
                 "pairs (ky, kx) or the ring's radius."
             )
-        if ring is not None and not 0 < as_number(ring, "ring") * size <= 0.5:
-            raise ValueError(_beyond("ring", ring, size))
+        if ring is not None:
+            as_positive(ring, "ring")
         vectors = None if wavevectors is None else _as_vectors(wavevectors)
-        if vectors is not None:
-            if not vectors or any(len(q) != 2 for q in vectors):
-                raise ValueError(f"wavevectors={wavevectors} must be pairs (ky, kx), not none.")
-            for q in vectors:
-                if not 0 < max(map(abs, q)) * size <= 0.5 or not all(map(math.isfinite, q)):
-                    raise ValueError(_beyond("wavevectors", q, size))
+        if vectors is not None and (not vectors or any(len(q) != 2 for q in vectors)):
+            raise ValueError(f"wavevectors={wavevectors} must be pairs (ky, kx), not none.")
         if tolerance is not None:
             as_positive(tolerance, "tolerance", "; None is one sample of the map's own spectrum")
         self.wavevectors, self.ring, self.tolerance = vectors, ring, tolerance
         self.punish = as_choice(punish, "punish", ("outside", "at"))
-        self.pixel_size, self._size = pixel_size, size
+        self.pixel_size = pixel_size
+        self._check_periods((1.0, 1.0) if pixel_size is None else (0.0, 0.0))
 
     def forward(
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the share of the power; masked-out cells are set to the mean."""
         check_neighbours(maps, needs="a wave")
         spectrum = torch.view_as_real(torch.fft.fft2(scaled(maps, mask)[0]))
         power = spectrum.square().sum(-1)
-        window = self._window(maps)
+        size, edges = pixel.measured(self.pixel_size)
+        self._check_periods((size * edges[0], size * edges[1]))
+        window = self._window(maps, size, edges)
         if self.punish == "outside":
             window = 1 - window
         return ratio((power * window).sum(), power.sum())
 
-    def _window(self, maps: Tensor) -> Float[Tensor, "rows cols"]:
+    def _window(
+        self, maps: Tensor, size: float, edges: tuple[float, float]
+    ) -> Float[Tensor, "rows cols"]:
         """Return how much each wavevector counts as a given one, in the FFT's own order."""
         rows, cols = maps.shape[1:]
         frequencies = (torch.fft.fftfreq(n, device=maps.device).to(maps) for n in (rows, cols))
         ky, kx = torch.meshgrid(*frequencies, indexing="ij")
         if self.ring is not None:
-            step = 1 / min(n for n in (rows, cols) if n > 1)
-            width = step if self.tolerance is None else self.tolerance * self._size
-            return _gaussian((torch.hypot(ky, kx) - self.ring * self._size) / width)
+            sides = zip((rows, cols), edges, strict=True)
+            step = 1 / min(n * edge for n, edge in sides if n > 1)
+            width = step if self.tolerance is None else self.tolerance * size
+            k = torch.hypot(ky / edges[0], kx / edges[1])  # periods per map pixel
+            return _gaussian((k - self.ring * size) / width)
         window = torch.zeros_like(ky)
         assert self.wavevectors is not None
         for q in self.wavevectors:
-            qy, qx = (component * self._size for component in q)
+            qy, qx = (part * size * edge for part, edge in zip(q, edges, strict=True))
             if self.tolerance is None:
                 height, width = 1 / rows, 1 / cols
             else:
-                height = width = self.tolerance * self._size
+                height, width = (self.tolerance * size * edge for edge in edges)
             self._check_resolved(q, (rows, cols), (qy, qx), (height, width))
             for sign in (1, -1):
                 # Differences around the spectrum's edge: 0.5 and -0.5 are one wave.
@@ -134,6 +140,15 @@ class PeriodicOrder(PhysicsLoss):
                 x = (kx - sign * qx + 0.5).remainder(1) - 0.5
                 window = torch.maximum(window, _gaussian(torch.hypot(y / height, x / width)))
         return window
+
+    def _check_periods(self, edges: tuple[float, float]) -> None:
+        """Raise an error if a wave is none, or shorter than two pixels with such edges."""
+        if self.ring is not None and not self.ring * max(edges) <= 0.5:
+            raise ValueError(_beyond("ring", self.ring, self.pixel_size, max(edges)))
+        for q in self.wavevectors or ():
+            periods = [abs(part) * edge for part, edge in zip(q, edges, strict=True)]
+            if not any(q) or not max(periods) <= 0.5 or not all(map(math.isfinite, q)):
+                raise ValueError(_beyond("wavevectors", q, self.pixel_size, max(edges)))
 
     def _check_resolved(
         self,
@@ -177,9 +192,9 @@ def _as_vectors(wavevectors: object) -> tuple[tuple[float, ...], ...]:
         ) from None
 
 
-def _beyond(name: str, q: float | tuple[float, ...], size: float) -> str:
-    unit = "map pixel" if size == 1 else "nm"
+def _beyond(name: str, q: float | tuple[float, ...], pixel_size: object, edge: float) -> str:
+    unit, most = "map pixel" if pixel_size is None else "nm", 0.5 / (edge or 1.0)
     return (
-        f"{name}: {q} periods per {unit} must not be 0, nor beyond {0.5 / size:.3g} in a "
-        "component: two map pixels are the shortest period of a map."
+        f"{name}: {q} periods per {unit} must not be 0, nor beyond {most:.3g} in a component: two "
+        "map pixels are the shortest period of a map."
     )

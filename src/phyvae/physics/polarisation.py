@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_neighbours, check_values
 from .finite import ratio
@@ -56,9 +57,10 @@ class BoundCharge(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
-        return _charge(*_gradients(maps, mask, "BoundCharge"))
+        return _charge(*_gradients(maps, mask, pixel, "BoundCharge"))
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the ratio, with the slopes at the sites."""
@@ -105,9 +107,10 @@ class Vorticity(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
-        return _curl(*_gradients(maps, mask, "Vorticity"))
+        return _curl(*_gradients(maps, mask, pixel, "Vorticity"))
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
         """Return the ratio, with the slopes at the sites."""
@@ -141,12 +144,12 @@ def _relative(
     return ratio(mean_over(field.square(), counts), total)
 
 
-def _gradients(maps: Tensor, mask: Tensor | None, loss: str) -> _Gradients:
+def _gradients(maps: Tensor, mask: Tensor | None, pixel: MapPixel, loss: str) -> _Gradients:
     """Return Scharr gradients at all inner cells."""
     check_channels(maps, loss, 2, 2)
     check_neighbours(maps, 3, f"the slope in {loss}")
     z, counts = masked(maps, mask)
-    return *scharr_gradient(_in_one_unit(z, counts)), eroded(counts)
+    return *scharr_gradient(_in_one_unit(z, counts), pixel.edges), eroded(counts)
 
 
 def _slopes(values: Tensor, graph: SiteGraph, loss: str) -> _Gradients:

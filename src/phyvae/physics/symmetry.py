@@ -7,11 +7,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_choice
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .finite import ratio
 from .standardising import scaled
 
 __all__ = ["MapSymmetry"]
+
+_SQUARE = 0.05  # by which the edges of a square may differ
 
 Operation = Literal["left-right", "up-down", "half-turn", "quarter-turn"]
 
@@ -58,9 +61,11 @@ class MapSymmetry(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the difference, over cells that count and whose image does, too."""
         self._check_shape(*maps.shape[1:])
+        self._check_square(pixel)
         z, counts = scaled(maps, mask)
         image, both = self._image(z), counts & self._image(counts)
         unlike = torch.where(both, (z - image).square(), 0.0).sum((-2, -1))
@@ -72,6 +77,15 @@ class MapSymmetry(PhysicsLoss):
             return maps.rot90(1, (-2, -1))
         axes = {"left-right": [-1], "up-down": [-2], "half-turn": [-2, -1]}
         return maps.flip(axes[self.operation])
+
+    def _check_square(self, pixel: MapPixel) -> None:
+        height, width = pixel.edges
+        if self.operation == "quarter-turn" and abs(height / width - 1) > _SQUARE:
+            raise ValueError(
+                f"the map's pixels are {height / width:.3g} times as high as wide, but a "
+                "quarter-turn needs square ones; choose equal steps of the patches, in nm, or "
+                "operation='half-turn'."
+            )
 
     def _check_shape(self, rows: int, cols: int) -> None:
         if self.operation == "quarter-turn" and rows != cols:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .._checks import as_choice
 from ..patches.graph import SiteGraph
+from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .finite import length, root
 from .gradients import corner_steps
@@ -58,10 +59,11 @@ class TotalVariation(PhysicsLoss):
         self,
         maps: Float[Tensor, "channels rows cols"],
         mask: Bool[Tensor, "rows cols"] | None = None,
+        pixel: MapPixel = SQUARE,
     ) -> Float[Tensor, ""]:
         """Return the mean step; with a mask, between cells that both count."""
         z, counts = scaled(maps, mask, self.scaling)
-        steps = length(corner_steps(z, counts), dim=1).mean((0, 1))
+        steps = length(corner_steps(z, counts, pixel.edges), dim=1).mean((0, 1))
         return steps.sum() / counts.sum().clamp(min=1)
 
     def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:

@@ -85,6 +85,7 @@ class AppliedModel:
         else:
             image, mask, cell = self._prepared(scan)
         grid, outside = self._cropped(image, mask)
+        grid.pixel_size = scan.pixel_size
         doubts = []
         if outside > _OUTSIDE:
             low, high = self.grid.limits

@@ -79,12 +79,15 @@ def _grid(
     crops: RasterCrops | SiteCrops,
     placed: PlacedSites | None,
     specimen: Bool[Tensor, "height width"] | None,
+    pixel_size: tuple[float, float] | None = None,
 ) -> PatchGrid:
     """Return the grid of stored parts, if its patches lie in the image."""
     if not _within(crops, tuple(image.shape)) or not limits[0] < limits[1]:
         raise Mismatch("its patches are not those of its image.")
     shown = None if specimen is None else specimen.numpy()
-    return PatchGrid.of_crops(image, limits, crops, placed, shown)
+    grid = PatchGrid.of_crops(image, limits, crops, placed, shown)
+    grid.pixel_size = pixel_size
+    return grid
 
 
 def _within(crops: RasterCrops | SiteCrops, shape: tuple[int, ...]) -> bool:

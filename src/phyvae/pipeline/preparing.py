@@ -107,7 +107,13 @@ def _by_cell(scans: Sequence[Scan], request: Request) -> Prepared:
     }
     settings = {name: Choice(value, first.reasons[name]) for name, value in values.items()}
     return Prepared(
-        _grids([one.image for one in parts], [one.mask for one in parts], first.size, first.step),
+        _grids(
+            scans,
+            [one.image for one in parts],
+            [one.mask for one in parts],
+            first.size,
+            first.step,
+        ),
         {"dx_prior": first.dx_prior},
         first.reach,
         first.cell,
@@ -116,15 +122,16 @@ def _by_cell(scans: Sequence[Scan], request: Request) -> Prepared:
 
 
 def _grids(
+    scans: Sequence[Scan],
     images: Sequence[np.ndarray],
     masks: Sequence[np.ndarray | None],
     size: tuple[int, int],
     step: tuple[int, int],
 ) -> list[PatchGrid]:
     """Return a grid for each image, with one scale of intensities."""
-    if len(images) == 1:
-        return [PatchGrid(images[0], size, step, mask=masks[0])]
-    return PatchGrid.series(images, size, step, mask=masks)
+    pairs = zip(scans, images, strict=True)
+    ready = [Scan(image, pixel_size=scan.pixel_size) for scan, image in pairs]
+    return PatchGrid.series(ready, size, step, mask=masks)
 
 
 def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
@@ -135,7 +142,7 @@ def _without_cell(scans: Sequence[Scan], request: Request) -> Prepared:
     )
     step = as_pair(max(1, min(size) // 3) if request.step is None else request.step, "step")
     images, masks = zip(*(repaired_specimen(scan, request) for scan in scans), strict=True)
-    grids = _grids(images, masks, size, step)
+    grids = _grids(scans, images, masks, size, step)
     settings = {
         "size": Choice(size, GIVEN if request.size else f"a {_FALLBACK}th of the image"),
         "step": Choice(step, GIVEN if request.step else "a third of the patch"),
@@ -178,7 +185,7 @@ def _of_spectra(scans: Sequence[Scan], request: Request) -> Prepared:
     if request.exclude is not None:
         mask &= ~as_mask(request.exclude, mask.shape, "True where a pixel is left out", "exclude")
     step = 1 if request.step is None else request.step
-    grid = PatchGrid.from_spectra(cube, step, mask=None if mask.all() else mask)
+    grid = PatchGrid.from_spectra(scans[0], step, mask=None if mask.all() else mask)
     noise = float(grid.image.diff(n=2, dim=-1).abs().median()) / 0.6745 / 6**0.5
     settings = {
         "step": Choice(grid.step, GIVEN if request.step else "every spectrum"),
@@ -204,7 +211,7 @@ def _at_sites(scans: Sequence[Scan], request: Request) -> Prepared:
     if size is None:
         found = suggest(image)
         size, cell, reason = found.size, found.cell, found.reasons["size"]
-    grid = PatchGrid.at(image, request.sites, size)
+    grid = PatchGrid.at(scans[0], request.sites, size)
     settings = {
         "size": Choice(grid.patch_shape, reason),
         "sites": Choice(grid.count, "number of sites with a patch"),

@@ -49,6 +49,7 @@ def _grid_parts(grid: PatchGrid) -> dict[str, Any]:
         "crops": grid.crops,
         "placed": grid.placed,
         "specimen": grid.specimen,
+        "pixel_size": grid.pixel_size,
     }
 
 

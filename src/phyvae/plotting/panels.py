@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..scans.intensities import robust_limits
 from .arguments import Extent, as_width
 from .cells import add_cells, on_sites
 from .walls import add_walls
@@ -50,7 +51,15 @@ def new_panels(rows: int, columns: int, width: float) -> Panels:
 
 def show_image(ax: Any, values: Any, **style: Any) -> Any:
     """Show an image with row 0 at the top, square pixels, whatever the user's rcParams."""
-    return ax.imshow(values, origin="upper", **{"aspect": "equal", **style})
+    return ax.imshow(values, origin="upper", **{"aspect": "equal", **_scale(values), **style})
+
+
+def _scale(values: Any) -> dict[str, Any]:
+    """Return the limits of the colours: a single hot cell sets none."""
+    if np.ndim(values) != 2:
+        return {}  # colours
+    seen = np.ma.compressed(np.ma.masked_invalid(values))
+    return {"clim": robust_limits(seen)} if len(seen) else {}
 
 
 def show_row(
@@ -129,7 +138,7 @@ def _show_map(
     """Show a value per cell: as an image, or at the sites."""
     if not on_sites(grid):
         return show_image(ax, values, extent=extent, interpolation="nearest", **style)
-    cells = add_cells(ax, grid, values, pixel_size, **style)
+    cells = add_cells(ax, grid, values, pixel_size, **{**_scale(values), **style})
     ax.set(xlim=extent[:2], ylim=extent[2:])
     return cells
 
@@ -139,7 +148,11 @@ def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
     from matplotlib.ticker import MaxNLocator
 
     cax = ax.inset_axes((1.03, 0, 0.05, 1))
-    return ax.figure.colorbar(shown, cax=cax, ticks=MaxNLocator(5) if ticks is None else ticks)
+    values, (low, high) = shown.get_array(), shown.get_clim()
+    beyond = bool(values.min() < low), bool(values.max() > high)
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond)
+    ticks = MaxNLocator(5) if ticks is None else ticks
+    return ax.figure.colorbar(shown, cax=cax, ticks=ticks, extend=extend or "neither")
 
 
 def label_outer(axes: Any, unit: str) -> None:

@@ -186,7 +186,7 @@ def _cell_in(values: np.ndarray) -> UnitCell | None:
     values = values - values.mean()
     centred = values - values.mean(1, keepdims=True) - values.mean(0)
     found = _repeated(values)
-    if not _LINES < centred.var() / values.var() < 1 - _LINES:
+    if not _LINES * values.var() < centred.var() < (1 - _LINES) * values.var():
         return found
     without = _repeated(centred)
     if without is None or (found is not None and _contains(without.vectors, found.vectors, 0.05)):

@@ -18,6 +18,7 @@ __all__ = [
     "as_intensities",
     "as_scan",
     "limits_of",
+    "robust_limits",
     "scaled",
 ]
 
@@ -75,8 +76,7 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
     full = bottom, top
     if isinstance(percentiles, str):
         as_choice(percentiles, "percentiles", ("robust",))
-        if range_of_most > 0:
-            bottom, top = max(bottom, low - range_of_most), min(top, high + range_of_most)
+        bottom, top = _within_reach(bottom, low, high, top)
     else:
         bottom, top = np.percentile(eighths, _checked(percentiles))
         full = bottom, top
@@ -101,6 +101,20 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
             stacklevel=3,
         )
     return 8 * float(bottom), 8 * float(top)
+
+
+def robust_limits(values: np.ndarray, rare: float = 1.0) -> tuple[float, float]:
+    """Return the extremes of finite values, as far as they are in reach of most of them.
+
+    `rare` is the percentage of the values that set no limit, at either end.
+    """
+    return _within_reach(*np.percentile(values, [0, rare, 100 - rare, 100]).tolist())
+
+
+def _within_reach(bottom: float, low: float, high: float, top: float) -> tuple[float, float]:
+    """Return extremes at most as far beyond low and high as these are apart."""
+    reach = high - low
+    return (max(bottom, low - reach), min(top, high + reach)) if reach > 0 else (bottom, top)
 
 
 def _checked(percentiles: Any) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from .reading import read_as
 from .recording import Axis, Recording
 from .scan import Scan
 
-__all__ = ["cube_of", "image_of", "opened", "scan_of", "scans_of"]
+__all__ = ["calibrated", "cube_of", "image_of", "opened", "scan_of", "scans_of"]
 
 
 def scan_of(value: Any, name: str = "image") -> Scan:
@@ -80,6 +80,14 @@ def opened(value: Any, name: str = "scan") -> Scan | list[Scan]:
     found = scans_of(value, name)
     is_one = isinstance(found, list) and len(found) == 1 and not isinstance(value, list | tuple)
     return found[0] if is_one else found  # type: ignore[index]
+
+
+def calibrated(
+    value: Any, name: str = "image", *, spectra: bool = False
+) -> tuple[Any, tuple[float, float] | None]:
+    """Return a scan, where a file or an object holds one, and its pixel size; else the value."""
+    found = value if _is_plain(value) else _arranged(value, name, spectra=spectra)
+    return (found, found.pixel_size) if isinstance(found, Scan) else (value, None)
 
 
 def image_of(value: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:

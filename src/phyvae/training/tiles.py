@@ -14,6 +14,7 @@ from torch import Tensor
 from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid
 from ..patches.layout import Layout
+from ..patches.map_pixel import SQUARE, MapPixel
 
 __all__ = ["SiteSampler", "Step", "TileSampler", "sampler_of", "steps_over"]
 
@@ -74,6 +75,8 @@ class TileSampler:
     mask
         Cells that hold a patch, shape (rows, cols); ``None`` if all do. A tile without any is
         never sampled.
+    pixel
+        How far neighbouring patches lie apart.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class TileSampler:
     tile: int = 64
     sites: int | None = None
     mask: Bool[Tensor, "rows cols"] | None = None
+    pixel: MapPixel = SQUARE
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -160,13 +164,13 @@ class TileSampler:
     def _laid_out(self, tile: Any) -> tuple[Layout, Int[Tensor, " cells"]]:
         """Return the layout of a tile's patches, and their flat grid indices."""
         (top, bottom), (left, right) = tile
-        layout = Layout((bottom - top, right - left))
+        layout = Layout((bottom - top, right - left), pixel=self.pixel)
         index = torch.arange(top, bottom)[:, None] * self.shape[1] + torch.arange(left, right)
         index = index.flatten()
         if self.mask is None or self._cells(tile) == len(index):
             return layout, index
         (cells,) = torch.nonzero(self.mask[top:bottom, left:right].flatten(), as_tuple=True)
-        return Layout(layout.shape, cells), index[cells]
+        return replace(layout, cells=cells), index[cells]
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ def sampler_of(grid: PatchGrid, batch_size: int, tile: int, sites: int | None) -
         graph = grid.graph.to("cpu")
         return SiteSampler(grid.shape, batch_size, tile, sites, graph=graph)
     mask = None if grid.mask is None else grid.mask.cpu()
-    return TileSampler(grid.shape, batch_size, tile, sites, mask)
+    return TileSampler(grid.shape, batch_size, tile, sites, mask, MapPixel.of(grid))
 
 
 def steps_over(
