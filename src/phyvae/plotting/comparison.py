@@ -8,6 +8,7 @@ import numpy as np
 
 from .._checks import brief
 from ..patches.grid import PatchGrid
+from ..scans.intensities import robust_limits
 from .arguments import (
     Array,
     Extent,
@@ -34,7 +35,6 @@ from .walls import add_walls
 __all__ = ["plot_comparison"]
 
 _CHARACTERS = 130  # of a name that fit on the height of a page, in all rows together
-_SHARES = (0.003, 0.997)  # of all values of a column: limits of its colour scale
 _MAGNIFIED = 5  # patches along the shorter side of the magnified part of an image
 
 
@@ -116,7 +116,7 @@ def _limits(z: list[Any], channels: int) -> list[tuple[float, float]]:
     pooled = (
         np.concatenate([maps[k].ravel() for maps in z if k < len(maps)]) for k in range(channels)
     )
-    return [tuple(np.quantile(values[np.isfinite(values)], _SHARES)) for values in pooled]
+    return [robust_limits(values[np.isfinite(values)]) for values in pooled]
 
 
 def _name_rows(axes: Any, names: list[str], characters: int) -> None:
