@@ -9,6 +9,7 @@ import torch
 from figures import LABELS, MAPS, image_of
 from phyvae import plotting
 from phyvae.patches.grid import PatchGrid
+from phyvae.scans.scan import Scan
 
 
 class TestComparison:
@@ -80,6 +81,18 @@ class TestComparison:
         )
         assert image_of(axes[0, 0]).get_extent() == [-0.125, 100.125, 300.25, -0.25]
         assert (axes[0, 0].get_xlim(), axes[0, 0].get_ylim()) == ((0, 100), (300, 0))
+
+    def test_pixels_are_those_of_the_scan_that_the_grid_was_cut_from(self, grid):
+        scan = Scan(grid.image.numpy(), pixel_size=(0.5, 0.25))
+        known = PatchGrid(scan, grid.patch_shape, tuple(grid.step))
+        for figure in (
+            plotting.plot_comparison({"a": (MAPS, LABELS)}, grid=known),
+            plotting.plot_latent_maps(MAPS, LABELS, grid=known),
+            plotting.plot_segmentation(known, LABELS),
+        ):
+            shown = figure[1].ravel()[0]
+            assert shown.get_ylabel().endswith("y (nm)")
+            assert shown.get_xlim()[1] <= 0.25 * grid.image.shape[1]
 
     def test_of_spectra_starts_with_their_mean_intensity(self):
         cube = np.random.default_rng(0).random((6, 5, 9))

@@ -18,6 +18,7 @@ from .arguments import (
     check_names,
     extent_of,
     frame_of,
+    scale_of,
     sides_of,
 )
 from .panels import (
@@ -72,6 +73,7 @@ def plot_comparison(
     true = None if truth is None else as_domains(truth, shape)
     if true is not None and grid is None:
         raise ValueError("truth has its place next to the image; pass grid, too.")
+    pixel_size, unit = scale_of(grid, pixel_size, unit)
     extent, unit = frame_of(shape, grid, pixel_size, unit)
     sides = sides_of(pixel_size)
     check_names(names, channels)

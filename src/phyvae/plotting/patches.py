@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from .._checks import as_array, as_integer, as_seed
 from ..patches.grid import PatchGrid, check_grid
-from .arguments import as_image, as_width
+from .arguments import as_image, as_width, extent_of, in_unit, scale_of, sides_of
 from .panels import COLOURS, Panels, finished, show_image
 
 __all__ = ["plot_patches"]
@@ -47,17 +47,28 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     cells = fig.add_gridspec(2, columns)
     places = [cells[:, 2:]] if spectra else [cells[k % 2, 2 + k // 2] for k in range(n)]
     axes = np.array([fig.add_subplot(place) for place in (cells[:, :2], *places)])
-    shown = show_image(axes[0], image, cmap="gray")
-    axes[0].set(title="mean intensity" if spectra else "image", xlabel="x (px)", ylabel="y (px)")
+    pixel_size, unit = scale_of(grid, None, "px")
+    sides, digits = sides_of(pixel_size), ".0f" if unit == "px" else ".3g"
+    extent = in_unit(extent_of(image.shape), pixel_size, unit)
+    shown = show_image(axes[0], image, cmap="gray", extent=extent)
+    axes[0].set(title="mean intensity" if spectra else "image")
+    axes[0].set(xlabel=f"x ({unit})", ylabel=f"y ({unit})")
     for k, ((y, x), patch) in enumerate(zip(centers, patches, strict=True)):
         colour = COLOURS[k % 7]  # the eighth, black, would vanish in the image
         name = f"y {y:.0f}, x {x:.0f}"
         if spectra:
-            axes[0].plot(x, y, "o", color=colour, markeredgecolor="white", markersize=5)
+            axes[0].plot(
+                x * sides[1],
+                y * sides[0],
+                "o",
+                color=colour,
+                markeredgecolor="white",
+                markersize=5,
+            )
             axes[1].plot(patch, color=colour, linewidth=1, label=name)
         else:
             corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) - 0.5
-            outline = (y, x) + corners * patch.shape
+            outline = ((y, x) + corners * patch.shape) * sides
             axes[0].plot(outline[:, 1], outline[:, 0], color=colour, linewidth=1.5)
             show_image(axes[1 + k], patch, cmap="gray", clim=shown.get_clim())
             axes[1 + k].set(xticks=[], yticks=[], title=name)
