@@ -123,8 +123,9 @@ class GinzburgLandau(PhysicsLoss):
         size, edges = pixel.measured(self.pixel_size)
         cells = self.width / size / max(edges)
         if cells < 1:
+            each = "" if self.pixel_size is None else f" of {size:.3g} nm"
             raise ValueError(
-                f"width={self.width} is {cells:.3g} map pixels, but a map "
+                f"width={self.width} is {cells:.3g} map pixels{each}, but a map "
                 "cannot show walls below one; take a wider wall or a smaller step of the patches."
             )
         return self.width / size
