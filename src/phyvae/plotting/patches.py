@@ -55,16 +55,11 @@ def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7
     axes[0].set(xlabel=f"x ({unit})", ylabel=f"y ({unit})")
     for k, ((y, x), patch) in enumerate(zip(centers, patches, strict=True)):
         colour = COLOURS[k % 7]  # the eighth, black, would vanish in the image
-        name = f"y {y:.0f}, x {x:.0f}"
+        down, across = (y, x) * sides
+        name = f"y {down:{digits}}, x {across:{digits}}"
         if spectra:
-            axes[0].plot(
-                x * sides[1],
-                y * sides[0],
-                "o",
-                color=colour,
-                markeredgecolor="white",
-                markersize=5,
-            )
+            style = {"color": colour, "markeredgecolor": "white", "markersize": 5}
+            axes[0].plot(across, down, "o", **style)
             axes[1].plot(patch, color=colour, linewidth=1, label=name)
         else:
             corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) - 0.5
