@@ -7,8 +7,9 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ["TQDM_DISABLE"] = "1"  # progress bars would fill the pages of examples
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "examples")]  # the latter import experiment.py
+sys.path[:0] = [str(HERE), str(HERE.parent / "examples/paper")]  # the latter: experiment.py
 
 from quick_run import QuickRun  # noqa: E402 - found on the path just set
 
@@ -26,11 +27,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax among the pages, so that they need no network
+    "sphinx_design",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.md5"]
+exclude_patterns = ["_build", "gallery/**.ipynb", "gallery/**.md5"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 default_role = "py:obj"
@@ -49,12 +52,15 @@ numpydoc_show_class_members = False
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": (
-        r"(first_domains|bfo|nio_lsmo|graphene|your_own_physics|physics_library|joint_classes|"
-        r"time_series|spectra|rotation|flaws|distributed)\.py$"
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"(/benchmarks/|experiment\.py)",
+    "subsection_order": ["../examples/paper", "../examples/models"],
+    "within_subsection_order": "quick_run.InOrder",
+    "first_notebook_cell": (
+        "# In Colab: upload a wheel of phyvae (python -m build), or give the address of a clone.\n"
+        "%pip install --quiet phyvae-*.whl\n"
+        "%matplotlib inline"
     ),
-    "ignore_pattern": r"(experiment|benchmark_\w+|whole_way|__init__)\.py$",
-    "within_subsection_order": "FileNameSortKey",
     "reset_argv": QuickRun(),
     "reset_modules": ("matplotlib", "seaborn", "quick_run.few_steps"),
     "abort_on_example_error": True,
@@ -67,7 +73,14 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "phyvae"
 html_show_sourcelink = False
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
+    "navbar_persistent": ["search-button"],
+}
+html_sidebars = {"index": []}
 
 
 # -- Docstrings --------------------------------------------------------------------------------

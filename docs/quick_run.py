@@ -7,10 +7,22 @@ from pathlib import Path
 import phyvae
 from phyvae.pipeline import finding
 
-WITHOUT_OPTIONS = (
-    "first_domains", "your_own_physics", "physics_library", "joint_classes", "time_series",
-    "spectra", "rotation",
+ORDER = (
+    "first_map", "noisy_film", "how_much_physics", "superlattice", "grains_and_residue",
+    "real_file", "spectra", "time_series", "sites", "your_own_physics", "comparison_with_pca",
+    "physics_library",
 )  # fmt: skip
+
+
+class InOrder:
+    """The order of the examples on the page of the gallery."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, file):
+        name = Path(file).stem
+        return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
 class QuickRun:
@@ -20,8 +32,7 @@ class QuickRun:
     """
 
     def __call__(self, gallery_conf, script_vars):
-        name = Path(script_vars["src_file"]).stem
-        return [] if name in WITHOUT_OPTIONS else ["--quick"]
+        return ["--quick"] if Path(script_vars["src_file"]).parent.name == "paper" else []
 
     def __repr__(self):
         return "QuickRun()"

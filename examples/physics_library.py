@@ -2,10 +2,8 @@
 The physics library
 ===================
 
-What does each physics loss reward, and what does it punish? Every row shows small maps, from
-what the loss likes to what it does not, with its value Ψ above each; it is a number to compare
-within a row, since each loss has a scale of its own. The table of all losses is on
-the page "Physics library".
+What does each physics loss reward, and what does it punish? Every row shows small maps in the
+order of Ψ, its value above each. Compare within a row, since each loss has a scale of its own.
 """
 
 # %%
@@ -16,6 +14,7 @@ the page "Physics library".
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.colors import to_rgb
 
 import phyvae
 
@@ -31,6 +30,7 @@ wavy = torch.sign(y - 5 * torch.sin(x / 3.5))
 points = torch.zeros(48, 48)
 points[6::14, 8::15] = 1
 stripes = torch.cos(2 * torch.pi * x / 8)
+CLASS_COLOURS = torch.tensor([to_rgb(c) for c in ("#0072B2", "#E69F00", "#009E73")])
 
 # %%
 # Walls
@@ -69,7 +69,8 @@ def show(ax: plt.Axes, z: torch.Tensor) -> None:
         ax.imshow(z, cmap="cividis", interpolation="nearest")
         return
     if len(z) == 3:
-        ax.imshow(z[1] / 2 + z[2], cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+        shares = torch.einsum("krc,kj->rcj", z, CLASS_COLOURS)
+        ax.imshow(shares.clamp(0, 1), interpolation="nearest")
         return
     ax.imshow(torch.atan2(-z[0], z[1]), cmap="twilight", vmin=-torch.pi, vmax=torch.pi, alpha=0.6)
     every = slice(4, None, 8)
@@ -140,8 +141,8 @@ fig.savefig("physics_library_order.png", dpi=110)
 # Classes, one channel each
 # -------------------------
 #
-# The maps are the probabilities of three classes; the colour shows which one, and is mixed where
-# a cell is undecided.
+# The maps are the probabilities of three classes: blue, orange and green. Where a cell is
+# undecided, the colours are mixed.
 
 labels = (y > 0).long() + ((y > 0) & (x > 0)).long()
 thirds = torch.clamp((x + 24) // 16, max=2).long()

@@ -1,14 +1,13 @@
 """
-Your own physics in six lines
-=============================
+Your own physics
+================
 
-A physics loss is a class with one method: latent maps in, a number out that is zero where the maps
-obey the physics. Here, order parameters vary smoothly: the mean squared step between neighbours.
+A physics loss is a class with one method: latent maps in, a number out that is small where the
+maps obey the physics. Here, order parameters vary smoothly.
 """
 
 # %%
-# The loss
-# --------
+# The loss, and a test of the laws that every loss should obey.
 
 import phyvae
 
@@ -21,18 +20,12 @@ class Smoothness(phyvae.PhysicsLoss):
         return z.diff(dim=-1).square().mean() + z.diff(dim=-2).square().mean()
 
 
-# %%
-# It must not care about the scale of a map, cost nothing on a flat one, have a correct gradient,
-# and so on. These laws can be checked, and a broken one is explained in words. Ours does not look
-# at the mask, so that law is left out.
-
 phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do not matter"])
 
 # %%
-# It trains like any other
-# ------------------------
+# It trains like any other, alone or in a sum.
 
-phantom = phyvae.phantoms.bfo(shape=(300, 300), seed=0)
+phantom = phyvae.phantoms.bfo(shape=(300, 300), dose=5, noise=0.25, seed=0)
 suggested = phyvae.suggest(phantom.image)
 grid = suggested.grid()
 truth = grid.sample(phantom.domains)
@@ -45,19 +38,15 @@ def started(seed: int) -> phyvae.ShiftVAE:
     return model
 
 
-losses = {
-    "no physics": None,
-    "Smoothness": Smoothness(),
-    "SL1 + Smoothness": phyvae.EdgeLoss() + 0.5 * Smoothness(),
+losses = {"SL1": phyvae.EdgeLoss(), "Smoothness": Smoothness()}
+losses["SL1 + Smoothness / 2"] = losses["SL1"] + 0.5 * losses["Smoothness"]
+objectives = {"no physics": None} | {
+    name: phyvae.PhysicsObjective(one) for name, one in losses.items()
 }
-found = phyvae.sweep(
-    grid,
-    {name: phyvae.PhysicsObjective(physics, w=0.1) for name, physics in losses.items()},
-    epochs=75,
-    model=started,
-)
+beta = phyvae.LinearBeta(0.1, 0.3, epochs=10)
+found = phyvae.sweep(grid, objectives, epochs=20, steps_per_epoch=20, beta=beta, model=started)
 print(found.table(truth=truth))
 
 # %%
-fig, axes = found.plot(truth=truth)
-fig.savefig("your_own_physics.png", dpi=200)
+fig, axes = found.plot(truth=truth, pixel_size=0.396 / 12.6, unit="nm")
+fig.savefig("your_own_physics.png", dpi=150)

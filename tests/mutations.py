@@ -106,6 +106,18 @@ BREAKS = [
         "models/test_spatial_decoder.py",
     ),
     Break(
+        "plotting/patches.py",
+        "distances = cdist(low + points % 1 * (high - low), centers)",
+        "distances = cdist(low + points % 0.5 * (high - low), centers)",
+        "plotting/test_patches.py",
+    ),
+    Break(
+        "plotting/comparison.py",
+        "names or (), limits, known)",
+        "names or (), (), known)",
+        "plotting/test_comparison.py",
+    ),
+    Break(
         "plotting/walls.py",
         "_MOST = 100_000",
         "_MOST = 100_000_000",

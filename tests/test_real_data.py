@@ -19,7 +19,7 @@ from phyvae import (
     segment,
 )
 
-sys.path.append(str(Path(__file__).parents[1] / "examples"))
+sys.path.append(str(Path(__file__).parents[1] / "examples" / "benchmarks"))
 
 import real_images
 
@@ -79,7 +79,7 @@ def test_an_stm_image_trains():
 
 
 def test_film_and_substrate_are_found_without_a_number():
-    """The way of examples/real_images.py, before training."""
+    """The way of examples/benchmarks/real_images.py, before training."""
     known = real_images.IMAGES["film on substrate"]
     real(known.file, "image")
     found = find_domains(FOLDER / f"{known.file}.npz", train=False, progress=False)

@@ -5,7 +5,7 @@ Benchmark: the whole way
 How long is it from an image to its domains, and how much memory does it take, for images of
 growing size? Each size is a process of its own, one after the other on as many threads as torch
 takes, so that peak memory is that of the run. The image is `phyvae.phantoms.bfo`; ``--real
-FOLDER`` adds the film on substrate, 900 x 1024 px, of :doc:`/results`.
+FOLDER`` adds the film on substrate, 900 x 1024 px.
 
 ``--rivals`` compares, on one image and the same patches, with pyroVED's trainer and AtomAI's rVAE
 (``pip install atomai``), from the patches to two latent maps and labels by `phyvae.segment`.

@@ -18,7 +18,7 @@ class TestLatentMaps:
         maps = np.random.default_rng(0).random((channels, 10, 25))
         fig, axes = plotting.plot_latent_maps(maps, np.zeros((10, 25), int), width=width)
         names = [f"$z_{k}$" for k in range(1, channels + 1)]
-        assert [ax.get_title() for ax in axes] == [*names, "labels"]
+        assert [ax.get_title() for ax in axes] == [*names, "domains"]
         assert [ax for ax in fig.axes if ax.get_visible()] == list(axes)
         assert fig.get_figwidth() == width
 

@@ -6,6 +6,8 @@ from torch.testing import assert_close
 
 from figures import image_of
 from phyvae import plotting
+from phyvae.patches.grid import PatchGrid
+from phyvae.scans.scan import Scan
 
 
 class TestPatches:
@@ -35,6 +37,18 @@ class TestPatches:
         ]
         assert titles[0] == titles[1] != titles[2]
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_patches_are_spread_over_the_image(self, grid, seed):
+        _, axes = plotting.plot_patches(grid, n=8, seed=seed)
+        middle = np.array([line.get_xydata()[:-1].mean(axis=0) for line in axes[0].lines])
+        upper, left = (
+            middle[:, 1] < grid.image.shape[0] / 2,
+            middle[:, 0] < grid.image.shape[1] / 2,
+        )
+        assert {*zip(upper.tolist(), left.tolist(), strict=True)} == {
+            (a, b) for a in (True, False) for b in (True, False)
+        }
+
     @pytest.mark.parametrize("n", [0, 97])
     def test_refuses_more_patches_than_there_are(self, n, spectra):
         with pytest.raises(ValueError, match=f"n={n} must be between 1 and .* 96"):
@@ -45,3 +59,11 @@ class TestPatches:
         assert all(np.ptp(ax.images[0].get_array()) > 0 for ax in axes)
         with pytest.raises(ValueError, match=f"number of patches, {len(site_grid.indices)}"):
             plotting.plot_patches(site_grid, n=len(site_grid.indices) + 1)
+
+    def test_of_a_calibrated_scan_axes_are_in_nm_and_outlines_where_the_patches_are(self, grid):
+        scan = Scan(grid.image.numpy(), pixel_size=(0.5, 0.25))
+        _, axes = plotting.plot_patches(PatchGrid(scan, 40, 40), n=3)
+        _, plain = plotting.plot_patches(PatchGrid(scan.image, 40, 40), n=3)
+        assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("x (nm)", "y (nm)")
+        for ours, px in zip(axes[0].lines, plain[0].lines, strict=True):
+            np.testing.assert_allclose(ours.get_xydata(), px.get_xydata() * (0.25, 0.5))

@@ -43,6 +43,13 @@ class Setting:
         Weight of the KL divergence; ``None`` is that of the sweep.
     seed : int
         Seed of weights, tiles, batches and noise.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), strength=3.0)
+    >>> phyvae.Setting(objective, seed=1).seed
+    1
     """
 
     objective: PhysicsObjective | None = None

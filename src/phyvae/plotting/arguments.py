@@ -32,6 +32,7 @@ __all__ = [
     "extent_of",
     "frame_of",
     "in_unit",
+    "scale_of",
     "sides_of",
 ]
 
@@ -154,6 +155,14 @@ def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
         )
     left, right, bottom, top = extent
     return left * across, right * across, bottom * down, top * down
+
+
+def scale_of(scan: Any, pixel_size: Any, unit: str) -> tuple[Any, str]:
+    """Return the size of a pixel and its unit: those given, or those of a grid or scan, in nm."""
+    known = getattr(scan, "pixel_size", None)
+    if pixel_size is None and unit == "px" and known is not None:
+        return known, "nm"
+    return pixel_size, unit
 
 
 def frame_of(shape: tuple[int, ...], grid: Any, pixel_size: Any, unit: str) -> tuple[Extent, str]:

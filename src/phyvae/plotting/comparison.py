@@ -4,8 +4,11 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .._checks import brief
 from ..patches.grid import PatchGrid
+from ..scans.intensities import robust_limits
 from .arguments import (
     Array,
     Extent,
@@ -15,9 +18,11 @@ from .arguments import (
     check_names,
     extent_of,
     frame_of,
+    scale_of,
     sides_of,
 )
 from .panels import (
+    COLOURS,
     Panels,
     finished,
     label_outer,
@@ -26,10 +31,12 @@ from .panels import (
     show_labels,
     show_row,
 )
+from .walls import add_walls
 
 __all__ = ["plot_comparison"]
 
 _CHARACTERS = 130  # of a name that fit on the height of a page, in all rows together
+_MAGNIFIED = 5  # patches along the shorter side of the magnified part of an image
 
 
 def plot_comparison(
@@ -38,16 +45,19 @@ def plot_comparison(
     truth: Array | None = None,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
 ) -> Panels:
-    """Plot a row per method: its latent maps, each on a colour scale of its own, and its labels.
+    """Plot a row per method: its latent maps, and its labels.
 
-    `rows` maps the method's name to (maps, labels or None), all on one patch grid. With a grid,
-    the row above them shows its image and, if given, the true domains `truth`, shape (rows, cols);
-    the rest is as for `plot_latent_maps`. `axes` has one row per row of the figure; unused ones
-    are invisible.
+    `rows` maps the method's name to (maps, labels or None), all on one patch grid. A column has
+    one colour scale, so that rows can be compared; `standardise` maps of unlike units before.
+    With a grid, the row above them shows its image, its middle magnified where there is room, and,
+    if given, the true domains `truth`, shape (rows, cols). `label_names` are names of the labels
+    from 0, such as those of a phantom; the rest is as for `plot_latent_maps`.
+    `axes` has one row per row of the figure; unused ones are invisible.
 
     Examples
     --------
@@ -63,6 +73,7 @@ def plot_comparison(
     true = None if truth is None else as_domains(truth, shape)
     if true is not None and grid is None:
         raise ValueError("truth has its place next to the image; pass grid, too.")
+    pixel_size, unit = scale_of(grid, pixel_size, unit)
     extent, unit = frame_of(shape, grid, pixel_size, unit)
     sides = sides_of(pixel_size)
     check_names(names, channels)
@@ -70,9 +81,10 @@ def plot_comparison(
     above = int(grid is not None)
     fig, axes = new_panels(above + len(rows), columns, width)
     if grid is not None:
-        _show_image_and_truth(axes[0], grid, true, extent, sides)
+        _show_image_and_truth(axes[0], grid, true, extent, sides, label_names or ())
+    limits, known = _limits(z, channels), label_names or ()
     for row, stack, labels in zip(axes[above:], z, domains, strict=True):
-        show_row(row, stack, labels, extent, grid, sides, names or ())
+        show_row(row, stack, labels, extent, grid, sides, names or (), limits, known)
     label_outer(axes, unit)
     _name_rows(axes[above:], list(rows), _CHARACTERS // len(axes))
     return finished(fig), axes
@@ -101,6 +113,14 @@ def _checked_maps(rows: Any) -> list[Any]:
     return z
 
 
+def _limits(z: list[Any], channels: int) -> list[tuple[float, float]]:
+    """Return limits of each channel for all rows, which a few outliers do not stretch."""
+    pooled = (
+        np.concatenate([maps[k].ravel() for maps in z if k < len(maps)]) for k in range(channels)
+    )
+    return [robust_limits(values[np.isfinite(values)]) for values in pooled]
+
+
 def _name_rows(axes: Any, names: list[str], characters: int) -> None:
     """Put the names of the methods before their rows, and titles above the first row only."""
     for row, name in zip(axes, names, strict=True):
@@ -112,17 +132,31 @@ def _name_rows(axes: Any, names: list[str], characters: int) -> None:
 
 
 def _show_image_and_truth(
-    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, sides: Any
+    axes: Any, grid: PatchGrid, truth: Any, extent: Extent, sides: Any, names: Sequence[str]
 ) -> None:
-    """Show the image, and the true domains in the column of the labels; hide empty panels."""
+    """Show the image, its middle, and the true domains in the column of the labels."""
     picture = as_image(grid)
     left, right, bottom, top = extent_of(picture.shape)
     around = left * sides[1], right * sides[1], bottom * sides[0], top * sides[0]
+    spectra = len(grid.patch_shape) == 1
     show_image(axes[0], picture, cmap="gray", extent=around)
-    title = "mean intensity" if len(grid.patch_shape) == 1 else "image"
-    axes[0].set(title=title, xlim=extent[:2], ylim=extent[2:])
+    axes[0].set(title="mean intensity" if spectra else "image", xlim=extent[:2], ylim=extent[2:])
     if truth is not None:
-        show_labels(axes[-1], truth, extent, grid=grid, pixel_size=sides)
+        add_walls(axes[0], truth, extent, "white", grid, sides)
+        show_labels(axes[-1], truth, extent, 1.0, grid, sides, names)
         axes[-1].set_title("true domains")
+    factor = min(np.divide(picture.shape, grid.patch_shape) / _MAGNIFIED) if not spectra else 1
+    if factor > 1.5 and not axes[1].has_data():
+        _magnify(axes[1], axes[0], picture, around, factor)
     for ax in axes:
         ax.set_visible(ax.has_data())
+
+
+def _magnify(ax: Any, whole: Any, picture: np.ndarray, around: Extent, factor: float) -> None:
+    """Show the middle of an image, and in the image the frame of that part."""
+    ends = np.array(around).reshape(2, 2)
+    x, y = ends.mean(axis=1, keepdims=True) + np.diff(ends) / factor * [-0.5, 0.5]
+    show_image(ax, picture, cmap="gray", extent=around)
+    ax.set(title="magnified", xlim=x, ylim=y, xticks=[], yticks=[])
+    whole.plot(x[[0, 1, 1, 0, 0]], y[[0, 0, 1, 1, 0]], color=COLOURS[1], linewidth=1)
+    ax.spines[:].set(color=COLOURS[1], linewidth=1.5)

@@ -2,7 +2,7 @@
 
 from .._checks import as_number
 from ..patches.grid import PatchGrid, check_grid
-from .arguments import Array, as_domains, as_image, extent_of, in_unit, sides_of
+from .arguments import Array, as_domains, as_image, extent_of, in_unit, scale_of, sides_of
 from .panels import Panels, finished, label_outer, new_panels, show_image, show_labels
 
 __all__ = ["plot_segmentation"]
@@ -51,6 +51,7 @@ def plot_segmentation(
             "pass the image it was made from, or the grid alone."
         )
     domains = as_domains(labels, picture.shape if grid is None else grid.shape)
+    pixel_size, unit = scale_of(image if grid is None else grid, pixel_size, unit)
     around = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
     show_image(axes[0, 0], picture, cmap="gray", extent=around)

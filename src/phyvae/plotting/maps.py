@@ -4,7 +4,16 @@ import math
 from collections.abc import Sequence
 
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_channels, as_domains, as_width, check_names, frame_of, sides_of
+from .arguments import (
+    Array,
+    as_channels,
+    as_domains,
+    as_width,
+    check_names,
+    frame_of,
+    scale_of,
+    sides_of,
+)
 from .panels import Panels, finished, label_outer, new_panels, show_row
 
 __all__ = ["plot_latent_maps"]
@@ -36,7 +45,7 @@ def plot_latent_maps(
         ``["$p_1$", "$p_2$"]``.
     pixel_size, unit
         Size of an image pixel, or its height and width, and the unit: ``pixel_size=0.02,
-        unit="nm"``; needs `grid`.
+        unit="nm"``; needs `grid`. By default those of the grid's scan, if it has a calibration.
     width
         Figure width, inches.
 
@@ -53,10 +62,11 @@ def plot_latent_maps(
     >>> maps = torch.rand(2, 40, 50)
     >>> fig, axes = phyvae.plot_latent_maps(maps, (maps[0] > 0.5).int())
     >>> [ax.get_title() for ax in axes]
-    ['$z_1$', '$z_2$', 'labels']
+    ['$z_1$', '$z_2$', 'domains']
     """
     z = as_channels(maps)
     domains = None if labels is None else as_domains(labels, z.shape[1:])
+    pixel_size, unit = scale_of(grid, pixel_size, unit)
     extent, unit = frame_of(z.shape[1:], grid, pixel_size, unit)
     check_names(names, len(z))
     n = len(z) + (domains is not None)

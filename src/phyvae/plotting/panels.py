@@ -70,18 +70,24 @@ def show_row(
     grid: Any = None,
     pixel_size: Any = 1.0,
     names: Sequence[str] = (),
+    limits: Sequence[tuple[float, float]] = (),
+    label_names: Sequence[str] = (),
 ) -> None:
-    """Show each channel and, in the last panel, the labels; hide empty panels."""
+    """Show each channel and, in the last panel, the labels; hide empty panels.
+
+    `limits` are those of the colour scale of each channel; by default its own.
+    """
     for k, (ax, channel) in enumerate(zip(axes, z, strict=False)):
         values = np.ma.masked_invalid(channel)
-        shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis")
+        style = {"clim": limits[k]} if limits else {}
+        shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis", **style)
         add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
     if labels is not None:
-        show_labels(axes[-1], labels, extent, grid=grid, pixel_size=pixel_size)
-        axes[-1].set_title("labels")
+        show_labels(axes[-1], labels, extent, 1.0, grid, pixel_size, label_names)
+        axes[-1].set_title("domains")
     for ax in axes:
         ax.set_visible(ax.has_data())
 
@@ -93,14 +99,17 @@ def show_labels(
     alpha: float = 1.0,
     grid: Any = None,
     pixel_size: Any = 1.0,
+    names: Sequence[str] = (),
 ) -> None:
-    """Show labels in their colours, with their walls and a colourbar."""
+    """Show labels in their colours, with their walls and a colourbar; `names` are theirs."""
     domains = np.ma.masked_less(labels, 0)
     colours, low, high, ticks = label_colours(domains.compressed())
     style = {"cmap": colours, "alpha": alpha, "clim": (low, high)}
     shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
     add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
+    if names:
+        bar.set_ticks(ticks, labels=[names[k] if k < len(names) else f"{k}" for k in ticks])
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
 

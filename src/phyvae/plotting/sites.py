@@ -6,7 +6,7 @@ import numpy as np
 
 from .._checks import as_array, brief
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_image, check_labels, extent_of, in_unit, sides_of
+from .arguments import Array, as_image, check_labels, extent_of, in_unit, scale_of, sides_of
 from .panels import (
     COLOURS,
     Panels,
@@ -74,6 +74,7 @@ def plot_sites(
         raise ValueError("values leave no site to plot: all are NaN, negative or empty cells.")
     if labelled:
         check_labels(given, "values")
+    pixel_size, unit = scale_of(image, pixel_size, unit)
     extent = in_unit(extent_of(picture.shape), pixel_size, unit)
     fig, axes = new_panels(1, 1, width)
     ax = axes[0, 0]

@@ -37,6 +37,13 @@ class Scan:
         Metadata of the file, as the file has them.
     notes : tuple of str
         What was decided in reading, in words, such as how colours became intensities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> phyvae.Scan(np.zeros((300, 400)), pixel_size=(0.02, 0.02))
+    Scan('scan', 300 x 400 px, pixel 0.02 x 0.02 nm)
     """
 
     image: Shaped[np.ndarray, "height width"]
