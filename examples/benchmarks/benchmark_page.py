@@ -7,6 +7,7 @@ tables of :doc:`/benchmark`, between its markers, the full tables ``docs/measure
 and the figure ``docs/measured/agreement.png``.
 """
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from agreement.rows import ROWS
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, FULL = DOCS / "benchmark.md", DOCS / "measured/agreement.md"
 FIGURE, KEPT = DOCS / "measured/agreement.png", DOCS / "measured/agreement.jsonl"
+CLAIMS = DOCS / "measured/paper_claims"  # as paper_claims.py --folder keeps them
 GROUPS = {
     "BFO": ("bfo low", "bfo medium", "bfo high"),
     "NiO-LSMO": ("nio_lsmo low", "nio_lsmo medium", "nio_lsmo high"),
@@ -59,6 +61,7 @@ def tables(scores: Scores) -> dict[str, str]:
         "overview": overview(scores),
         "differences": differences(scores),
         "reported": reported(scores),
+        "claims": claims(),
     }
 
 
@@ -143,6 +146,21 @@ def reported(scores: Scores) -> str:
             here.append(", ".join(number(np.mean(m)) if m else "–" for m in means))
         there = [", ".join(map(number, part)) for part in np.reshape(values, (3, 3))]
         lines += [line(ROWS[row].title, "others", *there), line("", "here", *here)]
+    return "\n".join(lines)
+
+
+def claims() -> str:
+    """Return edge energy and ARI of each objective, mean of the seeds that are kept."""
+    runs: dict[str, list[dict]] = {}
+    for path in sorted(CLAIMS.glob("*.json")):
+        runs.setdefault(path.stem.rpartition("-")[0], []).append(json.loads(path.read_text()))
+    titles = [f"{name} ({len(seeds)}): {what}" for name, seeds in runs.items()
+              for what in ("Ψ", "ARI")]  # fmt: skip
+    lines = head("objective", *titles)
+    for name in next(iter(runs.values()), [{}])[0]:
+        cells = [f"{np.mean([one[name][what] for one in seeds]):.3f}" for seeds in runs.values()
+                 for what in ("Ψ SL1", "ARI")]  # fmt: skip
+        lines.append(line(name, *cells))
     return "\n".join(lines)
 
 
