@@ -172,6 +172,20 @@ SETTINGS = {
             "vectors": (3, "ab", [[NAN, 1], [1, 0]], [[1, 1], [2, 2]], [[0, 0], [0, 0]]),
         },
     ),
+    "PatchGrid.from_patches": (
+        phyvae.PatchGrid.from_patches,
+        {
+            "patches": (
+                *(None, 3, "ab", [], IMAGE, IMAGE[None] + 1j, IMAGE[None] * NAN, IMAGE[None] * 0),
+                *(
+                    IMAGE[None, None, None],
+                    IMAGE[:, :1, None],
+                    [IMAGE, IMAGE[1:]],
+                    csr_matrix(IMAGE),
+                ),
+            ),
+        },
+    ),
     "PatchGrid.with_known": (
         grid,
         {
@@ -290,6 +304,7 @@ SETTINGS = {
             "deterministic": FLAG,
             "seed": (*SEED, None),
             "device": DEVICE,
+            "enumerate_parallel": (True, False, "a"),
         },
     ),
     "PhysicsTrainer.fit": (
@@ -304,6 +319,7 @@ SETTINGS = {
                 grid(values=np.zeros((7, 8))),
             ),
             "epochs": (*COUNT, None),
+            "test_grid": (IMAGE, [], [grid(), None], phyvae.PatchGrid(IMAGE, 7)),
             "beta": BETA,
             "steps_per_epoch": COUNT,
             "callbacks": (None, [3], print, "ab"),
@@ -613,6 +629,7 @@ PSI = {
 WORDS = {
     ("adapt", "vae"): "model",
     ("PatchGrid.series", "images"): "images?",
+    ("PhysicsTrainer.fit", "test_grid"): "grid",
     ("PhysicsTrainer.fit", "callbacks"): "callbacks?",
 }
 

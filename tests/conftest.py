@@ -12,6 +12,12 @@ torch.set_num_threads(1)  # the tests run in two processes, one a core
 
 
 @pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Have models on the CPU by default, where there is a GPU, too."""
+    monkeypatch.setattr("phyvae._checks.arguments.usual_device", lambda: "cpu")
+
+
+@pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - libraries under test may draw from it

@@ -26,6 +26,7 @@ DOORS = {
     "at, sites": (SITES, lambda x: phyvae.PatchGrid.at(IMAGE, x, 8).centers),
     "series": (np.stack([IMAGE, IMAGE]), lambda x: phyvae.PatchGrid.series(x, 12)[1].image),
     "series of one": (IMAGE[None], lambda x: phyvae.PatchGrid.series(x, 12)[0].image),
+    "from_patches": (np.stack([IMAGE, Y]), lambda x: phyvae.PatchGrid.from_patches(x).patches),
     "from_spectra": (CUBE, lambda x: phyvae.PatchGrid.from_spectra(x).image),
     "with_known": (LABELS, lambda x: GRID.with_known(x).known),
     "sample": (Y, GRID.sample),

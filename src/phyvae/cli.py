@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="seed of weights, batches and noise (default: 0)",
     )
-    add("--device", metavar="D", help="where to train, such as cuda (default: the CPU)")
+    add("--device", metavar="D", help="where to train, such as cuda (default: cuda, if any)")
     add("--settings", type=path, metavar="FILE",
         help="settings.toml of another result; options go before")  # fmt: skip
     add(

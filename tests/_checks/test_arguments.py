@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pyroved.models.base import baseVAE
 
 from phyvae._checks import (
     arguments,
@@ -259,11 +260,22 @@ class TestOthers:
 
     def test_devices(self):
         assert as_device("cpu") == as_device(torch.device("cpu")) == torch.device("cpu")
-        for bad in ("gpu", "meta", "cuda:99", 0, None):
+        assert as_device(None) == torch.device("cpu")  # see conftest.py
+        for bad in ("gpu", "meta", "cuda:99", 0):
             with pytest.raises(
                 ValueError, match=r"where=.* device of this machine.*there are cpu"
             ):
                 as_device(bad, "where")
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_the_usual_device_is_pyroveds(self, there, monkeypatch):
+        monkeypatch.undo()
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+        assert (
+            arguments.usual_device()
+            == ("cuda" if there else "cpu")
+            == baseVAE((8, 8), None).device
+        )
 
     def test_functions_take_their_arguments(self):
         check_takes(lambda epoch: 1, (0,), "beta", "a function of the epoch")

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from phyvae import CheckpointError, ShiftVAE, adapt, load_model
-from phyvae.models.description import described_model
+from phyvae.models.interface import described_model
 from phyvae.models.loading import built_model, load_weights
 from phyvae.saving.contents import Mismatch
 from pyroved_models import BY_PYRO, INVARIANT, made

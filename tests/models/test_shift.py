@@ -134,3 +134,11 @@ def test_invariances_are_pyroveds_shifts_and_others_are_sent_to_adapt():
     with pytest.raises(ValueError, match=r"invariances=\['r'\] must be .*phyvae.adapt"):
         ShiftVAE((8, 8), invariances=["r"])
     adapt(iVAE((8, 8), invariances=["r"], device="cpu"))  # as advised
+
+
+def test_the_default_device_is_the_usual_one(monkeypatch):
+    monkeypatch.setattr("phyvae._checks.arguments.usual_device", lambda: "gpu")
+    for door in (ShiftVAE, lambda shape, **k: ShiftVAE(shape, **k, device=None)):
+        with pytest.raises(ValueError, match="device='gpu' must be the name of a device"):
+            door((8, 8))
+    assert ShiftVAE((8, 8), device="cpu").device.type == "cpu"

@@ -60,6 +60,13 @@ class TestManifold:
             assert set(line.get_xdata().round()) == {k % 4}
             assert set(line.get_ydata().round()) == {k // 4}
 
+    def test_takes_pyroveds_names(self):
+        _, (ax,) = plotting.plot_manifold(Model((4, 6), 2), d=3, cmap="viridis")
+        _, (expected,) = plotting.plot_manifold(Model((4, 6), 2), n=3)
+        assert_close(image_of(ax).get_array(), image_of(expected).get_array())
+        assert image_of(ax).get_cmap().name == "viridis"
+        assert image_of(expected).get_cmap().name == "gray"
+
     def test_builds_no_autograd_graph(self):
         model = Model((4, 4), 2)
         weight = torch.ones(1, requires_grad=True)
@@ -70,7 +77,8 @@ class TestManifold:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"n": 1}, "n=1 must be >= 2"),
+            ({"n": 1}, "n=1 must be at least 2"),
+            ({"d": 1}, "d=1 must be at least 2"),
             ({"limits": (0.0, 1.0)}, r"limits=\(0.0, 1.0\)"),
             ({"channels": (0, 2)}, r"channels=\(0, 2\) must be two different ones of \[0, 1\]"),
             ({"channels": (1, 1)}, r"channels=\(1, 1\)"),

@@ -8,7 +8,7 @@ import two_processes
 from phyvae.models.options import Decoding
 from phyvae.training.batches import Batch, random_pixels
 from phyvae.training.loop import mixed_seed
-from phyvae.training.tiles import TileSampler
+from phyvae.training.tiles import TileSampler, steps_over
 from two_processes import small_grid, small_trainer, state, without_seconds
 
 folder, both = two_processes.folder, two_processes.both
@@ -30,14 +30,16 @@ class TestTraining:
         for epoch in range(2):
             # 110 patches in batches of 10 are 11 steps; with a twelfth, both have 6.
             steps = [see["decoded"][6 * epoch : 6 * epoch + 6] for see in both]
-            alone = list(TileSampler((10, 11), 10, 8).epoch(mixed_seed(1, epoch), 12))
+            alone = list(steps_over([TileSampler((10, 11), 10, 8)], mixed_seed(1, epoch), 12))
             for i, step in enumerate(alone):
                 assert torch.equal(steps[i % 2][i // 2], grid.gather(step.tile[step.batch]))
 
     def test_a_step_takes_the_mean_of_the_gradients_of_both(self, both):
         trainer, total = small_trainer(), []
         model, grid = trainer.model, small_grid()
-        for rank, step in enumerate(TileSampler((10, 11), 10, 8).epoch(mixed_seed(1, 0), 2)):
+        for rank, step in enumerate(
+            steps_over([TileSampler((10, 11), 10, 8)], mixed_seed(1, 0), 2)
+        ):
             seed = mixed_seed(1, 0, 1) if rank else mixed_seed(1, 0)
             generator = torch.Generator().manual_seed(seed)
             pixels = random_pixels(36, trainer.state.options.pixels, generator)

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from phyvae import EdgeLoss, PhysicsObjective
 from phyvae.training.batches import Tiles, batches, random_pixels
-from phyvae.training.tiles import TileSampler
+from phyvae.training.tiles import TileSampler, steps_over
 from small import small_grid, small_trainer, tiny_grid, tiny_model
 
 
@@ -54,12 +54,12 @@ class TestRandomPixels:
 
 class TestBatches:
     def made(self, share=0.5, seed=4):
-        steps = TileSampler((7, 8), batch_size=10, sites=20).epoch(seed=1)
+        steps = steps_over([TileSampler((7, 8), batch_size=10, sites=20)], 1)
         tiles = Tiles([tiny_grid()], tiny_model().like)
         return list(batches(tiles, steps, share, torch.float32, seed))
 
     def test_are_those_of_the_steps(self):
-        steps = list(TileSampler((7, 8), batch_size=10, sites=20).epoch(seed=1))
+        steps = list(steps_over([TileSampler((7, 8), batch_size=10, sites=20)], 1))
         made, grid = self.made(), tiny_grid()
         assert len(made) == len(steps)
         for batch, step in zip(made, steps, strict=True):

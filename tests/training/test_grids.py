@@ -21,7 +21,9 @@ class TestGridsToEncode:
 class TestGridsToTrain:
     def test_are_those_to_encode_if_the_objective_fits(self):
         one = tiny_grid()
-        assert grids_to_train(tiny_model(), PhysicsObjective(), one) == [one]
+        assert grids_to_train(tiny_model(), PhysicsObjective(), one) == ([one], [])
+        found = grids_to_train(tiny_model(), PhysicsObjective(), one, [one, one])
+        assert found == ([one], [one, one])
 
     def test_an_objective_that_does_not_fit_the_model_is_refused(self):
         objective = PhysicsObjective(BoundCharge(), channels=[5, 6])

@@ -25,7 +25,9 @@ def test_every_setting_of_a_constructor_is_saved():
         return set(inspect.signature(cls).parameters) - set(others)
 
     trainer = tiny_trainer()
-    assert trainer.settings.keys() == names(PhysicsTrainer, "model", "objective", "device")
+    assert trainer.settings.keys() == names(
+        PhysicsTrainer, "model", "objective", "device", "enumerate_parallel"
+    )
     assert trainer.model.settings.keys() == names(ShiftVAE, "device", "invariances")  # one kind
     described = recipes.describe_objective(trainer.objective)
     assert described.keys() == names(PhysicsObjective)

@@ -32,9 +32,9 @@ class TestSnapshot:
         snapshot, weight = trainer.state.snapshot(), trainer.model.decoder.out.weight
         before = weight.detach().clone()
         fit(trainer, 1)
-        assert torch.equal(snapshot.model["decoder.out.weight"], before)
+        assert torch.equal(snapshot[0][0]["decoder.out.weight"], before)
         assert not torch.equal(weight, before)
-        assert snapshot.epochs_done == 1
+        assert snapshot[1] == 1
 
 
 class TestHistory:

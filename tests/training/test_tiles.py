@@ -3,7 +3,6 @@
 import warnings
 from collections import Counter
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +24,7 @@ class TestEveryStep:
     def test_tiles_are_rectangles_within_the_grid_and_batches_are_distinct(
         self, shape, batch_size, tile
     ):
-        for step in TileSampler(shape, batch_size, tile).epoch(seed=3):
+        for step in steps_over([TileSampler(shape, batch_size, tile)], 3):
             row, col = step.tile // shape[1], step.tile % shape[1]
             assert (row.max() - row.min() + 1, col.max() - col.min() + 1) == step.layout.shape
             assert (
@@ -39,19 +38,19 @@ class TestEveryStep:
             assert len(step.batch) == min(batch_size, len(step.tile))
 
     def test_a_grid_that_fits_is_encoded_whole_and_in_order(self):
-        for step in TileSampler((7, 9), batch_size=10).epoch(seed=0):
+        for step in steps_over([TileSampler((7, 9), batch_size=10)], 0):
             assert step.layout.shape == (7, 9)
             assert step.tile.tolist() == list(range(63))
 
 
 class TestAnEpoch:
     def test_every_patch_is_decoded_once(self):
-        steps = list(TileSampler((10, 10), batch_size=20).epoch(seed=0))
+        steps = list(steps_over([TileSampler((10, 10), batch_size=20)], 0))
         counts = Counter(i for step in steps for i in decoded(step))
         assert counts == dict.fromkeys(range(100), 1)
 
     def test_patches_are_as_many_as_the_grid_has_to_the_nearest_batch(self):
-        steps = list(TileSampler((48, 48), batch_size=100).epoch(seed=0))
+        steps = list(steps_over([TileSampler((48, 48), batch_size=100)], 0))
         assert len(steps) == 23
         counts = Counter(i for step in steps for i in decoded(step))
         assert max(counts.values()) == 1
@@ -60,16 +59,18 @@ class TestAnEpoch:
     @settings(max_examples=40, deadline=None)
     def test_processes_share_it_equally(self, shape, steps, ranks):
         sampler = TileSampler(shape, batch_size=20, tile=16)
-        shares = [list(sampler.epoch(3, steps, rank=r, ranks=ranks)) for r in range(ranks)]
+        shares = [list(steps_over([sampler], 3, steps, rank=r, ranks=ranks)) for r in range(ranks)]
         wanted = sampler.steps_per_epoch() if steps is None else steps
         assert {len(share) for share in shares} == {-(-wanted // ranks)}
         together = [step for several in zip(*shares, strict=True) for step in several]
-        alone = sampler.epoch(3, len(together))
+        alone = steps_over([sampler], 3, len(together))
         assert list(map(decoded, together)) == list(map(decoded, alone))
 
     def test_tiles_cover_a_large_grid_evenly(self):
         sampler = TileSampler((24, 24), batch_size=20, tile=16)
-        counts = Counter(i for s in range(200) for step in sampler.epoch(s) for i in decoded(step))
+        counts = Counter(
+            i for s in range(200) for step in steps_over([sampler], s) for i in decoded(step)
+        )
         mean = sum(counts.values()) / (24 * 24)
         assert len(counts) == 24 * 24
         # 200 epochs: each patch is decoded about 200 times, wherever it lies.
@@ -78,22 +79,22 @@ class TestAnEpoch:
 
     def test_cuts_move_from_epoch_to_epoch(self):
         sampler = TileSampler((50, 50), batch_size=20, tile=16)
-        corners = {int(step.tile[0]) for seed in range(20) for step in sampler.epoch(seed)}
+        corners = {int(step.tile[0]) for seed in range(20) for step in steps_over([sampler], seed)}
         assert len(corners) > 100
 
     def test_the_number_of_steps_may_be_chosen(self):
         sampler = TileSampler((10, 10), batch_size=20)
-        assert len(list(sampler.epoch(seed=0, steps=3))) == 3
-        assert len(list(sampler.epoch(seed=0, steps=12))) == 12
+        assert len(list(steps_over([sampler], 0, steps=3))) == 3
+        assert len(list(steps_over([sampler], 0, steps=12))) == 12
 
     def test_the_same_seed_draws_the_same_steps(self):
         sampler = TileSampler((30, 30), batch_size=20, tile=16)
-        a, b, c = ([decoded(s) for s in sampler.epoch(seed)] for seed in (5, 5, 6))
+        a, b, c = ([decoded(s) for s in steps_over([sampler], seed)] for seed in (5, 5, 6))
         assert a == b != c
 
     def test_the_global_random_state_is_left_alone(self):
         before = torch.get_rng_state()
-        list(TileSampler((30, 30), tile=16).epoch(seed=0))
+        list(steps_over([TileSampler((30, 30), tile=16)], 0))
         assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -101,25 +102,25 @@ class TestSites:
     """Positions of a tile through which the physics trains the encoder."""
 
     def test_are_the_batch_and_others(self):
-        for step in TileSampler((10, 12), batch_size=8, sites=20).epoch(seed=0):
+        for step in steps_over([TileSampler((10, 12), batch_size=8, sites=20)], 0):
             assert step.sites is not None
             assert torch.equal(step.sites[:8], step.batch)
             assert len(step.sites.unique()) == 20
             assert step.sites.max() < 120
 
     def test_are_no_fewer_than_the_batch(self):
-        for step in TileSampler((10, 12), batch_size=30, sites=20).epoch(seed=0):
+        for step in steps_over([TileSampler((10, 12), batch_size=30, sites=20)], 0):
             assert step.sites is not None
             assert torch.equal(step.sites, step.batch)
 
     def test_are_all_where_there_are_no_more(self):
         for sites in (None, 120, 500):
-            steps = TileSampler((10, 12), batch_size=8, sites=sites).epoch(seed=0)
+            steps = steps_over([TileSampler((10, 12), batch_size=8, sites=sites)], 0)
             assert all(step.sites is None for step in steps)
 
     def test_draw_every_position_alike(self):
         sampler = TileSampler((6, 6), batch_size=6, sites=12)
-        steps = [step for seed in range(300) for step in sampler.epoch(seed)]
+        steps = [step for seed in range(300) for step in steps_over([sampler], seed)]
         counts = torch.stack([torch.bincount(step.sites, minlength=36) for step in steps]).sum(0)
         assert (counts / len(steps) - 12 / 36).abs().max() < 0.05
 
@@ -131,7 +132,7 @@ class TestHoles:
         mask = torch.rand(9, 7, generator=torch.Generator().manual_seed(seed)) < 0.6
         filled = set(mask.flatten().nonzero()[:, 0].tolist())
         sampler = TileSampler((9, 7), 5, tile, sites, mask)
-        for step in sampler.epoch(seed):
+        for step in steps_over([sampler], seed):
             assert set(step.tile.tolist()) <= filled
             assert len(step.batch) > 0
             assert step.layout.mask is None or int(step.layout.mask.sum()) == len(step.tile)
@@ -142,7 +143,7 @@ class TestHoles:
         drawn = Counter(
             index
             for epoch in range(20)
-            for step in sampler.epoch(epoch)
+            for step in steps_over([sampler], epoch)
             for index in step.tile[step.batch].tolist()
         )
         assert set(drawn) == filled
@@ -151,7 +152,7 @@ class TestHoles:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             grid = with_hole()
-            step = next(sampler_of(grid, 10, 64, 20).epoch(0))
+            step = next(steps_over([sampler_of(grid, 10, 64, 20)], 0))
         assert len(step.tile) == grid.count
         assert len(step.sites) == 20
 
@@ -164,13 +165,13 @@ class TestSitesWithoutALattice:
         tiles = sampler._tiles(torch.Generator().manual_seed(0))
         assert max(map(len, tiles)) <= 25
         assert sorted(torch.cat(list(tiles)).tolist()) == list(range(90))
-        for step in sampler.epoch(seed=1):
+        for step in steps_over([sampler], 1):
             assert step.layout.shape == (1, len(step.tile))
             assert_close(step.layout.graph.sites, grid.graph.sites[step.tile])
 
     def test_a_graph_of_all_is_the_grids_own(self):
         grid = without_lattice()
-        step = next(sampler_of(grid, 10, 64, None).epoch(0))
+        step = next(steps_over([sampler_of(grid, 10, 64, None)], 0))
         assert_close(step.layout.graph.sites, grid.graph.sites)
         assert torch.equal(step.layout.graph.edges, grid.graph.edges)
 
@@ -195,13 +196,3 @@ class TestSeries:
         ]
         assert whole[::2] == parts[0]
         assert whole[1::2] == parts[1]
-
-
-class TestRefusals:
-    def test_an_empty_batch(self):
-        with pytest.raises(ValueError, match="batch_size=0"):
-            TileSampler((5, 5), batch_size=0)
-
-    def test_a_tile_without_neighbours(self):
-        with pytest.raises(ValueError, match="tile=1"):
-            TileSampler((5, 5), tile=1)

@@ -262,7 +262,8 @@ def as_seed(seed: object, name: str = "seed", below: int = 2**63) -> int:
 
 
 def as_device(device: object, name: str = "device") -> torch.device:
-    """Check that tensors can be put on a device."""
+    """Check that tensors can be put on a device; ``None`` is the usual one."""
+    device = usual_device() if device is None else device
     try:
         if not isinstance(device, str | torch.device):
             raise TypeError
@@ -273,6 +274,11 @@ def as_device(device: object, name: str = "device") -> torch.device:
     if found.type == "meta":
         raise _unusable(device, name)
     return found
+
+
+def usual_device() -> str:
+    """Return CUDA if torch finds any, else the CPU, as pyroVED does."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _unusable(device: object, name: str) -> ValueError:

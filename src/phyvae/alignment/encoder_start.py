@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from ..models import ShiftVAE
-from ..models.decoding import after_first, is_dense_tanh
+from ..models.decoding import after_first
 from .components import Components
 
 __all__ = ["ScoreEncoder", "score_encoder"]
@@ -28,8 +28,7 @@ class ScoreEncoder:
         """Return the posterior's means, shifts first."""
         layers = self.network.fc_layers
         first = layers[0](scores[:, : len(self.components.directions)])
-        hidden = after_first(layers, first) if is_dense_tanh(layers) else layers[1:](first)
-        means: Tensor = self.network.fc11(hidden)
+        means: Tensor = self.network.fc11(after_first(layers, first))
         return means
 
     @torch.no_grad()

@@ -133,6 +133,11 @@ def _checked(grid: PatchGrid, labels: Any, shifts: Any) -> tuple[np.ndarray, np.
     domains, axes = labels_of(grid, labels), len(grid.patch_shape)
     if shifts is None:
         return domains, np.zeros((domains.size, axes))
+    if grid.is_stack:
+        raise ValueError(
+            "shifts move patches in their image, which a stack of patches comes without; leave "
+            "them out."
+        )
     moves = np.array(as_real(shifts, "shifts"), np.float64)
     if moves.shape != (axes, *grid.shape):
         raise ValueError(

@@ -62,6 +62,8 @@ class BilateralFilter:
         self, values: Float[Tensor, "channels n"], graph: SiteGraph
     ) -> Float[Tensor, "channels n"]:
         """Filter values of sites, over the sites within 3 `sigma_spatial`."""
+        if not len(graph.edges):
+            raise ValueError("a stack of patches has no neighbours to smooth over: denoise=None.")
         there = ~values.isnan().any(0)
         sites = graph.sites.cpu()[there].numpy() / graph.spacing
         smooth = values.clone()

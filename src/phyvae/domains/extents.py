@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._checks import as_maps, sides_of
 from ..patches.grid import PatchGrid
 from ..patches.map_pixel import cell_vectors
-from .on_grid import labels_of
+from .on_grid import check_places, labels_of
 from .wall_kinds import Wall
 
 __all__ = ["domain_areas", "domain_table"]
@@ -58,6 +58,7 @@ def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dic
 
 def _cell_areas(grid: PatchGrid) -> Float[np.ndarray, "rows cols"]:
     """Return the area that each patch counts for, px²."""
+    check_places(grid)
     vectors = cell_vectors(grid)
     if grid.graph is None and vectors is not None:
         (a, b), (c, d) = vectors

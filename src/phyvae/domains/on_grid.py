@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from .._checks import as_label_map
 from ..patches.grid import PatchGrid
 
-__all__ = ["depths_of", "labels_of"]
+__all__ = ["check_places", "depths_of", "labels_of"]
 
 
 def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
@@ -24,6 +24,15 @@ def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
         return domains
     found: np.ndarray = np.where(grid.mask.cpu().numpy(), domains, -1)
     return found
+
+
+def check_places(grid: PatchGrid) -> None:
+    """Raise an error if the patches of a grid have no places."""
+    if grid.is_stack:
+        raise ValueError(
+            "a stack of patches has no places, so its domains have neither areas nor walls; count "
+            "its patches: np.bincount(labels.ravel())."
+        )
 
 
 def depths_of(

@@ -74,7 +74,7 @@ class Series:
             if graph is None and min(patches.shape) == 1:
                 pairs = pairs.where(np.zeros(len(pairs), dtype=bool))
             number = start + np.cumsum(patches.ravel()) - 1
-            unit = 1.0 if graph is None else float(np.median(pairs.lengths))
+            unit = 1.0 if graph is None or not len(pairs) else float(np.median(pairs.lengths))
             ends = number[pairs.first], number[pairs.second]
             found.append((*ends, pairs.lengths / unit, pairs.weights / unit))
             start += int(patches.sum())

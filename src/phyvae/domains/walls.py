@@ -19,7 +19,7 @@ from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid
 from ..patches.map_pixel import cell_vectors
 from ..patches.neighbours import Neighbours, neighbours_of
-from .on_grid import labels_of
+from .on_grid import check_places, labels_of
 
 __all__ = ["boundaries", "boundary_length", "grains", "wall_length_ratio", "wall_lengths"]
 
@@ -254,6 +254,7 @@ def wall_lengths(
     scale
         Height and width of a pixel, in the unit of the lengths.
     """
+    check_places(grid)
     vectors, graph = cell_vectors(grid), grid.graph
     if graph is not None:
         graph = SiteGraph.delaunay(graph.sites.cpu().numpy() * scale)

@@ -50,7 +50,10 @@ def dense_tanh(
 def after_first(
     layers: nn.Sequential, first: Float[Tensor, "rows units"]
 ) -> Float[Tensor, "rows hidden"]:
-    """Return the layers' output from that of the first one before its tanh, in its type."""
+    """Return the layers' output from that of the first one before its activation, in its type."""
+    if not is_dense_tanh(layers):
+        others: Tensor = layers[1:](first)
+        return others
     hidden: Tensor = _Tanh.apply(first)
     for weight, bias in _weights(layers)[1:]:
         hidden = _Tanh.apply(F.linear(hidden, weight.to(hidden), bias.to(hidden)))

@@ -13,13 +13,14 @@ from .._checks import as_integer
 from ..compute.own_state import own_state
 from ..patches.grid import PatchGrid, check_grid
 from ..patches.known import Patches
-from ..saving.contents import AnyPath
-from .description import save_model
+from ..saving import sealed
+from ..saving.contents import AnyPath, versions
+from ..saving.plain import plain
 from .modes import at_rest
 from .options import Decoding
 from .posterior import Posterior
 
-__all__ = ["PatchModel", "check_patches"]
+__all__ = ["PatchModel", "check_patches", "described_model"]
 
 
 class PatchModel(nn.Module, abc.ABC):
@@ -110,7 +111,8 @@ class PatchModel(nn.Module, abc.ABC):
         there is replaced. Of a model other than `ShiftVAE` it holds the weights, and you make the
         model that they are loaded into.
         """
-        save_model(self, path)
+        record = {"versions": versions(), "model": described_model(self)}
+        sealed.write(path, sealed.seal(record, self.state_dict()))
 
     def latent_maps(
         self, grid: PatchGrid, *, batch_size: int = 4096, progress: bool = True
@@ -200,3 +202,13 @@ def check_patches(model: PatchModel, grid: Any) -> None:
             "size=model.patch_shape."
         )
     model.check(grid)
+
+
+def described_model(model: PatchModel) -> dict[str, Any]:
+    """Return class, type of number and settings of a model as JSON holds them."""
+    settings = getattr(model, "settings", {})
+    return {
+        "class": type(getattr(model, "vae", model)).__qualname__,
+        "dtype": str(model.like.dtype).removeprefix("torch."),
+        "settings": {name: plain(value) for name, value in settings.items()},
+    }

@@ -13,8 +13,7 @@ from ..saving import sealed
 from ..saving.contents import AnyPath, Mismatch, check_weights, part_of, refusing
 from ..saving.plain import differences
 from .adapting import adapt
-from .description import described_model
-from .interface import PatchModel
+from .interface import PatchModel, described_model
 from .shift import ShiftVAE
 
 __all__ = ["built_model", "load_model", "load_weights"]
@@ -26,7 +25,7 @@ _DTYPES = {
 
 
 def load_model(
-    path: AnyPath, *, model: nn.Module | None = None, device: torch.device | str = "cpu"
+    path: AnyPath, *, model: nn.Module | None = None, device: torch.device | str | None = None
 ) -> PatchModel:
     """Return the model of a file that ``model.save`` or ``trainer.save`` wrote.
 
@@ -38,7 +37,7 @@ def load_model(
         A new model to put the weights into, made as the saved one was. Needed unless that is a
         `ShiftVAE`: code is not saved, and pyroVED's models do not keep how they were made.
     device
-        Device of the returned model, independent of that of the saved one.
+        Device of the returned model, as for `ShiftVAE`, independent of that of the saved one.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def built_model(recipe: dict[str, Any], tensors: dict[str, Tensor]) -> ShiftVAE:
     least = sum(inputs * outputs for inputs, outputs in layers)
     if min(*encoder, *decoder) < 1 or least > sum(tensor.numel() for tensor in tensors.values()):
         raise Mismatch(f"its weights are not those of {json.dumps(settings)}.")
-    model = ShiftVAE(**settings)
+    model = ShiftVAE(**settings, device="cpu")
     model.to(_DTYPES[recipe["dtype"]])
     return model
 

@@ -64,9 +64,8 @@ class PatchEncoder(PatchModel):
             yield from super().posteriors(grid, batch_size)
             return
         net, layers = self.encoder_z, self.encoder_z.fc_layers
-        fast = is_dense_tanh(layers)
         for index, first in first_layer(layers[0], grid, batch_size):
-            hidden = after_first(layers, first) if fast else layers[1:](first)
+            hidden = after_first(layers, first)
             yield index, Posterior(net.fc11(hidden), net.activation_out(net.fc12(hidden)))
 
     def _can_slide(self) -> bool:

@@ -1,13 +1,22 @@
 """The shift-invariant VAE: pyroVED's `iVAE`, without its global state and with a closed form."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .._checks import as_device, as_nonnegative, brief
+from .._checks import (
+    as_choice,
+    as_device,
+    as_flag,
+    as_integer,
+    as_nonnegative,
+    as_positive,
+    as_seed,
+    brief,
+)
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
 from .backend import iVAE, no_global_effects, sampler
@@ -15,10 +24,12 @@ from .likelihood import check_range
 from .options import Decoding
 from .patch_encoder import PatchEncoder, as_patches
 from .posterior import Posterior
-from .shift_settings import checked_settings
+from .shift_settings import as_layers, as_patch_shape, as_shift_priors
 from .spatial_decoder import SpatialDecoder
 
 __all__ = ["ShiftVAE"]
+
+Activation = Literal["tanh", "relu", "lrelu", "softplus", "gelu"]
 
 
 class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyroVED is untyped
@@ -62,7 +73,8 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
     seed
         Seed of the weights, 0 <= seed < 2**63. The global random state is left as it was.
     device
-        ``"cpu"``, ``"cuda"`` or a `torch.device`; later, use ``.to(device)``.
+        ``"cpu"``, ``"cuda"`` or a `torch.device`; ``None`` is CUDA if torch finds any, else the
+        CPU, as in pyroVED. Later, use ``.to(device)``.
     invariances
         ``["t"]``, under pyroVED's name; for others see `adapt`.
 
@@ -85,13 +97,13 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         dy_prior: float | None = None,
         hidden_dim_e: Sequence[int] = (128, 128),
         hidden_dim_d: Sequence[int] = (128, 128),
-        activation: Literal["tanh", "relu", "lrelu", "softplus", "gelu"] = "tanh",
+        activation: Activation = "tanh",
         sampler_d: Literal["bernoulli", "gaussian"] = "bernoulli",
         decoder_sig: float = 0.5,
         sigmoid_d: bool = True,
         coordinate_scale: float = 10.0,
         seed: int = 0,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = None,
         invariances: Sequence[str] = ("t",),
     ) -> None:
         if not isinstance(invariances, list | tuple) or tuple(invariances) != ("t",):
@@ -100,20 +112,26 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
                 "phyvae.adapt(pyroved.models.iVAE(patch_shape, invariances=...)) trains as well."
             )
         where = as_device(device)
-        settings = checked_settings(
-            patch_shape=patch_shape,
-            latent_dim=latent_dim,
-            dx_prior=dx_prior,
-            dy_prior=dy_prior,
-            hidden_dim_e=hidden_dim_e,
-            hidden_dim_d=hidden_dim_d,
-            activation=activation,
-            sampler_d=sampler_d,
-            decoder_sig=decoder_sig,
-            sigmoid_d=sigmoid_d,
-            coordinate_scale=coordinate_scale,
-            seed=seed,
-        )
+        down, right = as_shift_priors(dx_prior, dy_prior)
+        settings: dict[str, Any] = {  # in the order of a model file
+            "patch_shape": as_patch_shape(patch_shape),
+            "latent_dim": as_integer(latent_dim, "latent_dim", 1),
+            "dx_prior": down,
+            "dy_prior": right,
+            "hidden_dim_e": as_layers(hidden_dim_e, "hidden_dim_e"),
+            "hidden_dim_d": as_layers(hidden_dim_d, "hidden_dim_d"),
+            "activation": as_choice(activation, "activation", get_args(Activation)),
+            "sampler_d": as_choice(sampler_d, "sampler_d", ("bernoulli", "gaussian")),
+            "decoder_sig": as_positive(decoder_sig, "decoder_sig"),
+            "sigmoid_d": as_flag(sigmoid_d, "sigmoid_d"),
+            "coordinate_scale": as_positive(coordinate_scale, "coordinate_scale"),
+            "seed": as_seed(seed),
+        }
+        if settings["sampler_d"] == "bernoulli" and not settings["sigmoid_d"]:
+            raise ValueError(
+                "sigmoid_d=False with sampler_d='bernoulli': probabilities need the sigmoid; use "
+                "sampler_d='gaussian' for an unbounded output."
+            )
         shape, coordinate_scale = settings["patch_shape"], settings["coordinate_scale"]
         own = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
         del own["coordinate_scale"], own["patch_shape"]

@@ -109,24 +109,16 @@ def _blocks(grid: PatchGrid) -> list[tuple[int, list[slice]]]:
 
 
 def _blocks_along(sites: int, size: int, step: int) -> tuple[int, list[slice]]:
+    from scipy.fft import next_fast_len  # its import adds a global warning filter
+
     # A short transform is mostly overlap, a long one leaves the cache: 4 patches do well.
     length = max(128, min(4 * size, 400), 2 * size)
     count = max(1, round(sites / ((length - size) // step + 1)))
     each = math.ceil(sites / count)
     blocks = [slice(start, min(start + each, sites)) for start in range(0, sites, each)]
-    return _fast((each - 1) * step + size), blocks
+    return next_fast_len((each - 1) * step + size, real=True), blocks
 
 
 def _pixels(sites: slice, step: int, size: int) -> slice:
     """Return the pixels that the patches at these sites cover."""
     return slice(sites.start * step, (sites.stop - 1) * step + size)
-
-
-def _fast(length: int) -> int:
-    """Return the next length whose only prime factors are 2, 3 and 5: quick to transform."""
-    # As scipy.fft.next_fast_len, whose import adds a global warning filter.
-    rest = length
-    for prime in (2, 3, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return length if rest == 1 else _fast(length + 1)

@@ -74,8 +74,8 @@ def quick_maps(
     check_grid(grid)
     as_choice(kind, "kind", KINDS)
     number = as_integer(channels, "channels", 1, ", principal components")
-    if len(grid.patch_shape) == 1 and kind != "pca":
-        raise ValueError(f"kind={kind!r} is for images; of spectra, take kind='pca'.")
+    if (len(grid.patch_shape) == 1 or grid.is_stack) and kind != "pca":
+        raise ValueError(f"kind={kind!r} is for images; of spectra or a stack, take kind='pca'.")
     features = _features(grid, kind)
     if number > min(features.shape):
         raise ValueError(

@@ -85,10 +85,12 @@ class CroppedImage:
         crops: RasterCrops | SiteCrops,
         placed: PlacedSites | None = None,
         specimen: Mask | None = None,
+        pixel_size: tuple[float, float] | None = None,
     ) -> Grid:
         """Return the grid of a scaled image and of crops; the arguments are the base's."""
         grid = cls.__new__(cls)
         CroppedImage.__init__(grid, image, limits, crops, placed, specimen)
+        grid.pixel_size = pixel_size
         return grid
 
     @property
@@ -111,10 +113,17 @@ class CroppedImage:
             self.off_lattice,
         )
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether the patches come without an image, so that none has neighbours."""
+        return self.graph is not None and len(self.graph.edges) == 0
+
     def __len__(self) -> int:
         return math.prod(self.shape)
 
     def __repr__(self) -> str:
+        if self.is_stack:
+            return f"PatchGrid.from_patches({len(self)} patches, patch_shape={self.patch_shape})"
         if not self.is_raster:
             return (
                 f"PatchGrid.at({len(self.indices)} sites, shape={self.shape}, "
@@ -165,6 +174,11 @@ class CroppedImage:
         """Windows of the patch size at every pixel where one fits, as a view of the image."""
         if len(self.patch_shape) == 1:
             raise ValueError("A spectrum image has no windows, only one spectrum per pixel.")
+        if self.is_stack:
+            raise ValueError(
+                "a stack of patches has no other windows: pass the image that they were cut from, "
+                "PatchGrid(image, size=...) or PatchGrid.at(image, sites, size)."
+            )
         return windows_of(self.image, self.patch_shape)
 
     @property

@@ -7,13 +7,14 @@ import numpy as np
 from torch import Tensor
 
 from .._checks import brief
-from ..scans.intensities import Percentiles, as_intensities, limits_of, scaled
+from ..scans.intensities import Percentiles, as_spectra, limits_of, scaled
 from ..scans.objects import calibrated, cube_of, scans_of
 from ..scans.scan import Scan
 from .cropped import CroppedImage
-from .crops import RasterCrops, SiteCrops
-from .masking import Mask, masked, specimen_of
-from .sites import PlacedSites, place_sites
+from .crops import RasterCrops
+from .masking import masked, specimen_of
+from .sites import place_sites
+from .stacking import as_stack, mosaic_of
 
 __all__ = ["PatchGrid", "check_grid"]
 
@@ -161,21 +162,11 @@ class PatchGrid(CroppedImage):
         """
         cube, pixel_size = calibrated(cube, "cube", spectra=True)
         cube, specimen = masked(cube_of(cube), mask, "cube")
-        array = as_intensities(cube, "cube")
-        if array.ndim != 3:
-            raise ValueError(
-                f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
-            )
-        if array.shape[2] < 5:
-            raise ValueError(
-                f"cube has shape {array.shape}, but spectra of {array.shape[2]} point(s) have no "
-                "shape to learn. Of a colour image, take one channel or the mean to "
-                "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
-                "np.moveaxis(cube, axis, -1)."
-            )
+        array = as_spectra(cube)
         crops = RasterCrops.of_spectra(array.shape, step).showing(specimen)
         limits = limits_of(array if specimen is None else array[specimen], percentiles)
-        return cls._cropped(array, percentiles, limits, crops, pixel_size=pixel_size)
+        image = scaled(array, percentiles, limits)
+        return cls.of_crops(image, limits, crops, pixel_size=pixel_size)
 
     @classmethod
     def at(
@@ -250,7 +241,36 @@ class PatchGrid(CroppedImage):
             sites, array.shape, size, specimen, subpixel=subpixel, lattice=lattice, vectors=vectors
         )
         limits = limits_of(shown, percentiles)
-        return cls._cropped(array, percentiles, limits, placed.crops, placed, specimen, pixel_size)
+        image = scaled(array, percentiles, limits)
+        crops = placed.crops
+        return cls.of_crops(image, limits, crops, placed, specimen, pixel_size)
+
+    @classmethod
+    def from_patches(cls, patches: Any, *, percentiles: Percentiles = "robust") -> "PatchGrid":
+        """Return the grid of patches that are cut already: a row, in which none has neighbours.
+
+        Models train on it without physics, or with a loss of values alone, such as
+        `Sparsity`; maps have the shape (channels, 1, n). What compares neighbours, and
+        `align`, which moves patches in their image, refuse it.
+
+        Parameters
+        ----------
+        patches
+            Stack of patches, shape (n, height, width) or (n, 1, height, width).
+        percentiles
+            As for an image, over all patches.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import phyvae
+        >>> phyvae.PatchGrid.from_patches(np.random.default_rng(0).random((50, 24, 24)))
+        PatchGrid.from_patches(50 patches, patch_shape=(24, 24))
+        """
+        stack = as_stack(patches)
+        image, placed = mosaic_of(stack)
+        limits = limits_of(stack, percentiles)
+        return cls.of_crops(scaled(image, percentiles, limits), limits, placed.crops, placed)
 
     @classmethod
     def series(
@@ -310,28 +330,11 @@ class PatchGrid(CroppedImage):
         ]
         limits = limits_of(np.concatenate([shown.ravel() for *_, shown in scans]), percentiles)
         return [
-            cls._cropped(
-                array, percentiles, limits, one, specimen=specimen, pixel_size=scan.pixel_size
+            cls.of_crops(
+                scaled(array, percentiles, limits), limits, one, None, specimen, scan.pixel_size
             )
             for (array, specimen, _), one, scan in zip(scans, crops, found, strict=True)
         ]
-
-    @classmethod
-    def _cropped(
-        cls,
-        array: np.ndarray,
-        percentiles: Percentiles,
-        limits: tuple[float, float],
-        crops: RasterCrops | SiteCrops,
-        placed: PlacedSites | None = None,
-        specimen: Mask | None = None,
-        pixel_size: tuple[float, float] | None = None,
-    ) -> "PatchGrid":
-        """Return the grid of a checked array, scaled between its limits."""
-        image = scaled(array, percentiles, limits)
-        grid = cls.of_crops(image, limits, crops, placed, specimen)
-        grid.pixel_size = pixel_size
-        return grid
 
 
 def check_grid(grid: object) -> None:

@@ -35,18 +35,21 @@ class Layout:
         Graph of neighbouring patches, where sites have no lattice; `shape` then is (1, n).
     pixel
         How far neighbouring patches lie apart, along rows and along columns.
+    is_stack
+        Whether the patches come without an image, so that none has neighbours.
     """
 
     shape: tuple[int, int]
     cells: Int[Tensor, " n"] | None = None
     graph: SiteGraph | None = None
     pixel: MapPixel = SQUARE
+    is_stack: bool = False
 
     @classmethod
     def of(cls, grid: PatchGrid) -> "Layout":
         """Return the layout of all patches of a grid."""
         cells = None if grid.mask is None else grid.indices.to(grid.device)
-        return cls(grid.shape, cells, grid.graph, MapPixel.of(grid))
+        return cls(grid.shape, cells, grid.graph, MapPixel.of(grid), grid.is_stack)
 
     @classmethod
     def square(cls, count: int) -> "Layout":
@@ -103,6 +106,7 @@ class Layout:
         ValueError
             If sites have no lattice, and the loss is a function of maps alone.
         """
+        self.check_places(loss)
         if self.graph is None:
             maps, mask = self.maps(values), self.mask
             given = (maps,) if mask is None else (maps, mask)
@@ -113,6 +117,19 @@ class Layout:
                 "PhysicsLoss and give it a method on_graph(values, graph)."
             )
         return loss.on_graph(values.T, self.graph)
+
+    def check_places(self, loss: Any) -> None:
+        """Raise an error if the patches are a stack, and a physics loss sees where each one lies.
+
+        That of a loss of losses, such as a sum, is what they see.
+        """
+        if not (self.is_stack and _sees_places(loss)):
+            return
+        raise ValueError(
+            f"{loss!r} compares neighbours, but a stack of patches has none: pass the image that "
+            "they were cut from, PatchGrid(image, size=...) or PatchGrid.at(image, sites, size); "
+            "or train without physics, or with a loss of values alone, such as Sparsity."
+        )
 
     def raster(self, values: Float[Tensor, "n channels"]) -> Float[Tensor, "channels rows cols"]:
         """Return `maps`, for a loss that needs a raster.
@@ -147,3 +164,10 @@ class Layout:
         count = math.prod(self.shape)
         mask = torch.zeros(count, dtype=torch.bool, device=self.cells.device)
         return mask.index_fill(0, self.cells, True).reshape(self.shape)
+
+
+def _sees_places(loss: Any) -> bool:
+    """Return whether it matters to a loss, or to one that it is made of, which cell lies where."""
+    parts = loss.modules() if isinstance(loss, torch.nn.Module) else ()
+    inner = [part for part in parts if part is not loss and hasattr(part, "sees_places")]
+    return any(map(_sees_places, inner)) if inner else bool(getattr(loss, "sees_places", True))

@@ -86,7 +86,7 @@ def find_domains(
     seed
         Seed of weights, batches and noise.
     device
-        Where to train, such as ``"cuda"``; ``None`` is the CPU.
+        Where to train, such as ``"cuda"``; ``None`` is CUDA if torch finds any, else the CPU.
     progress
         Whether to show progress bars.
 
@@ -113,8 +113,8 @@ def find_domains(
     scans, several = _scans(scan)
     patches = prepared(scans, Request(size, step, flatten, exclude, sites))
     objective = PhysicsObjective(physics, w=w, strength=strength)
-    shape, where = patches.grids[0].patch_shape, "cpu" if device is None else device
-    model = ShiftVAE(shape, _LATENTS, **patches.model, seed=seed, device=where)
+    shape = patches.grids[0].patch_shape
+    model = ShiftVAE(shape, _LATENTS, **patches.model, seed=seed, device=device)
     settings = patches.settings | {
         "physics": chosen(repr(physics), repr(_EDGES), "domain walls cost energy"),
         "w": chosen(w, 0.1, "default"),

@@ -170,7 +170,7 @@ def _found(job: Job) -> tuple[Domains, int]:
     scans = frames_of(job.path, job.channel)
     scan = scans[job.frame]
     if job.model:
-        found = load_domains(job.model, device=job.arguments.get("device") or "cpu")
+        found = load_domains(job.model, device=job.arguments.get("device"))
         return found.apply(scan, progress=job.progress), len(scans)
     return find_domains(scan, **job.arguments, progress=job.progress), len(scans)
 

@@ -23,7 +23,7 @@ from .storing import CLASSES
 __all__ = ["load_domains"]
 
 
-def load_domains(path: AnyPath, *, device: torch.device | str = "cpu") -> Domains:
+def load_domains(path: AnyPath, *, device: torch.device | str | None = None) -> Domains:
     """Return the result that ``found.save`` has written, to the bit.
 
     Parameters
@@ -31,7 +31,7 @@ def load_domains(path: AnyPath, *, device: torch.device | str = "cpu") -> Domain
     path
         The file.
     device
-        Where the model is put, for ``found.apply``.
+        Where the model is put, for ``found.apply``; as for `ShiftVAE`.
 
     Raises
     ------

@@ -93,7 +93,7 @@ def _coarser(grid: PatchGrid) -> tuple[PatchGrid, tuple[slice, slice]]:
 
 def _kinds(grid: PatchGrid) -> tuple[str, ...]:
     """Return the descriptors that suit a grid."""
-    if len(grid.patch_shape) == 1:
+    if len(grid.patch_shape) == 1 or grid.is_stack:
         return ("pca",)
     return ("autocorrelation", "fourier", "registered" if grid.is_raster else "pca")
 

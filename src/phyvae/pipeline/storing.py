@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..domains.evidence import DomainEvidence, NumberEvidence
 from ..models import ShiftVAE
-from ..models.description import described_model
+from ..models.interface import described_model
 from ..patches.crops import RasterCrops, SiteCrops
 from ..patches.graph import SiteGraph
 from ..patches.grid import PatchGrid

@@ -31,6 +31,8 @@ def plot_manifold(
     limits: tuple[float, float] = (0.05, 0.95),
     channels: tuple[int, int] = (0, 1),
     known: int | Sequence[float] | Array | None = None,
+    d: int | None = None,
+    cmap: str = "gray",
     width: float = 3.4,
 ) -> Panels:
     """Plot the patches decoded from an n x n lattice of two latents.
@@ -52,6 +54,10 @@ def plot_manifold(
         The latents along x and y (upwards).
     known
         Of a pyroVED model with classes or properties: the class, or the properties, to decode.
+    d
+        `n`, under pyroVED's name.
+    cmap
+        Matplotlib's colour map of patches; spectra are curves of one colour.
     width
         Figure width, inches.
 
@@ -65,11 +71,12 @@ def plot_manifold(
     options = {} if known is None else {"known": known}
     if options and "known" not in inspect.signature(decoder.decode).parameters:
         raise ValueError(f"known={brief(known)}, but a ShiftVAE decodes its latents alone.")
-    as_integer(n, "n", 0)
+    name, n = ("n", n) if d is None else ("d", d)
+    as_integer(n, name, 2, " patches")
     if not isinstance(limits, tuple | list) or len(limits) != 2:
         raise TypeError(f"limits={brief(limits)} must be two quantiles, such as (0.05, 0.95).")
-    if n < 2 or not 0 < limits[0] < limits[1] < 1:
-        raise ValueError(f"n={n} must be >= 2 and limits={limits} rise from above 0 to below 1.")
+    if not 0 < limits[0] < limits[1] < 1:
+        raise ValueError(f"limits={limits} must rise from above 0 to below 1.")
     along = as_latents(channels, decoder.latent_dim)
     values, others = _lattice_of(maps, decoder.latent_dim, limits, n)
     z = torch.from_numpy(others).float().repeat(n ** (len(along) - 1), n, 1)
@@ -78,18 +85,20 @@ def plot_manifold(
     with torch.no_grad():
         decoded = decoder.decode(z.flatten(0, 1), **options).unflatten(0, z.shape[:2])
     fig, axes = new_panels(1, 1, width)
-    show = _show_patches if decoded.ndim == 4 else _show_spectra
-    show(axes[0, 0], as_array(decoded))
+    if decoded.ndim == 4:
+        _show_patches(axes[0, 0], as_array(decoded), cmap)
+    else:
+        _show_spectra(axes[0, 0], as_array(decoded))
     _label_lattice(axes[0, 0], values, along, len(z))
     return finished(fig), axes[0]
 
 
-def _show_patches(ax: Any, patches: np.ndarray) -> None:
-    """Show patches, shape (rows, cols, height, width), side by side on one grey scale."""
+def _show_patches(ax: Any, patches: np.ndarray, cmap: str) -> None:
+    """Show patches, shape (rows, cols, height, width), side by side on one colour scale."""
     rows, columns, tall, wide = patches.shape
     mosaic = patches.swapaxes(1, 2).reshape(rows * tall, columns * wide)
     extent = extent_of((rows, columns))
-    shown = show_image(ax, mosaic, cmap="gray", extent=extent, aspect=tall / wide)
+    shown = show_image(ax, mosaic, cmap=cmap, extent=extent, aspect=tall / wide)
     bar = add_colourbar(ax, shown, None if rows > 1 else shown.get_clim())
     bar.set_label("decoded intensity" if rows > 1 else "")
 

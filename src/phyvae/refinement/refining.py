@@ -1,5 +1,6 @@
 """Refinement: better latent maps after training, by descending the energy of the whole map."""
 
+import math
 from typing import Literal, get_args
 
 from torch import nn
@@ -23,6 +24,8 @@ __all__ = ["Likelihood", "refine"]
 
 Likelihood = Literal["encoder", "decoder"]
 """The network that gives the likelihood of a patch's latents."""
+
+_PIXELS = 150_000  # in a batch: of two threads, the decoder's layers then take some 150 MB
 
 
 @own_state(grad=True)
@@ -97,9 +100,9 @@ def refine(
     samples
         Simulated noises behind `stds`, and with ``"encoder"`` behind s, >= 2.
     batch_size
-        Patches at a time; ``None`` is 256, but 8 for the decoder on a CPU, whose caches then hold
-        them. It bounds the memory and does not change the result: the maps themselves are
-        small and refined as a whole, so there are no tiles and no seams.
+        Patches at a time; ``None`` is as many as have 150 000 pixels, at most 256, but 8 for the
+        decoder on a CPU, whose caches then hold them. It bounds the memory and does not change
+        the result: the maps themselves are small and refined as a whole, without seams.
     seed
         Seed of the simulated noises. `maps` depend on it in their last digits, through s.
     progress
@@ -164,7 +167,8 @@ def refine(
     check_patches(model, grid)
     around = _reach(model, grid, around, decodes)
     if batch_size is None:
-        batch_size = 8 if decodes and model.like.device.type == "cpu" else 256
+        held = max(1, min(256, _PIXELS // math.prod(grid.patch_shape)))
+        batch_size = 8 if decodes and model.like.device.type == "cpu" else held
     if not isinstance(objective, PhysicsObjective):
         raise TypeError(
             f"objective={objective!r} must be a PhysicsObjective: "

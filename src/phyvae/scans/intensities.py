@@ -17,6 +17,7 @@ __all__ = [
     "Percentiles",
     "as_intensities",
     "as_scan",
+    "as_spectra",
     "limits_of",
     "robust_limits",
     "scaled",
@@ -53,6 +54,23 @@ def as_intensities(values: Any, name: str) -> np.ndarray:
 def as_scan(image: Any, name: str = "image") -> Shaped[np.ndarray, "height width"]:
     """Bring one image, its file, or an object that holds one to a finite, non-constant array."""
     return as_intensities(image_of(image, name), name)
+
+
+def as_spectra(values: Any) -> Shaped[np.ndarray, "rows cols length"]:
+    """Bring a spectrum image to a finite, non-constant array, the spectral axis last."""
+    array = as_intensities(values, "cube")
+    if array.ndim != 3:
+        raise ValueError(
+            f"cube has shape {array.shape}, but a spectrum image is (rows, cols, length)."
+        )
+    if array.shape[2] < 5:
+        raise ValueError(
+            f"cube has shape {array.shape}, but spectra of {array.shape[2]} point(s) have no "
+            "shape to learn. Of a colour image, take one channel or the mean to "
+            "PatchGrid(image[..., 0], size=...); else move the spectral axis to the end: "
+            "np.moveaxis(cube, axis, -1)."
+        )
+    return array
 
 
 def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models.description import described_model
+from ..models.interface import described_model
 from ..saving import sealed
 from ..saving.contents import AnyPath, Mismatch, check_weights, part_of, versions
 from ..saving.plain import differences, plain
@@ -29,7 +29,7 @@ def described(state: TrainingState) -> dict[str, Any]:
     return {
         "model": described_model(state.model),
         "objective": describe_objective(state.objective),
-        "trainer": {name: plain(value) for name, value in state.options.described().items()},
+        "trainer": {name: plain(value) for name, value in asdict(state.options).items()},
     }
 
 
@@ -54,6 +54,7 @@ def sealed_training(state: TrainingState) -> bytes:
         "optimizer": groups,
         "call": state.call,
         "history": history,
+        "test_losses": state.test_losses,
         "steps_done": state.steps_done,
     }
     tensors: dict[str, Tensor] = dict(state.model.state_dict())
@@ -91,12 +92,13 @@ def restore(
     check_weights(state.objective, tensors, "objective/")
     best = _best(state, record.get("best"), tensors)
     rows, steps_done = _rows(record["history"]), int(record["steps_done"])
+    test_losses = list(map(float, record.get("test_losses", [])))  # older files have none
     optimizer = _optimizer_state(state, record["optimizer"], part_of(tensors, "optimizer/"))
     state.model.load_state_dict(part_of(tensors))
     state.objective.load_state_dict(part_of(tensors, "objective/"))
     state.optimizer.load_state_dict(optimizer)
     state.rows, state.call, state.best = rows, record["call"], best
-    state.steps_done = steps_done
+    state.steps_done, state.test_losses = steps_done, test_losses
 
 
 def _best(

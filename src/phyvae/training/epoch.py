@@ -42,32 +42,17 @@ def train_epoch(
     beta: float,
 ) -> Means:
     """Take a step for each batch; return the means of the objective's parts."""
-    totals = _Totals(model.like.device)
+    names = [field.name for field in fields(ObjectiveParts)]
+    # On the model's device: reading a number waits for a GPU.
+    sums, count = torch.zeros(len(names) + 2, device=model.like.device), 0
     for batch in batches:
         optimizer.zero_grad()
         parts = objective.backward(model, batch, beta)
         processes.average_gradients(model.parameters())
         optimizer.step()
-        totals.add(parts)
-    return totals.means()
-
-
-class _Totals:
-    """Sums over the steps of an epoch, on the model's device: reading one waits for a GPU."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._sums, self._count = torch.zeros(len(fields(ObjectiveParts)) + 2, device=device), 0
-
-    def add(self, parts: ObjectiveParts) -> None:
-        """Add the parts of a step."""
         # Rounding alone takes a perfect reconstruction below its floor.
         negative = parts.loss < -1e-4 * parts.neg_elbo.abs()
-        signs = torch.stack([parts.psi < 0, negative])
-        self._sums += torch.cat([parts.stack(), signs.to(self._sums)])
-        self._count += 1
-
-    def means(self) -> Means:
-        """Return the means over all steps of all processes."""
-        *parts, psi, loss = processes.mean_over_ranks((self._sums / self._count).tolist())
-        names = (field.name for field in fields(ObjectiveParts))
-        return Means(dict(zip(names, parts, strict=True)), psi, loss)
+        sums += torch.cat([parts.stack(), torch.stack([parts.psi < 0, negative]).to(sums)])
+        count += 1
+    *means, psi, loss = processes.mean_over_ranks((sums / count).tolist())
+    return Means(dict(zip(names, means, strict=True)), psi, loss)

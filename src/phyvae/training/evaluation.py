@@ -21,10 +21,10 @@ def evaluated(
     model: PatchModel,
     objective: PhysicsObjective,
     grids: Sequence[PatchGrid],
-    *,
     beta: float,
-    seed: int,
-    batch_size: int,
+    *,
+    seed: int = 0,
+    batch_size: int = 256,
 ) -> ObjectiveParts:
     """Return the parts of the objective, means per patch; see `PhysicsTrainer.evaluate`."""
     decoding = Decoding(generator=torch.Generator(model.like.device).manual_seed(seed))

@@ -8,6 +8,7 @@ from .._checks import brief, check_takes
 from ..models import PatchModel, Posterior, at_rest, check_patches
 from ..models.options import Decoding
 from ..patches.grid import PatchGrid
+from ..patches.layout import Layout
 from .objective import PhysicsObjective
 
 __all__ = ["grids_to_encode", "grids_to_train"]
@@ -23,13 +24,18 @@ def grids_to_encode(model: PatchModel, grid: Any) -> list[PatchGrid]:
     return grids
 
 
-def grids_to_train(model: PatchModel, objective: PhysicsObjective, grid: Any) -> list[PatchGrid]:
-    """Return the grids as a list, if model and objective can be trained on them."""
+def grids_to_train(
+    model: PatchModel, objective: PhysicsObjective, grid: Any, test_grid: Any = None
+) -> tuple[list[PatchGrid], list[PatchGrid]]:
+    """Return the grids, if model and objective can be trained on them, and those held out."""
     grids = grids_to_encode(model, grid)
     _check_members(model, grids[0])
     model.check_training(grids)
     objective.check(model)
-    return grids
+    if objective.needs_map:
+        for one in grids:
+            Layout.of(one).check_places(objective.physics)
+    return grids, [] if test_grid is None else grids_to_encode(model, test_grid)
 
 
 @torch.no_grad()

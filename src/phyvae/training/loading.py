@@ -24,7 +24,7 @@ def load_trainer(
     *,
     model: nn.Module | None = None,
     objective: PhysicsObjective | None = None,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
 ) -> PhysicsTrainer:
     """Return the trainer of a file that ``trainer.save`` or ``fit(checkpoint=...)`` wrote.
 
@@ -40,7 +40,7 @@ def load_trainer(
         Needed if the physics loss is not one of phyvae's: code is not saved. It must be the one
         of the file.
     device
-        Where to train on, whatever device it was saved from.
+        Where to train on, as for `ShiftVAE`, whatever device it was saved from.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from ..saving.sealed import CheckpointError
 from .agreement import share_buffers
 from .batches import Batch, Tiles, batches
 from .epoch import train_epoch
+from .evaluation import evaluated
 from .refusals import refuse_unusable
 from .state import TrainingState
 from .tiles import TileSampler, sampler_of, steps_over
@@ -28,8 +29,9 @@ def run_epoch(
     beta: float,
     steps: int | None,
     call: dict[str, Any],
+    held_out: Sequence[PatchGrid] = (),
 ) -> dict[str, float]:
-    """Train an epoch; return the means of the objective's parts.
+    """Train an epoch, look at the grids held out; return the means of the objective's parts.
 
     After an error in it, or Ctrl-C, the state is as it was before.
     """
@@ -44,6 +46,9 @@ def run_epoch(
         share_buffers(state)
         parts = means.parts | {"beta": beta}  # as it was given, not as float32 has it
         (seconds,) = processes.mean_over_ranks([time.perf_counter() - started])
+        if held_out:
+            test = evaluated(state.model, state.objective, held_out, beta)
+            state.test_losses.append(float(test.loss))
         state.rows.append([state.epochs_done + 1, *parts.values(), seconds])
         state.steps_done += steps_in_epoch(state, grids, steps)
         state.call = call

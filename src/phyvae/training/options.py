@@ -1,7 +1,7 @@
 """Settings of a trainer, checked against the model they are for."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,10 +31,6 @@ class TrainingOptions:
     deterministic: bool
     seed: int
 
-    def described(self) -> dict[str, Any]:
-        """Return the settings by name."""
-        return asdict(self)
-
     def has_small_steps(self, model: PatchModel) -> bool:
         """Return whether a step has so little to decode that it belongs on one thread."""
         pixels = self.batch_size * self.pixels * math.prod(model.patch_shape)
@@ -51,8 +47,7 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     """Return the settings; a bad value is refused here, not after an hour."""
     pixels, lr, precision = (settings[name] for name in ("pixels", "lr", "precision"))
     if pixels is None:
-        share = min(1.0, max(0.2, 100 / math.prod(model.patch_shape)))
-        pixels = share if model.decodes_pixels else 1.0
+        pixels = _share(math.prod(model.patch_shape)) if model.decodes_pixels else 1.0
     as_integer(settings["batch_size"], "batch_size", 1, " patch")
     if lr is None:
         lr = _rate(settings["batch_size"], math.prod(model.patch_shape))
@@ -73,6 +68,11 @@ def checked_options(model: PatchModel, **settings: Any) -> TrainingOptions:
     as_integer(settings["sites"], "sites", 1, " patch")
     as_integer(settings["warmup"], "warmup", 0)
     return TrainingOptions(**(settings | {"pixels": pixels, "lr": lr}))
+
+
+def _share(pixels: int) -> float:
+    """Return the share of a patch's pixels that a step decodes: a fifth, 100 to 288 of them."""
+    return min(1.0, min(max(0.2 * pixels, 100), _PIXELS) / pixels)
 
 
 def _rate(batch: int, pixels: int) -> float:

@@ -86,6 +86,8 @@ def distant_pairs(grid: PatchGrid, first: Int[np.ndarray, " n"]) -> Int[np.ndarr
 
     All are positions among the grid's filled cells. Overlapping patches share noise.
     """
+    if grid.is_stack:
+        return np.empty((0, 2), dtype=np.int64)
     centers = grid.centers.reshape(-1, grid.centers.shape[-1])[grid.indices.numpy()]
     step = np.array(grid.step, dtype=float)
     size = np.array(grid.patch_shape if len(grid.patch_shape) == 2 else step, dtype=float)

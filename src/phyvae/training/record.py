@@ -1,6 +1,7 @@
 """The record of a training: its parts, its history, its file, its objective over whole grids."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import torch
 
@@ -59,7 +60,7 @@ class TrainingRecord:
     @property
     def settings(self) -> dict[str, float | str]:
         """The constructor's settings, but for the device."""
-        return self.state.options.described()
+        return asdict(self.state.options)
 
     @property
     def epochs_done(self) -> int:
@@ -73,10 +74,14 @@ class TrainingRecord:
 
     @property
     def loss_history(self) -> dict[str, list[float]]:
-        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers."""
+        """Loss per epoch as a dictionary, in the manner of pyroVED's trainers.
+
+        ``"test_loss"`` is that of the epochs that had a `test_grid`.
+        """
         history = self.history
         return {
             "training_loss": history.loss.tolist(),
+            "test_loss": list(self.state.test_losses),
             "neg_elbo": history.neg_elbo.tolist(),
             "psi": history.psi.tolist(),
         }
@@ -88,9 +93,10 @@ class TrainingRecord:
         if not self.epochs_done:
             print("No epoch trained yet.")  # noqa: T201 - its purpose
             return
-        last = self.state.history(self.epochs_done - 1)
+        last, tests = self.state.history(self.epochs_done - 1), self.state.test_losses
+        tested = f"Test loss: {tests[-1]:.4f}, " if tests else ""
         print(  # noqa: T201
-            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, "
+            f"Epoch: {self.epochs_done} Training loss: {last.loss[0]:.4f}, {tested}"
             f"-ELBO: {last.neg_elbo[0]:.4f}, Psi: {last.psi[0]:.4f}, beta: {last.beta[0]:.3g}"
         )
 
@@ -136,6 +142,4 @@ class TrainingRecord:
         beta = as_schedule(as_number(beta, "beta"))(self.epochs_done)
         as_seed(seed)
         as_integer(batch_size, "batch_size", 1)
-        return evaluated(
-            self.model, self.objective, grids, beta=beta, seed=seed, batch_size=batch_size
-        )
+        return evaluated(self.model, self.objective, grids, beta, seed=seed, batch_size=batch_size)

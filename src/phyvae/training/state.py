@@ -17,6 +17,10 @@ from .quality import Quality
 __all__ = ["Best", "Snapshot", "TrainingState"]
 
 
+Snapshot = tuple[tuple[dict[str, Any], ...], int, int]
+"""Model, objective and optimiser, and the lengths of the history's lists, to go back to."""
+
+
 @dataclass(frozen=True)
 class Best:
     """The best state of a call of `fit` so far, see `best_state`.
@@ -48,16 +52,6 @@ class Best:
     returns: int = 0
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of a state, to go back to."""
-
-    model: dict[str, Any]
-    objective: dict[str, Any]
-    optimizer: dict[str, Any]
-    epochs_done: int
-
-
 @dataclass(eq=False)
 class TrainingState:
     """Model, objective and optimiser, and the epochs trained.
@@ -66,6 +60,8 @@ class TrainingState:
     ----------
     rows
         Each epoch's row of the history.
+    test_losses
+        Loss of the grids held out, of each epoch that had some.
     steps_done
         Steps trained so far, of all processes together.
     call
@@ -79,6 +75,7 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     options: TrainingOptions
     rows: list[list[float]] = field(default_factory=list)
+    test_losses: list[float] = field(default_factory=list)
     steps_done: int = 0
     call: dict[str, Any] | None = None
     best: Best | None = None
@@ -94,13 +91,14 @@ class TrainingState:
         return History(*columns)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of all that a step changes."""
+        """Return a copy of all that an epoch changes."""
         parts = self.model.state_dict(), self.objective.state_dict(), self.optimizer.state_dict()
-        return Snapshot(*copy.deepcopy(parts), self.epochs_done)
+        return copy.deepcopy(parts), len(self.rows), len(self.test_losses)
 
     def go_back(self, snapshot: Snapshot) -> None:
         """Become as the snapshot was."""
-        self.model.load_state_dict(snapshot.model)
-        self.objective.load_state_dict(snapshot.objective)
-        self.optimizer.load_state_dict(snapshot.optimizer)
-        del self.rows[snapshot.epochs_done :]
+        (model, objective, optimizer), epochs, tested = snapshot
+        self.model.load_state_dict(model)
+        self.objective.load_state_dict(objective)
+        self.optimizer.load_state_dict(optimizer)
+        del self.rows[epochs:], self.test_losses[tested:]

@@ -80,9 +80,8 @@ class TileSampler:
 
     Examples
     --------
-    >>> from phyvae.training.tiles import TileSampler
-    >>> sampler = TileSampler((10, 10), batch_size=25, tile=64)
-    >>> steps = list(sampler.epoch(seed=0))
+    >>> from phyvae.training.tiles import TileSampler, steps_over
+    >>> steps = list(steps_over([TileSampler((10, 10), batch_size=25, tile=64)], seed=0))
     >>> len(steps), steps[0].layout.shape
     (4, (10, 10))
     """
@@ -94,35 +93,10 @@ class TileSampler:
     mask: Bool[Tensor, "rows cols"] | None = None
     pixel: MapPixel = SQUARE
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size} must be at least 1 patch.")
-        if self.tile < 2:
-            raise ValueError(
-                f"tile={self.tile} must be at least 2 patches wide: physics needs neighbours."
-            )
-
     def steps_per_epoch(self) -> int:
         """Return the steps that decode as many patches as the grid has, to the nearest batch."""
         cells = math.prod(self.shape) if self.mask is None else int(self.mask.sum())
         return max(1, round(cells / self.batch_size))
-
-    def epoch(
-        self, seed: int, steps: int | None = None, *, rank: int = 0, ranks: int = 1
-    ) -> Iterator[Step]:
-        """Yield the steps of one epoch, random by `seed` alone.
-
-        Parameters
-        ----------
-        seed
-            Seed of this epoch.
-        steps
-            Number of steps, of all processes together; the default is one pass over the grid.
-        rank, ranks
-            Which one of how many processes. Each takes every ranks-th step, all equally many: if
-            they do not share out evenly, some more are added.
-        """
-        return steps_over([self], seed, steps, rank=rank, ranks=ranks)
 
     def jobs(self, generator: torch.Generator) -> Iterator[_Job]:
         """Yield tile, batch number and seed of each step of one pass, in random order."""
@@ -216,7 +190,20 @@ def steps_over(
     rank: int = 0,
     ranks: int = 1,
 ) -> Iterator[Step]:
-    """Yield the steps of one epoch over several grids, mixed; see `TileSampler.epoch`."""
+    """Yield the steps of one epoch over grids, mixed, random by `seed` alone.
+
+    Parameters
+    ----------
+    samplers
+        Of each grid.
+    seed
+        Seed of this epoch.
+    steps
+        Number of steps, of all processes together; the default is one pass over the grids.
+    rank, ranks
+        Which one of how many processes. Each takes every ranks-th step, all equally many: if
+        they do not share out evenly, some more are added.
+    """
     generator = torch.Generator().manual_seed(seed)
     each = [sampler.steps_per_epoch() for sampler in samplers]
     own = math.ceil((sum(each) if steps is None else steps) / ranks)

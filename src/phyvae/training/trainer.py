@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from .._checks import as_device, as_integer
+from .._checks import as_device, as_integer, brief
 from ..compute import processes
 from ..compute.determinism import check_deterministic
 from ..compute.own_state import own_state
@@ -68,7 +68,7 @@ class PhysicsTrainer(TrainingRecord):
     pixels
         Share of the pixels decoded in a step, in (0, 1]; sampled anew in each step, the same for
         all patches of the batch, and unbiased. Less is faster and noisier. The default is a
-        fifth, but no fewer than 100 pixels; all of them for a decoder of whole patches.
+        fifth, but 100 to 288 pixels; all of them for a decoder of whole patches.
     precision
         Arithmetic of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
         ``"auto"``, bfloat16 where the processor has it natively. Weights, the decoder's output
@@ -82,7 +82,10 @@ class PhysicsTrainer(TrainingRecord):
         Seed of tiles, batches and latent noise, 0 <= seed < 2**63.
     device
         Where to train, for example ``"cuda"``; the model is moved there. ``None`` stays with the
-        model.
+        model, whose own `device` is CUDA by default if there is any.
+
+    enumerate_parallel
+        An option of pyroVED's trainer, for `None` alone: classes are summed over in any case.
 
     Attributes
     ----------
@@ -127,7 +130,13 @@ class PhysicsTrainer(TrainingRecord):
         deterministic: bool = False,
         seed: int = 0,
         device: torch.device | str | None = None,
+        enumerate_parallel: None = None,
     ) -> None:
+        if enumerate_parallel is not None:
+            raise ValueError(
+                f"enumerate_parallel={brief(enumerate_parallel)}: the classes of a jiVAE or an "
+                "ssiVAE are summed over in any case, and no other model has any; leave it out."
+            )
         model = adapt(model)
         if objective is not None and not isinstance(objective, PhysicsObjective):
             raise TypeError(
@@ -164,6 +173,7 @@ class PhysicsTrainer(TrainingRecord):
         epochs: int | None = None,
         *,
         steps: int | None = None,
+        test_grid: PatchGrid | Sequence[PatchGrid] | None = None,
         beta: Beta = 1.0,
         steps_per_epoch: int | None = None,
         callbacks: Iterable[Callback] = (),
@@ -185,6 +195,9 @@ class PhysicsTrainer(TrainingRecord):
             Number of steps instead, >= 1; 1000 to 2500 are usual, whatever the size of the grid.
             The last epoch may be shorter than the others. Several processes share them. A schedule
             of β counts epochs all the same: see `beta`.
+        test_grid
+            Patches held out, one grid or several; they change no weight. The objective on them
+            after each epoch, `evaluate` at its β, is in ``trainer.loss_history["test_loss"]``.
         beta
             Weight of the KL divergence: a number, a schedule, or any ``epoch -> float``. Epochs
             are counted from 0 at the first epoch of the trainer. By default their length depends
@@ -255,7 +268,7 @@ class PhysicsTrainer(TrainingRecord):
         was before it. An error of a callback leaves the epoch before it as it is.
         """
         with processes.together():
-            grids = grids_to_train(self.model, self.objective, grid)
+            grids, held_out = grids_to_train(self.model, self.objective, grid, test_grid)
             for name, value in {"steps_per_epoch": steps_per_epoch, "every": every}.items():
                 if value is not None:
                     as_integer(value, name, 1)
@@ -289,7 +302,7 @@ class PhysicsTrainer(TrainingRecord):
             ):
                 for epoch, count in enumerate(left, done + 1):
                     now = schedule(self.epochs_done)
-                    parts = run_epoch(self.state, grids, now, count, call)
+                    parts = run_epoch(self.state, grids, now, count, call, held_out)
                     keeper.look(now, last=epoch == epochs)
                     bar.set_postfix(
                         {"−ELBO": f"{parts['neg_elbo']:.2f}", "Ψ": f"{parts['psi']:.3f}"}
@@ -311,6 +324,7 @@ class PhysicsTrainer(TrainingRecord):
     def step(
         self,
         grid: PatchGrid | Sequence[PatchGrid],
+        test_grid: PatchGrid | Sequence[PatchGrid] | None = None,
         *,
         scale_factor: float = 1.0,
         steps_per_epoch: int | None = None,
@@ -323,14 +337,14 @@ class PhysicsTrainer(TrainingRecord):
             Patches to learn from.
         scale_factor
             β, the weight of the KL divergence, under pyroVED's name.
-        steps_per_epoch
+        test_grid, steps_per_epoch
             As for `fit`.
         """
         with processes.together():
-            grids = grids_to_train(self.model, self.objective, grid)
+            grids, held_out = grids_to_train(self.model, self.objective, grid, test_grid)
             if steps_per_epoch is not None:
                 as_integer(steps_per_epoch, "steps_per_epoch", 1)
             beta = as_schedule(scale_factor, "scale_factor")(self.epochs_done)
             call = described_call(grids, beta, steps_per_epoch)
         start_alike(self.state, call, 1, beta, {})
-        run_epoch(self.state, grids, beta, steps_per_epoch, call)
+        run_epoch(self.state, grids, beta, steps_per_epoch, call, held_out)
