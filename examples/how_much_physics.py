@@ -10,6 +10,7 @@ typical force of the reconstruction. ``w`` is the slack: physics fades once Ψ f
 # One start, seven trainings: strength grows at w = 0.1, then w grows at strength 3.
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 import phyvae
 
@@ -46,11 +47,11 @@ swept = phyvae.sweep(grid, names, epochs=12, steps_per_epoch=20, beta=beta, mode
 # the less flat. All panels have one colour scale.
 
 maps = swept.maps
-limits = maps["strength 0, w 0.1"][1].quantile(0.005), maps["strength 0, w 0.1"][1].quantile(0.995)
+low, high = np.quantile(maps["strength 0, w 0.1"][1].numpy(), [0.005, 0.995])
 fig, axes = plt.subplots(2, 4, figsize=(7, 3.9), layout="constrained")
 for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     z = maps[f"strength {strength:g}, w {w:g}"]
-    shown = ax.imshow(z[1], vmin=limits[0], vmax=limits[1])
+    shown = ax.imshow(z[1].numpy(), vmin=low, vmax=high)
     psi = float(sl1(z))
     ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {psi:.2f}", fontsize=8)
     ax.set(xticks=[], yticks=[])

@@ -70,7 +70,7 @@ def show(ax: plt.Axes, z: torch.Tensor) -> None:
         return
     if len(z) == 3:
         shares = torch.einsum("krc,kj->rcj", z, CLASS_COLOURS)
-        ax.imshow(shares.clamp(0, 1), interpolation="nearest")
+        ax.imshow(shares.clamp(0, 1).numpy(), interpolation="nearest")
         return
     ax.imshow(torch.atan2(-z[0], z[1]), cmap="twilight", vmin=-torch.pi, vmax=torch.pi, alpha=0.6)
     every = slice(4, None, 8)

@@ -10,8 +10,8 @@ vanish, are the true walls kept, and is it the other way round if :math:`\Psi` i
 Every training of a seed starts from the same aligned model and sees the same batches, so the
 settings differ in nothing but the objective.
 
-``python examples/benchmarks/paper_claims.py`` takes two hours of one core; it prints a table for each
-material, plots the maps of the first seed, and keeps all maps and measures: a run that was
+``python examples/benchmarks/paper_claims.py`` takes two hours of one core; it prints a table for
+each material, plots the maps of the first seed, and keeps all maps and measures: a run that was
 stopped goes on with the next material or seed.
 """
 
