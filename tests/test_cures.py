@@ -62,8 +62,16 @@ CURES = {
     "a sparse matrix": (grid_of, scipy.sparse.csr_matrix(IMAGE), "image.toarray()"),
     "objects": (grid_of, IMAGE.astype(object), "image.astype(float)"),
     "colours by name": (grid_of, COLOURS, "image['R']"),
-    "sites on a line": (SiteGraph.delaunay, LINE, "SiteGraph.nearest(sites, k=2)"),
-    "bools at empty cells": (HOLES.sample, IMAGE > 0.5, "labels.astype(int)"),
+    "sites on a line": (
+        lambda sites: SiteGraph.delaunay(sites),
+        LINE,
+        "SiteGraph.nearest(sites, k=2)",
+    ),
+    "bools at empty cells": (
+        lambda labels: HOLES.sample(labels),
+        IMAGE > 0.5,
+        "labels.astype(int)",
+    ),
 }
 NAMES = {
     "key": "a",

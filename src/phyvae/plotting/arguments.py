@@ -160,7 +160,7 @@ def in_unit(extent: Extent, pixel_size: Any, unit: str) -> Extent:
 def scale_of(scan: Any, pixel_size: Any, unit: str) -> tuple[Any, str]:
     """Return the size of a pixel and its unit: those given, or those of a grid or scan, in nm."""
     known = getattr(scan, "pixel_size", None)
-    if pixel_size is None and unit == "px" and known is not None:
+    if pixel_size is None and isinstance(unit, str) and unit == "px" and known is not None:
         return known, "nm"
     return pixel_size, unit
 
