@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullLocator
 
 SIDES = (456, 1024, 2048, 4096)
 FILM = "oxide_film_substrate_interface_stem.npz"
@@ -183,8 +184,12 @@ def plot(runs: list[dict], path: Path) -> None:
         ax.loglog(pixels, values, "o-", color="#0072B2")
         ax.set(xlabel="image (Mpx)", ylabel=label)
         for x, y in zip(pixels, values, strict=True):
-            ax.annotate(f"{y:.2g}", (x, y), (0, 6), textcoords="offset points", ha="center")
-        ax.margins(0.12, 0.2)
+            ax.annotate(f"{y:.3g}", (x, y), (-5, 5), textcoords="offset points", ha="right")
+        ax.margins(0.25, 0.2)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
     fig.savefig(path, dpi=200)
 
 
