@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import phyvae
-from phyvae import BoundCharge, PatchGrid, PhysicsObjective, PhysicsTrainer
+from phyvae import BoundCharge, EdgeLoss, PatchGrid, PhysicsObjective, PhysicsTrainer
 from phyvae.training.grids import grids_to_encode, grids_to_train
 from sites import PHANTOM, series, small
 from small import small_grid, small_trainer, tiny_grid, tiny_model
@@ -29,6 +29,11 @@ class TestGridsToTrain:
         objective = PhysicsObjective(BoundCharge(), channels=[5, 6])
         with pytest.raises(ValueError, match=r"channels=\(5, 6\) but the model has 2"):
             grids_to_train(tiny_model(), objective, tiny_grid())
+
+    def test_physics_on_a_stack_held_out_is_refused_before_training(self):
+        stack = PatchGrid.from_patches(tiny_grid().patches.flatten(0, 1))
+        with pytest.raises(ValueError, match="compares neighbours"):
+            grids_to_train(tiny_model(), PhysicsObjective(EdgeLoss()), tiny_grid(), stack)
 
 
 class TestRefusals:

@@ -14,7 +14,7 @@ from .standardising import scaled
 
 __all__ = ["MapSymmetry"]
 
-_SQUARE = 0.05  # by which the edges of a square may differ
+_UNEVEN = 0.05  # by which the edges of a square may differ
 
 Operation = Literal["left-right", "up-down", "half-turn", "quarter-turn"]
 
@@ -80,7 +80,7 @@ class MapSymmetry(PhysicsLoss):
 
     def _check_square(self, pixel: MapPixel) -> None:
         height, width = pixel.edges
-        if self.operation == "quarter-turn" and abs(height / width - 1) > _SQUARE:
+        if self.operation == "quarter-turn" and abs(height / width - 1) > _UNEVEN:
             raise ValueError(
                 f"the map's pixels are {height / width:.3g} times as high as wide, but a "
                 "quarter-turn needs square ones; choose equal steps of the patches, in nm, or "

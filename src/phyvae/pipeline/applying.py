@@ -84,8 +84,7 @@ class AppliedModel:
             image, mask = scan.cube, np.isfinite(scan.cube).all(axis=-1)
         else:
             image, mask, cell = self._prepared(scan)
-        grid, outside = self._cropped(image, mask)
-        grid.pixel_size = scan.pixel_size
+        grid, outside = self._cropped(image, mask, scan.pixel_size)
         doubts = []
         if outside > _OUTSIDE:
             low, high = self.grid.limits
@@ -111,7 +110,12 @@ class AppliedModel:
             return (*repaired_specimen(scan, Request()), None)
         return found.image, found.mask, found.cell
 
-    def _cropped(self, image: np.ndarray, mask: np.ndarray | None) -> tuple[PatchGrid, float]:
+    def _cropped(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray | None,
+        pixel_size: tuple[float, float] | None,
+    ) -> tuple[PatchGrid, float]:
         """Return patches in the scale of training, and the share of pixels beyond it."""
         mask = None if mask is None or mask.all() else mask
         size, step, (low, high) = self.grid.patch_shape, self.grid.step, self.grid.limits
@@ -124,7 +128,8 @@ class AppliedModel:
             values, shown, known = specimen_of(image, mask)
             specimen, crops = shown, RasterCrops.over(values.shape, size, step)
         pixels = scaled(values, "robust", (low, high))
-        grid = PatchGrid.of_crops(pixels, (low, high), crops.showing(shown), None, specimen)
+        crops = crops.showing(shown)
+        grid = PatchGrid.of_crops(pixels, (low, high), crops, None, specimen, pixel_size)
         return grid, float(((known < low) | (known > high)).mean())
 
     @cached_property

@@ -85,9 +85,7 @@ def _grid(
     if not _within(crops, tuple(image.shape)) or not limits[0] < limits[1]:
         raise Mismatch("its patches are not those of its image.")
     shown = None if specimen is None else specimen.numpy()
-    grid = PatchGrid.of_crops(image, limits, crops, placed, shown)
-    grid.pixel_size = pixel_size
-    return grid
+    return PatchGrid.of_crops(image, limits, crops, placed, shown, pixel_size)
 
 
 def _within(crops: RasterCrops | SiteCrops, shape: tuple[int, ...]) -> bool:

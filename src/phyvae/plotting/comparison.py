@@ -8,7 +8,6 @@ import numpy as np
 
 from .._checks import brief
 from ..patches.grid import PatchGrid
-from ..scans.intensities import robust_limits
 from .arguments import (
     Array,
     Extent,
@@ -24,6 +23,7 @@ from .arguments import (
 from .panels import (
     COLOURS,
     Panels,
+    colour_limits,
     finished,
     label_outer,
     new_panels,
@@ -113,12 +113,12 @@ def _checked_maps(rows: Any) -> list[Any]:
     return z
 
 
-def _limits(z: list[Any], channels: int) -> list[tuple[float, float]]:
+def _limits(z: list[Any], channels: int) -> list[tuple[float, float] | None]:
     """Return limits of each channel for all rows, which a few outliers do not stretch."""
     pooled = (
         np.concatenate([maps[k].ravel() for maps in z if k < len(maps)]) for k in range(channels)
     )
-    return [robust_limits(values[np.isfinite(values)]) for values in pooled]
+    return [colour_limits(values) for values in pooled]
 
 
 def _name_rows(axes: Any, names: list[str], characters: int) -> None:

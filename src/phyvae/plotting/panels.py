@@ -19,6 +19,7 @@ __all__ = [
     "COLOURS",
     "Panels",
     "add_colourbar",
+    "colour_limits",
     "colour_of",
     "finished",
     "label_colours",
@@ -51,15 +52,21 @@ def new_panels(rows: int, columns: int, width: float) -> Panels:
 
 def show_image(ax: Any, values: Any, **style: Any) -> Any:
     """Show an image with row 0 at the top, square pixels, whatever the user's rcParams."""
-    return ax.imshow(values, origin="upper", **{"aspect": "equal", **_scale(values), **style})
+    style = {"aspect": "equal", **_limited(style, values)}
+    return ax.imshow(values, origin="upper", **style)
 
 
-def _scale(values: Any) -> dict[str, Any]:
-    """Return the limits of the colours: a single hot cell sets none."""
-    if np.ndim(values) != 2:
-        return {}  # colours
+def colour_limits(values: Any) -> tuple[float, float] | None:
+    """Return the limits of the colours, which a hot cell does not set; ``None`` of no value."""
     seen = np.ma.compressed(np.ma.masked_invalid(values))
-    return {"clim": robust_limits(seen)} if len(seen) else {}
+    return robust_limits(seen) if len(seen) else None
+
+
+def _limited(style: dict[str, Any], values: Any) -> dict[str, Any]:
+    """Return a style with limits of the colours, if it has none and values are no colours."""
+    if style.get("clim") is not None or np.ndim(values) != 2:
+        return style
+    return {**style, "clim": colour_limits(values)}
 
 
 def show_row(
@@ -70,7 +77,7 @@ def show_row(
     grid: Any = None,
     pixel_size: Any = 1.0,
     names: Sequence[str] = (),
-    limits: Sequence[tuple[float, float]] = (),
+    limits: Sequence[tuple[float, float] | None] = (),
     label_names: Sequence[str] = (),
 ) -> None:
     """Show each channel and, in the last panel, the labels; hide empty panels.
@@ -138,7 +145,7 @@ def _show_map(
     """Show a value per cell: as an image, or at the sites."""
     if not on_sites(grid):
         return show_image(ax, values, extent=extent, interpolation="nearest", **style)
-    cells = add_cells(ax, grid, values, pixel_size, **{**_scale(values), **style})
+    cells = add_cells(ax, grid, values, pixel_size, **_limited(style, values))
     ax.set(xlim=extent[:2], ylim=extent[2:])
     return cells
 

@@ -32,10 +32,11 @@ def grids_to_train(
     _check_members(model, grids[0])
     model.check_training(grids)
     objective.check(model)
+    held_out = [] if test_grid is None else grids_to_encode(model, test_grid)
     if objective.needs_map:
-        for one in grids:
+        for one in [*grids, *held_out]:
             Layout.of(one).check_places(objective.physics)
-    return grids, [] if test_grid is None else grids_to_encode(model, test_grid)
+    return grids, held_out
 
 
 @torch.no_grad()
