@@ -16,6 +16,7 @@ from .regions import at_walls, surroundings, touching
 
 __all__ = ["WallProfile", "edge_magnitude", "edge_ratio", "profiles"]
 
+_DEEP = 1.5  # patches from the wall
 _REACH = 3  # patches from a wall, up to which its surroundings count
 
 Maps = Float[np.ndarray, "channels rows cols"]
@@ -34,8 +35,8 @@ class WallProfile:
         Their numbers.
     contrast
         Mean edge magnitude at the wall over that further than a patch from it. 0 where a piece
-        is less than two patches deep, or most of the wall is in cells that do not count: no test
-        can rely on it; NaN if such a wall is short.
+        is less than one and a half patches deep, or most of the wall is in cells that do not
+        count: no test can rely on it; NaN if such a wall is short.
     ramp
         Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
         step that patches blur, 1 for an even slope; NaN as above.
@@ -114,7 +115,7 @@ def _profile(
     edge = float(edges[at_wall].mean())
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
-    deep = (distance >= 2 * wall) & known
+    deep = (distance >= _DEEP * wall) & known
     room = min((deep & first).sum(), (deep & second).sum()) >= 3
     room &= bool((at_wall & known).sum() >= at_wall.sum() / 2)
     if not room or not all(cells.any() for cells in (near, far & first, far & second)):
