@@ -137,8 +137,7 @@ def offsets(products: Phases, most: float = 0.5) -> Float[np.ndarray, "... 2"]:
         bend += size[:, None, None] * np.eye(2)
         step = np.linalg.solve(bend, slope[..., None])[..., 0]
         t = t + np.clip(step, -1 / 32, 1 / 32)
-    found: np.ndarray = (t - np.round(t)).reshape(*products.shape[:-1], 2)
-    return found
+    return np.asarray((t - np.round(t)).reshape(*products.shape[:-1], 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,8 +219,7 @@ def _blocks(points: Points, depths: Float[np.ndarray, " n"]) -> Int[np.ndarray, 
     centred = points - points.mean(0)
     along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
     fourths = 4 * np.argsort(np.argsort(along)) // len(points)
-    blocks: np.ndarray = fourths + 4 * (depths > np.median(depths))
-    return blocks
+    return np.asarray(fourths + 4 * (depths > np.median(depths)))
 
 
 def jackknifed(without: Float[np.ndarray, "blocks ..."]) -> Float[np.ndarray, "..."]:

@@ -18,5 +18,4 @@ def otsu_labels(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray
         thresholds = np.array([threshold_otsu(levels)])
     else:
         thresholds = threshold_multiotsu(levels, classes)
-    labels: np.ndarray = np.digitize(levels, thresholds, right=True)
-    return labels
+    return np.asarray(np.digitize(levels, thresholds, right=True))

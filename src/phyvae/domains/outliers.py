@@ -43,8 +43,7 @@ def find_outliers(
         cdist(features, centre[None], "mahalanobis", VI=np.linalg.inv(covariance + least * one))
         for (centre, covariance), least in zip(cores, close, strict=True)
     ]
-    outside: np.ndarray = np.min(distances, axis=0)[:, 0] ** 2 > chi2.isf(_RARE, features.shape[1])
-    return outside
+    return np.asarray(np.min(distances, axis=0)[:, 0] ** 2 > chi2.isf(_RARE, features.shape[1]))
 
 
 def _core(

@@ -87,8 +87,7 @@ class Series:
         A thousandth of the cells, and two at least, set no limit: a domain has more.
         """
         rare = max(0.1, 250 / self.cells) if self.cells > 10 else 0.0
-        found: np.ndarray = np.array([robust_limits(one, rare) for one in self.values()]).T
-        return found
+        return np.asarray(np.array([robust_limits(one, rare) for one in self.values()]).T)
 
     def normalised(self, channels: Bool[np.ndarray, " channels"]) -> "Series":
         """Return some channels, each scaled from its `limits` to [0, 1]; 0 where no patch is."""

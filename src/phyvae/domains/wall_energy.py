@@ -145,8 +145,7 @@ def wall_energy_labels(
 
 
 def _channel_weights(signal: Float[np.ndarray, " channels"]) -> Float[np.ndarray, " channels"]:
-    weights: np.ndarray = signal / signal.max()
-    return weights
+    return np.asarray(signal / signal.max())
 
 
 def _weighted(
@@ -176,8 +175,7 @@ def _weighed(walls: Neighbours, there: Bool[np.ndarray, " n"]) -> Float[np.ndarr
     ends = np.concatenate([walls.first, walls.second])
     others = np.concatenate([walls.second, walls.first])
     weights = np.concatenate([walls.weights, walls.weights]).astype(np.float64) * there[others]
-    total: np.ndarray = np.bincount(ends, weights, walls.count).astype(np.float64)
-    return total
+    return np.asarray(np.bincount(ends, weights, walls.count).astype(np.float64))
 
 
 def _starts(

@@ -163,8 +163,7 @@ class _Sides:
 
     @cached_property
     def image(self) -> Float[np.ndarray, "height width"]:
-        image: np.ndarray = self.grid.image.double().cpu().numpy()
-        return image
+        return np.asarray(self.grid.image.double().cpu().numpy())
 
     @cached_property
     def whole(self) -> Vectors | None:
@@ -187,8 +186,7 @@ class _Sides:
         """Whether points lie in a domain, clear of all others: whether the nearest patch does."""
         far, nearest = self.tree.query(np.nan_to_num(points))
         near = (far <= 1.5 * self.step) & (self.depths[nearest] >= clear)
-        found: np.ndarray = near & (self.flat[nearest] == label)
-        return found
+        return np.asarray(near & (self.flat[nearest] == label))
 
     def window(self, vectors: Vectors) -> float:
         """Return the side of a window of local waves, px; walls are known to a patch or so."""

@@ -131,15 +131,13 @@ def _normals(first: Cells, second: Cells, wall: float) -> Float[np.ndarray, "2 r
     signed = distance_transform_edt(~second) - distance_transform_edt(~first)
     reach = _REACH * wall + 2
     ascent = _gradients(gaussian_filter(np.clip(signed, -reach, reach), 1)[None])[:, 0]
-    normals: np.ndarray = ascent / np.maximum(np.linalg.norm(ascent, axis=0), 1e-9)
-    return normals
+    return np.asarray(ascent / np.maximum(np.linalg.norm(ascent, axis=0), 1e-9))
 
 
 def _distance(cells: Cells) -> Float[np.ndarray, "rows cols"]:
     if not cells.any():
         return np.full(cells.shape, np.inf)
-    distance: np.ndarray = distance_transform_edt(~cells)
-    return distance
+    return np.asarray(distance_transform_edt(~cells))
 
 
 def _gradients(maps: Maps) -> Gradients:
@@ -152,8 +150,7 @@ def _gradients(maps: Maps) -> Gradients:
 
 
 def _magnitude(gradients: Gradients) -> Float[np.ndarray, "rows cols"]:
-    magnitude: np.ndarray = np.sqrt(np.square(gradients).sum(axis=(0, 1)))
-    return magnitude
+    return np.asarray(np.sqrt(np.square(gradients).sum(axis=(0, 1))))
 
 
 def _over(near: Float[np.ndarray, " n"], far: Float[np.ndarray, " m"]) -> float:

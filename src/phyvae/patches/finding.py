@@ -111,8 +111,7 @@ def find_sites(
         )
     sites, _ = summits(response, peaks, 0.5)
     sites = sites[_apart(sites, strength, nearest)]
-    ordered: np.ndarray = sites[np.lexsort(np.round(sites, 6).T[::-1])]
-    return ordered
+    return np.asarray(sites[np.lexsort(np.round(sites, 6).T[::-1])])
 
 
 def _apart(sites: np.ndarray, strength: np.ndarray, nearest: float) -> np.ndarray:

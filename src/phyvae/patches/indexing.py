@@ -201,8 +201,7 @@ def _local(ways: Steps, parent: Vectors, size: float) -> Vectors:
     steps = jumps[unit].astype(float)
     # Two steps' worth of trust in the parent: noise of a single site bends nothing.
     normal = steps.T @ steps + 2 * np.eye(2)
-    fitted: np.ndarray = np.linalg.solve(normal, steps.T @ ways[unit] + 2 * parent)
-    return fitted
+    return np.asarray(np.linalg.solve(normal, steps.T @ ways[unit] + 2 * parent))
 
 
 def _seed(sites: Sites, vectors: Vectors, start: np.ndarray, flat: np.ndarray, size: float) -> int:

@@ -75,8 +75,7 @@ def registered_patches(
     y = sites[:, 0, None, None] + down[:, None]
     x = sites[:, 1, None, None] + right
     places = np.stack(np.broadcast_arrays(y, x))
-    patches: np.ndarray = map_coordinates(image - image.mean(), places, order=1, mode="reflect")
-    return patches
+    return np.asarray(map_coordinates(image - image.mean(), places, order=1, mode="reflect"))
 
 
 def sites_near(
@@ -98,8 +97,7 @@ def sites_near(
         slow = gaussian_filter(image * np.exp(-2j * np.pi * (pixels @ wave)), width)
         turns.append(np.angle(slow[rows, cols]) / (2 * np.pi) + centres @ wave)
     off = np.round(turns) - np.array(turns)
-    sites: np.ndarray = centres + np.linalg.solve(waves, off).T
-    return sites
+    return np.asarray(centres + np.linalg.solve(waves, off).T)
 
 
 def _spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -205,8 +205,7 @@ def _cells(found: Shown, there: np.ndarray, stride: int, factor: int) -> Cells:
         outlines = outlines_of(grid).reshape(len(grid), -1, 2)[there]
 
     def on_page(places: np.ndarray) -> np.ndarray:
-        found: np.ndarray = (places + 0.5) / factor - 0.5
-        return found
+        return np.asarray((places + 0.5) / factor - 0.5)
 
     return Cells(
         index=np.stack(np.divmod(there, grid.shape[1]), axis=1),

@@ -40,8 +40,7 @@ def outlines_of(grid: Any) -> npt.NDArray[Any]:
     if grid.vectors is None:
         angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         disc = grid.step[0] / 2 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
-        found: npt.NDArray[Any] = grid.sites[..., None, :] + disc
-        return found
+        return np.asarray(grid.sites[..., None, :] + disc)
     corners = corners_of(grid)
     around = (corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1])
     return np.stack(around, axis=2)
@@ -60,5 +59,4 @@ def corners_of(grid: Any) -> npt.NDArray[Any]:
         expected = grid.sites + (i - 0.5, j - 0.5) @ grid.vectors
         total[i : rows + i, j : cols + j][there] += expected[there]
         count[i : rows + i, j : cols + j][there] += 1
-    corners: npt.NDArray[Any] = total / np.maximum(count, 1)
-    return corners
+    return np.asarray(total / np.maximum(count, 1))

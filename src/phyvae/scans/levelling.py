@@ -26,5 +26,4 @@ def levelled(repaired: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "
     background, width = values, round(values.size**0.5 / 8)
     for _ in range(3):
         background = uniform_filter(background, width)
-    level: np.ndarray = values - background
-    return level
+    return np.asarray(values - background)

@@ -171,8 +171,7 @@ def _cell_of(values: np.ndarray) -> UnitCell | None:
 def _mean(values: np.ndarray, width: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
-    mean: np.ndarray = gaussian_filter(values, width, mode="reflect")
-    return mean
+    return np.asarray(gaussian_filter(values, width, mode="reflect"))
 
 
 def _vacuum(
@@ -240,8 +239,7 @@ def _plane(
         return np.zeros_like(level)
     fit = HuberRegressor(alpha=0, max_iter=500)
     fit.fit(places[every & specimen], (values - np.median(values)) / spread)
-    plane: np.ndarray = spread * (places @ fit.coef_)
-    return plane
+    return np.asarray(spread * (places @ fit.coef_))
 
 
 def _around(
@@ -253,5 +251,4 @@ def _around(
     regions, count = label(region)
     sizes, cores = (np.bincount(regions[one], minlength=count + 1) for one in (region, core))
     large = (cores >= area) & (cores >= sizes / 4) & (np.arange(count + 1) > 0)
-    kept: np.ndarray = large[regions]
-    return kept
+    return np.asarray(large[regions])
