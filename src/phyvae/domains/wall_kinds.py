@@ -11,15 +11,16 @@ from scipy.spatial import cKDTree
 from .._checks import sides_of
 from ..patches.grid import PatchGrid
 from ..scans.cell import unit_cell
-from .lattice_change import equivalent_bases, tilt_and_strain
 from .lattices import (
     WAVES,
     SideLattice,
     domain_cell,
+    equivalent_bases,
     half_window,
     jackknifed,
     local_waves,
     offsets,
+    tilt_and_strain,
 )
 from .on_grid import depths_of, labels_of
 from .walls import wall_lengths

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
+from ..scans.autocorrelation import summits
 from ..scans.faults import faults_of
 from ..scans.spacing import spacing_of
-from ..scans.summits import summits
 
 __all__ = ["find_sites"]
 

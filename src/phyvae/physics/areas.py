@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._checks import as_number, brief
 from .base import PhysicsLoss
-from .masking import sorted_cells
+from .numerics import sorted_cells
 from .standardising import scaled
 
 __all__ = ["AreaFractions"]

@@ -11,8 +11,7 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .finite import length, ratio
-from .masking import eroded
+from .numerics import eroded, length, ratio
 from .standardising import scaled, standardise_values
 
 __all__ = ["Curvature"]

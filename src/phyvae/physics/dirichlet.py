@@ -10,7 +10,7 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .gradients import mean_square_gradient
+from .numerics import mean_square_gradient
 from .standardising import scaled, standardise_values
 
 __all__ = ["DirichletEnergy"]

@@ -14,9 +14,7 @@ from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_maps, check_values
 from .filtering import bilateral
-from .finite import length
-from .gradients import padded, scharr
-from .masking import eroded, masked
+from .numerics import eroded, length, masked, padded, scharr
 from .standardising import rounding_errors, scaled
 
 __all__ = ["SL1", "EdgeLoss"]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .gradients import Edges, padded
+from .numerics import Edges, padded
 from .standardising import moments
 
 __all__ = ["bilateral"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from .._checks import as_choice, as_nonnegative
 from .base import PhysicsLoss
 from .checking import check_maps
-from .finite import ratio
+from .numerics import ratio
 from .standardising import scaled
 
 __all__ = ["SL2", "FourierLoss"]

@@ -14,8 +14,7 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_length, check_neighbours
-from .gradients import mean_square_gradient
-from .masking import mean_over
+from .numerics import mean_over, mean_square_gradient
 from .standardising import scaled, standardise_values
 
 __all__ = ["GinzburgLandau", "ModicaMortola"]

@@ -10,8 +10,7 @@ from .._checks import as_choice, as_number, brief, is_integer
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import root
-from .gradients import corner_steps
+from .numerics import corner_steps, root
 from .standardising import scaled, standardise_values
 
 __all__ = ["InterfaceEnergy"]

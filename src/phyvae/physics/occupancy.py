@@ -11,8 +11,7 @@ from torch import Tensor
 from .._checks import as_choice, as_positive
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import ratio
-from .masking import mean_over
+from .numerics import mean_over, ratio
 from .standardising import scaled
 
 __all__ = ["ClassOccupancy"]

@@ -12,7 +12,7 @@ from .._checks import as_choice, as_number, as_positive, brief, sides_of
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .finite import ratio
+from .numerics import ratio
 from .standardising import scaled
 
 __all__ = ["PeriodicOrder"]

@@ -11,8 +11,7 @@ from torch import Tensor
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import ratio, root
-from .masking import mean_over
+from .numerics import mean_over, ratio, root
 from .sparsity import from_background
 from .standardising import scaled
 

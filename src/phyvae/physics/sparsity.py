@@ -8,8 +8,7 @@ from torch import Tensor
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import length, ratio, root
-from .masking import masked, mean_over, sorted_cells
+from .numerics import length, masked, mean_over, ratio, root, sorted_cells
 from .standardising import scaled
 
 __all__ = ["Sparsity", "from_background"]

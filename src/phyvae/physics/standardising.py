@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..patches.graph import SiteGraph
 from .checking import check_maps, check_values
-from .masking import masked
+from .numerics import masked
 
 __all__ = [
     "ROUNDING",

@@ -9,7 +9,7 @@ from torch import Tensor
 from .._checks import as_choice
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import ratio
+from .numerics import ratio
 from .standardising import scaled
 
 __all__ = ["MapSymmetry"]

@@ -9,8 +9,7 @@ from .._checks import as_choice
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import length, root
-from .gradients import corner_steps
+from .numerics import corner_steps, length, root
 from .standardising import scaled, standardise_values
 
 __all__ = ["TotalVariation"]

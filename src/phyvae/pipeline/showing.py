@@ -14,11 +14,9 @@ from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
-from ..plotting.cells import on_sites, outlines_of
-from ..plotting.overview import plot_overview
+from ..plotting.cells import on_sites, outlines_of, wall_lines
+from ..plotting.overview import Spectral, plot_cells, plot_overview
 from ..plotting.panels import Panels
-from ..plotting.patch_panels import Spectral, plot_cells
-from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath

@@ -8,8 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from .._checks import as_mask
 from .cell import UnitCell, cell_of
-from .faults import faults_of, filled
-from .levelling import levelled
+from .faults import faults_of, filled, levelled
 from .objects import image_of
 
 __all__ = ["Survey", "survey"]
