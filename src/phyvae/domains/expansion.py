@@ -28,18 +28,11 @@ def expanded(
     One after the other, each label is expanded once: an expansion lets any set of cells take the
     label; of all such sets, the minimum cut of a graph has the least energy.
 
-    Parameters
-    ----------
-    costs
-        Cost of each label at each cell.
-    labels
-        Labels to begin with.
-    walls
-        Pairs of neighbours, whose `weights` are the cost of unequal labels.
+    costs: Cost of each label at each cell.
+    labels: Labels to begin with.
+    walls: Pairs of neighbours, whose `weights` are the cost of unequal labels.
 
-    References
-    ----------
-    Boykov, Veksler & Zabih (2001), https://doi.org/10.1109/34.969114
+    Reference: Boykov, Veksler & Zabih (2001), https://doi.org/10.1109/34.969114
     """
     least = labelling_energy(costs, labels, walls)
     for label in range(costs.shape[1]):

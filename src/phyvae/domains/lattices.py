@@ -39,10 +39,7 @@ _SAME_LATTICE = 20.0  # per cent: more strain is another lattice
 def domain_cell(grid: PatchGrid, labels: Int[np.ndarray, "rows cols"], label: int) -> Vectors:
     """Return the lattice vectors of a domain, from the largest rectangle within it.
 
-    Raises
-    ------
-    ValueError
-        If the rectangle shows no lattice.
+    Raises ValueError if the rectangle shows no lattice.
     """
     image = grid.image.cpu().numpy()
     y, x = (np.linspace(0, side - 1, min(side, _COARSE)) for side in image.shape)
@@ -138,12 +135,9 @@ def offsets(products: Phases, most: float = 0.5) -> Float[np.ndarray, "... 2"]:
 class SideLattice:
     """Lattice vectors next to a wall, from eight blocks of places: four along it, near and far.
 
-    Attributes
-    ----------
-    vectors
-        Of all blocks together, px, shape (2, 2).
-    parts
-        Without each of the blocks, then of the near and of the far blocks alone, shape (10, 2, 2).
+    vectors: Of all blocks together, px, shape (2, 2).
+    parts: Without each of the blocks, then of the near and of the far blocks alone, shape (10, 2,
+        2).
     """
 
     vectors: Vectors

@@ -99,14 +99,9 @@ def find_outliers(
 ) -> Bool[np.ndarray, " n"]:
     """Return which cells lie outside all components, by robust centres and covariances.
 
-    Parameters
-    ----------
-    features
-        Values of the cells.
-    labels
-        Component of each cell.
-    noise
-        Variance to add to the covariance of every component, per channel.
+    features: Values of the cells.
+    labels: Component of each cell.
+    noise: Variance to add to the covariance of every component, per channel.
     """
     kinds = np.unique(labels)
     if len(kinds) < 2:

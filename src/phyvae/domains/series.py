@@ -24,14 +24,9 @@ _SITES = 2000  # filtered at once; each has some 700 neighbours within 3 widths
 class Series:
     """Latent maps of images of any shapes, which have the same channels.
 
-    Attributes
-    ----------
-    maps
-        Of each image, shape (channels, rows, cols).
-    patches
-        Of each image, which cells hold a patch, shape (rows, cols).
-    graphs
-        Of each image, which sites are neighbours; ``None`` for a raster.
+    maps: Of each image, shape (channels, rows, cols).
+    patches: Of each image, which cells hold a patch, shape (rows, cols).
+    graphs: Of each image, which sites are neighbours; ``None`` for a raster.
     """
 
     maps: list[Float[np.ndarray, "..."]]
@@ -133,12 +128,8 @@ def denoised(
 class BilateralFilter:
     """The bilateral filter of maps, NaN where there is no patch.
 
-    Attributes
-    ----------
-    sigma_color
-        Width in value; ``None`` takes the standard deviation of each map.
-    sigma_spatial
-        Width in space, in cells or in spacings of the sites.
+    sigma_color: Width in value; ``None`` takes the standard deviation of each map.
+    sigma_spatial: Width in space, in cells or in spacings of the sites.
     """
 
     sigma_color: float | None

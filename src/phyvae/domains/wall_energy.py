@@ -37,18 +37,11 @@ class _Found(NamedTuple):
 class DomainMeans:
     """Known domains, by which other values of the same channels are labelled.
 
-    Attributes
-    ----------
-    kinds
-        Label of each domain, ascending.
-    means
-        Value of each domain in the weighted channels.
-    scatter
-        That of all domains.
-    weights
-        Weight of each channel.
-    tension
-        Cost of one cell's length of wall.
+    kinds: Label of each domain, ascending.
+    means: Value of each domain in the weighted channels.
+    scatter: That of all domains.
+    weights: Weight of each channel.
+    tension: Cost of one cell's length of wall.
     """
 
     kinds: Int[np.ndarray, " domains"]
@@ -62,12 +55,8 @@ class DomainMeans:
     ) -> Int[np.ndarray, " n"]:
         """Return the labels that minimise the energy of values and walls; the domains are fixed.
 
-        Parameters
-        ----------
-        values
-            Values of the cells.
-        walls
-            Pairs of neighbours among them, as for `wall_energy_labels`.
+        values: Values of the cells.
+        walls: Pairs of neighbours among them, as for `wall_energy_labels`.
         """
         costs = _costs(_weighted(values, self.weights), self.means, self.scatter)
         tense = replace(walls, weights=self.tension * walls.weights)
@@ -114,18 +103,11 @@ def wall_energy_labels(
     differ by the ratio of the distances alone: a cell between two goes to the nearer, an outlier
     of all goes with its neighbours.
 
-    Parameters
-    ----------
-    values
-        Values of the cells.
-    classes
-        Number of domains.
-    walls
-        Pairs of neighbours among the cells, whose `weights` are lengths of wall in cells.
-    seed
-        Seed of the clusters from which the search starts.
-    signal
-        Share of each channel's variance that is signal, by which the channel counts, > 0.
+    values: Values of the cells.
+    classes: Number of domains.
+    walls: Pairs of neighbours among the cells, whose `weights` are lengths of wall in cells.
+    seed: Seed of the clusters from which the search starts.
+    signal: Share of each channel's variance that is signal, by which the channel counts, > 0.
     """
     weights = _channel_weights(signal)
     points = _weighted(values, weights)

@@ -28,19 +28,13 @@ Cells = Bool[np.ndarray, "rows cols"]
 class WallProfile:
     """The wall between two pieces.
 
-    Attributes
-    ----------
-    pieces
-        Their numbers.
-    contrast
-        Mean edge magnitude at the wall over that further than a patch from it. 0 where a piece
-        is less than two patches deep, or most of the wall is in cells that do not count: no test
-        can rely on it; NaN if such a wall is short.
-    ramp
-        Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
+    pieces: Their numbers.
+    contrast: Mean edge magnitude at the wall over that further than a patch from it. 0 where a
+        piece is less than two patches deep, or most of the wall is in cells that do not count: no
+        test can rely on it; NaN if such a wall is short.
+    ramp: Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
         step that patches blur, 1 for an even slope; NaN as above.
-    edge
-        Mean edge magnitude at the wall.
+    edge: Mean edge magnitude at the wall.
     """
 
     pieces: tuple[int, int]
@@ -70,16 +64,10 @@ def edge_ratio(
 def profiles(maps: Maps, pieces: Pieces, wall: float, known: Cells) -> list[WallProfile]:
     """Return the profile of each wall between two pieces, numbered from 1.
 
-    Parameters
-    ----------
-    maps
-        Maps, smoothed by half a patch.
-    pieces
-        Connected pieces.
-    wall
-        Size of a patch, cells.
-    known
-        Which cells count.
+    maps: Maps, smoothed by half a patch.
+    pieces: Connected pieces.
+    wall: Size of a patch, cells.
+    known: Which cells count.
     """
     gradients, walls, boxes = _gradients(maps), at_walls(pieces), find_objects(pieces)
     found = []

@@ -27,10 +27,7 @@ Answers = Mapping[nn.Module, Tensor | tuple[Tensor, ...]]
 class AdaptedByPyro(Adapted):
     """A pyroVED model with Pyro's −ELBO.
 
-    Attributes
-    ----------
-    enumerates : bool
-        Whether discrete latents are summed over.
+    enumerates: Whether discrete latents are summed over.
     """
 
     trains_in_threads = False  # they would share Pyro's parameter store
@@ -80,16 +77,10 @@ def negative_elbo(
 ) -> Loss:
     """Return Pyro's negative ELBO of a batch, as pyroVED's trainers have it.
 
-    Parameters
-    ----------
-    vae
-        A pyroVED model.
-    data
-        The arguments of its ``model`` and ``guide``.
-    enumerates
-        Whether discrete latents are summed over.
-    labelled
-        Whether to add the loss of the labels alone, its ``model_aux``.
+    vae: A pyroVED model.
+    data: The arguments of its ``model`` and ``guide``.
+    enumerates: Whether discrete latents are summed over.
+    labelled: Whether to add the loss of the labels alone, its ``model_aux``.
     """
     if enumerates:
         estimate = pyro.infer.TraceEnum_ELBO(max_plate_nesting=1, strict_enumeration_warning=False)
@@ -119,18 +110,11 @@ def pyro_terms(
     β multiplies the KL in the loss, so that the KL is the loss's derivative by β. The gradient
     of the whole of −ELBO is carried by the reconstruction; the KL is a number.
 
-    Parameters
-    ----------
-    loss
-        From `negative_elbo`.
-    answers
-        The outputs that modules return for any input.
-    beta
-        Weight of the KL, >= 0.
-    shares
-        Weight of the KL of each kind of latents, in units of β, >= 0.
-    seed
-        Seed of the samples.
+    loss: From `negative_elbo`.
+    answers: The outputs that modules return for any input.
+    beta: Weight of the KL, >= 0.
+    shares: Weight of the KL of each kind of latents, in units of β, >= 0.
+    seed: Seed of the samples.
     """
     weights = (beta * shares).requires_grad_()
     with torch.enable_grad(), _seeded(seed, shares.device), _answering(answers):

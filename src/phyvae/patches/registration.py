@@ -26,10 +26,7 @@ class NoLatticeError(ValueError):
 def strongest_waves(image: Float[np.ndarray, "height width"]) -> Waves:
     """Return an image's strongest wave, and the strongest of like length that crosses it.
 
-    Raises
-    ------
-    NoLatticeError
-        If no two stand out from the other waves of their lengths.
+    Raises NoLatticeError if no two stand out from the other waves of their lengths.
     """
     waves, magnitudes = _spectrum(image)
     length = np.linalg.norm(waves, axis=-1)

@@ -27,22 +27,14 @@ _MOST = 0.9  # of the sites; if fewer have a cell, a warning is given
 class PlacedSites:
     """Sites in the cells of a grid.
 
-    Attributes
-    ----------
-    crops
-        The patches centred on them.
-    sites
-        Site (y, x) in each cell, px, shape (rows, cols, 2); NaN where a cell is empty.
-    cells
-        Flat index of each site's cell, shape (n,); -1 for sites left out.
-    vectors
-        Steps (y, x) from row to row and from column to column, px; ``None`` without a lattice.
-    graph
-        Which sites are neighbours, without a lattice; else ``None``.
-    near_border
-        Number of sites left out because no whole patch fits into the image.
-    off_lattice
-        Number of sites left out because they fit no cell, or another one fits it better.
+    crops: The patches centred on them.
+    sites: Site (y, x) in each cell, px, shape (rows, cols, 2); NaN where a cell is empty.
+    cells: Flat index of each site's cell, shape (n,); -1 for sites left out.
+    vectors: Steps (y, x) from row to row and from column to column, px; ``None`` without a
+        lattice.
+    graph: Which sites are neighbours, without a lattice; else ``None``.
+    near_border: Number of sites left out because no whole patch fits into the image.
+    off_lattice: Number of sites left out because they fit no cell, or another one fits it better.
     """
 
     crops: SiteCrops

@@ -30,22 +30,13 @@ __all__ = ["Job", "Outcome", "frames_of", "outcomes", "preview"]
 class Job:
     """One file, or one frame of it, and where its result goes.
 
-    Attributes
-    ----------
-    path
-        The file.
-    part
-        Beginning of the name of the hidden folder that is written.
-    channel
-        Channel of the file, if one was asked for.
-    arguments
-        Those of `find_domains`.
-    frame
-        Which frame; of frames after the first one, the domains are those of `model`.
-    model
-        File of the result of the first frame.
-    alone
-        Whether it may use all cores, and show its progress.
+    path: The file.
+    part: Beginning of the name of the hidden folder that is written.
+    channel: Channel of the file, if one was asked for.
+    arguments: Those of `find_domains`.
+    frame: Which frame; of frames after the first one, the domains are those of `model`.
+    model: File of the result of the first frame.
+    alone: Whether it may use all cores, and show its progress.
     """
 
     path: str
@@ -187,12 +178,8 @@ def frames_of(path: str, channel: str | None = None) -> list[Scan]:
 def preview(path: str, channel: str | None, given: dict[str, Any]) -> tuple[str, bool]:
     """Return the choices that `find_domains` would make, as text, and whether it could answer.
 
-    Parameters
-    ----------
-    path, channel
-        The file.
-    given
-        Arguments of `find_domains`.
+    path, channel: The file.
+    given: Arguments of `find_domains`.
     """
     scans = frames_of(path, channel)
     scan = scans[0]

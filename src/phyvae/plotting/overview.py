@@ -46,16 +46,10 @@ ONE_LINE, _TWO_LINES = 1.0, 0.78  # inches that a panel needs for a title of one
 class Group:
     """Panels of one shape, which begin a row.
 
-    Attributes
-    ----------
-    count
-        Number of panels.
-    aspect
-        Height of a panel over its width.
-    columns
-        Number of panels in a row, of those that are not tall.
-    left, right, below
-        Inches for the labels and the colour bar of each.
+    count: Number of panels.
+    aspect: Height of a panel over its width.
+    columns: Number of panels in a row, of those that are not tall.
+    left, right, below: Inches for the labels and the colour bar of each.
     """
 
     count: int
@@ -80,18 +74,12 @@ def plot_overview(
 ) -> Panels:
     """Plot the image with walls and a scale bar, the domains over it, the maps and mean cells.
 
-    Parameters
-    ----------
-    grid, labels, maps, pixel_size, unit, width
-        As for `plot_latent_maps`. Without a domain, as where all labels are -1, there is no panel
-        for them.
-    cells
-        Mean patch of each domain, by label.
-    image
-        Image of the scan: pixels that were left out are shown as recorded, with hatching, and
+    grid, labels, maps, pixel_size, unit, width: As for `plot_latent_maps`. Without a domain, as
+        where all labels are -1, there is no panel for them.
+    cells: Mean patch of each domain, by label.
+    image: Image of the scan: pixels that were left out are shown as recorded, with hatching, and
         blank if NaN. By default, the image of the grid is shown.
-    spectral
-        Values of the spectral axis and its label, if patches are spectra.
+    spectral: Values of the spectral axis and its label, if patches are spectra.
     """
     z = as_channels(maps)
     if image is None:

@@ -21,14 +21,9 @@ _SEVERAL = 5  # pixels of the lowest value
 class Faults:
     """Lines and pixels of an image that hold no measurement, and the image without them.
 
-    Attributes
-    ----------
-    rows, columns
-        Indices of dead and hot lines, ascending.
-    pixels
-        Dead and hot pixels elsewhere, (y, x), shape (n, 2).
-    repaired
-        The image with all of these replaced by their neighbours.
+    rows, columns: Indices of dead and hot lines, ascending.
+    pixels: Dead and hot pixels elsewhere, (y, x), shape (n, 2).
+    repaired: The image with all of these replaced by their neighbours.
     """
 
     rows: Int[np.ndarray, " r"]
@@ -115,10 +110,7 @@ def levelled(repaired: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "
     The background is a mean over about a sixth of the image (three box filters, which make a
     Gaussian of 1/16).
 
-    Raises
-    ------
-    ValueError
-        If the image is smaller than 32 px either way.
+    Raises ValueError if the image is smaller than 32 px either way.
     """
     from scipy.ndimage import gaussian_filter, uniform_filter
 

@@ -40,18 +40,11 @@ _ANGLES = {"rad", "mrad", "urad", "deg", "°"}
 class Axis:
     """One axis of a recording.
 
-    Attributes
-    ----------
-    name, unit : str
-        As recorded, or "".
-    scale : float or None
-        Step from one index to the next, in the unit.
-    offset : float
-        Value at index 0.
-    values : ndarray or None
-        Values at all indices, in place of scale and offset.
-    is_signal : bool or None
-        Whether it is an axis of what was measured at each position; ``None`` if unknown.
+    name, unit: As recorded, or "".
+    scale: Step from one index to the next, in the unit.
+    offset: Value at index 0.
+    values: Values at all indices, in place of scale and offset.
+    is_signal: Whether it is an axis of what was measured at each position; ``None`` if unknown.
     """
 
     name: str = ""

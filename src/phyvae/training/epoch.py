@@ -18,14 +18,9 @@ __all__ = ["Means", "Warmup", "train_epoch"]
 class Means:
     """Means over the steps of an epoch, and over the processes.
 
-    Attributes
-    ----------
-    parts
-        Those of `ObjectiveParts`, by name.
-    negative_psi
-        Share of the steps with Ψ < 0.
-    negative_loss
-        Share of the steps with a negative product.
+    parts: Those of `ObjectiveParts`, by name.
+    negative_psi: Share of the steps with Ψ < 0.
+    negative_loss: Share of the steps with a negative product.
     """
 
     parts: dict[str, float]

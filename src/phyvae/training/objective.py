@@ -298,16 +298,10 @@ def balanced(
     part of their whole variance. In standardised maps a latent that has hardly formed yet would
     feel the largest force of all, and never form.
 
-    Parameters
-    ----------
-    force
-        Gradient of Ψ at the means of all patches of the tile.
-    gradient
-        Gradient of the product's other term at the means of the decoded patches.
-    signal
-        Share of each latent's variance that lies between patches, 0 to 1.
-    ratio
-        Ratio of the two, >= 0.
+    force: Gradient of Ψ at the means of all patches of the tile.
+    gradient: Gradient of the product's other term at the means of the decoded patches.
+    signal: Share of each latent's variance that lies between patches, 0 to 1.
+    ratio: Ratio of the two, >= 0.
     """
     first, second = len(gradient) * _rms(gradient), len(force) * _rms(force)
     acted_on = second > 0
