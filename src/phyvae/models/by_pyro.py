@@ -39,11 +39,7 @@ class AdaptedByPyro(Adapted):
         return 1.0
 
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 
@@ -99,11 +95,7 @@ def negative_elbo(
 
 
 def pyro_terms(
-    loss: Loss,
-    answers: Answers,
-    beta: float,
-    shares: Float[Tensor, "*kinds"],
-    seed: int,
+    loss: Loss, answers: Answers, beta: float, shares: Float[Tensor, "*kinds"], seed: int
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return reconstruction and KL of a batch, nats.
 

@@ -66,11 +66,7 @@ class PatchModel(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 

@@ -187,11 +187,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         check_range(low, high, self.sampler_name, sigmoid=self.sigmoid_d)
 
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch; see `PatchModel.terms`."""
         latents = posterior.sample(decoding.generator)

@@ -153,10 +153,7 @@ class Relation(PhysicsLoss):
     sees_places = False
 
     def __init__(
-        self,
-        function: Callable[..., Tensor],
-        *,
-        scaling: Literal["standard", "none"] = "standard",
+        self, function: Callable[..., Tensor], *, scaling: Literal["standard", "none"] = "standard"
     ) -> None:
         super().__init__()
         if not callable(function) or isinstance(function, type | PhysicsLoss):

@@ -23,8 +23,7 @@ ROUNDING = 16
 
 
 def standardise(
-    maps: Float[Tensor, "channels rows cols"],
-    mask: Bool[Tensor, "rows cols"] | None = None,
+    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None = None
 ) -> Float[Tensor, "channels rows cols"]:
     """Return each map with mean 0 and standard deviation 1; a flat map becomes 0.
 

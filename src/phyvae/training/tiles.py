@@ -218,10 +218,7 @@ def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:
 
 
 def _boxes(
-    sites: Float[Tensor, "n 2"],
-    index: Int[Tensor, " k"],
-    tile: int,
-    generator: torch.Generator,
+    sites: Float[Tensor, "n 2"], index: Int[Tensor, " k"], tile: int, generator: torch.Generator
 ) -> list[Int[Tensor, " cells"]]:
     """Return sites in boxes of tile² at most: halved across the longer side, off the middle."""
     if len(index) <= tile**2:

@@ -18,12 +18,7 @@ from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from .agreement import start_alike
 from .best_state import BestState
-from .checkpoints import (
-    begin,
-    described_call,
-    kept_after_interrupt,
-    save_alone,
-)
+from .checkpoints import begin, described_call, kept_after_interrupt, save_alone
 from .collapse import CollapseWatch, Watched
 from .grids import grids_to_train
 from .history import History
