@@ -6,6 +6,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 __all__ = [
+    "Cells",
+    "Maps",
+    "Scalar",
+    "Values",
     "corner_steps",
     "eroded",
     "length",
@@ -20,15 +24,18 @@ __all__ = [
     "sorted_cells",
 ]
 
+Maps = Float[Tensor, "channels rows cols"]
+Cells = Bool[Tensor, "rows cols"]
+Values = Float[Tensor, "channels n"]
+Scalar = Float[Tensor, ""]
+
 # All by slices: constants would have to be sent to the GPU in every step. `edges` are height and
 # width of a map pixel, in the unit of length of the slopes.
 Edges = tuple[float, float]
 
 
 def steps(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> tuple[Float[Tensor, "channels rows1 cols"], Float[Tensor, "channels rows cols1"]]:
     """Return the slopes to the cell below and to the right; 0 unless both cells count."""
     down = maps.diff(dim=-2) * (counts[1:] & counts[:-1]) / edges[0]
@@ -36,9 +43,7 @@ def steps(
 
 
 def corner_steps(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> Float[Tensor, "4 2 channels rows cols"]:
     """Return the four ways to take a vertical and a horizontal step from or to each cell.
 
@@ -54,9 +59,7 @@ def corner_steps(
 
 
 def mean_square_gradient(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> Float[Tensor, " channels"]:
     """Return the mean squared step down plus the mean squared step to the right."""
     down, right = steps(maps, counts, edges)
@@ -66,7 +69,7 @@ def mean_square_gradient(
 
 
 def scharr_gradient(
-    maps: Float[Tensor, "channels rows cols"], edges: Edges = (1.0, 1.0)
+    maps: Maps, edges: Edges = (1.0, 1.0)
 ) -> tuple[Float[Tensor, "channels rows2 cols2"], Float[Tensor, "channels rows2 cols2"]]:
     """Return the Scharr slopes along y and along x of all inner cells.
 
@@ -79,9 +82,7 @@ def scharr_gradient(
     return along_y, along_x
 
 
-def scharr(
-    maps: Float[Tensor, "channels rows cols"], edges: Edges = (1.0, 1.0)
-) -> Float[Tensor, "channels rows cols"]:
+def scharr(maps: Maps, edges: Edges = (1.0, 1.0)) -> Maps:
     """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`."""
     return 2**0.5 * length(torch.stack(scharr_gradient(padded(maps), edges)), dim=0)
 
@@ -96,29 +97,25 @@ def padded(
 # No constant tensors: they would have to be sent to the GPU in every step.
 
 
-def masked(
-    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
-) -> tuple[Float[Tensor, "channels rows cols"], Bool[Tensor, "rows cols"]]:
+def masked(maps: Maps, mask: Cells | None) -> tuple[Maps, Cells]:
     """Return the maps with 0 in every cell that does not count, and which cells count."""
     counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
     return torch.where(counts, maps, 0.0), counts  # not a product: NaN * 0 is NaN
 
 
 def mean_over(
-    values: Float[Tensor, "*channels rows cols"], counts: Bool[Tensor, "rows cols"]
+    values: Float[Tensor, "*channels rows cols"], counts: Cells
 ) -> Float[Tensor, "*channels"]:
     """Return the mean over the cells that count; 0 if none does."""
     return torch.where(counts, values, 0.0).sum((-2, -1)) / counts.sum().clamp(min=1)
 
 
-def sorted_cells(
-    maps: Float[Tensor, "channels rows cols"], counts: Bool[Tensor, "rows cols"]
-) -> Float[Tensor, "channels cells"]:
+def sorted_cells(maps: Maps, counts: Cells) -> Float[Tensor, "channels cells"]:
     """Return the values of each map in ascending order; cells that do not count come last."""
     return torch.where(counts, maps, torch.inf).flatten(1).sort(dim=1).values
 
 
-def eroded(counts: Bool[Tensor, "rows cols"]) -> Bool[Tensor, "rows2 cols2"]:
+def eroded(counts: Cells) -> Bool[Tensor, "rows2 cols2"]:
     """Return the binary erosion by 3 x 3 cells, of the inner cells."""
     rows = counts[:-2] & counts[1:-1] & counts[2:]
     return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
