@@ -13,6 +13,8 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 __all__ = ["find_outliers", "mixture_labels"]
 
+Points = Float[np.ndarray, "n channels"]
+Channels = Float[np.ndarray, " channels"]
 _SHARED = 0.3  # weight of the common covariance, in cells of an average class
 _FITTED = 5_000  # cells: a mixture of a few components needs no more, and takes seconds
 _ITERATIONS = 500
@@ -25,10 +27,7 @@ _CLOSE = 0.02  # of the distance to the next centre, within which no cell is an 
 
 
 def mixture_labels(
-    values: Float[np.ndarray, "channels n"],
-    classes: int,
-    seed: int,
-    signal: Float[np.ndarray, " channels"],
+    values: Float[np.ndarray, "channels n"], classes: int, seed: int, signal: Channels
 ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Label by the most likely component of a Gaussian mixture on all channels.
 
@@ -61,7 +60,7 @@ def mixture_labels(
     return labels, outliers
 
 
-def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) -> Any:
+def _fitted(features: Points, classes: int, seed: int) -> Any:
     """Return a mixture whose covariances are shrunk towards one that all components share."""
     starts = {"n_init": 5, "max_iter": _ITERATIONS, "random_state": seed, "reg_covar": _EXACT}
     with warnings.catch_warnings():
@@ -93,9 +92,7 @@ def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) 
 
 
 def find_outliers(
-    features: Float[np.ndarray, "n channels"],
-    labels: Int[np.ndarray, " n"],
-    noise: Float[np.ndarray, " channels"],
+    features: Points, labels: Int[np.ndarray, " n"], noise: Channels
 ) -> Bool[np.ndarray, " n"]:
     """Return which cells lie outside all components, by robust centres and covariances.
 
@@ -118,9 +115,7 @@ def find_outliers(
     return np.asarray(np.min(distances, axis=0)[:, 0] ** 2 > chi2.isf(_RARE, features.shape[1]))
 
 
-def _core(
-    values: Float[np.ndarray, "n channels"], noise: Float[np.ndarray, " channels"]
-) -> tuple[np.ndarray, np.ndarray]:
+def _core(values: Points, noise: Channels) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and covariance of most of the values, whatever the others are."""
     few = values[:: 1 + len(values) // _FEW]
     if len(few) < _ENOUGH * few.shape[1]:

@@ -15,6 +15,8 @@ from .posterior import Posterior
 
 __all__ = ["AdaptedJoint", "class_names", "class_posterior", "pixel_losses", "unit_vector"]
 
+Classes = Float[Tensor, "n classes"]
+
 
 class AdaptedJoint(AdaptedByPyro):
     """A ``jiVAE``; its maps are the content latents, then the class probabilities."""
@@ -56,7 +58,7 @@ class AdaptedJoint(AdaptedByPyro):
 
     def class_losses(
         self, patches: Patches, posterior: Posterior
-    ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
+    ) -> tuple[Float[Tensor, "n classes pixels"], Classes]:
         """Return each pixel's loss by class; the other latents do not depend on it."""
         latents, count = posterior.mean[:, : self.vae.z_dim], self.condition_dim
         each = [
@@ -89,7 +91,7 @@ def class_names(count: int) -> list[str]:
     return [f"P(class {k})" for k in range(count)]
 
 
-def class_posterior(probabilities: Float[Tensor, "n classes"]) -> Posterior:
+def class_posterior(probabilities: Classes) -> Posterior:
     """Return class probabilities p with the standard deviation of the class, √(p (1 − p)).
 
     Then `Posterior.signal` is the share of that variance between patches, as for Gaussians.
@@ -98,18 +100,13 @@ def class_posterior(probabilities: Float[Tensor, "n classes"]) -> Posterior:
     return Posterior(probabilities, variance.sqrt())
 
 
-def unit_vector(
-    k: int, count: int, latents: Float[Tensor, "n columns"]
-) -> Float[Tensor, "n classes"]:
+def unit_vector(k: int, count: int, latents: Float[Tensor, "n columns"]) -> Classes:
     """Return class k as the decoder's condition, once per row of `latents`."""
     return torch.eye(count).to(latents)[k].expand(len(latents), -1)
 
 
 def pixel_losses(
-    model: Adapted,
-    patches: Patches,
-    latents: Float[Tensor, "n z_dim"],
-    condition: Float[Tensor, "n classes"],
+    model: Adapted, patches: Patches, latents: Float[Tensor, "n z_dim"], condition: Classes
 ) -> Float[Tensor, "n pixels"]:
     """Return each pixel's negative log-likelihood given latents and class."""
     mean = model.decoded(latents, condition)

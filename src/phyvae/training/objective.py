@@ -17,6 +17,8 @@ from .parts import ObjectiveParts
 
 __all__ = ["Coupling", "PhysicsObjective", "balanced", "force_of"]
 
+Scalar = Float[Tensor, ""]
+Force = Float[Tensor, "cells z_dim"]
 Coupling = Literal["balanced", "product", "published"]
 _TINY = 1e-12  # of w + Ψ: a flat map without slack
 
@@ -135,7 +137,7 @@ class PhysicsObjective(nn.Module):
         if isinstance(self.physics, PhysicsLoss):
             self.physics.set_epoch(epoch)
 
-    def psi(self, content: Float[Tensor, "n channels"], layout: Layout) -> Float[Tensor, ""]:
+    def psi(self, content: Float[Tensor, "n channels"], layout: Layout) -> Scalar:
         """Return Ψ of content latents, one row per patch of the layout.
 
         It carries gradient, except with ``coupling="published"``, where it is the authors' number.
@@ -163,12 +165,7 @@ class PhysicsObjective(nn.Module):
         return psi
 
     def combine(
-        self,
-        reconstruction: Float[Tensor, ""],
-        kl: Float[Tensor, ""],
-        floor: Float[Tensor, ""],
-        psi: Float[Tensor, ""],
-        beta: float,
+        self, reconstruction: Scalar, kl: Scalar, floor: Scalar, psi: Scalar, beta: float
     ) -> ObjectiveParts:
         """Return the objective and its parts, eq. 2 with −ELBO measured from its floor."""
         neg_elbo = reconstruction + beta * kl
@@ -234,8 +231,8 @@ class PhysicsObjective(nn.Module):
     def _gradient(
         self,
         leaf: Posterior,
-        means: Float[Tensor, "cells z_dim"],
-        psi: Float[Tensor, ""],
+        means: Force,
+        psi: Scalar,
         parts: ObjectiveParts,
         decoded: Tensor,
         sites: Tensor | None,
@@ -271,9 +268,7 @@ class PhysicsObjective(nn.Module):
         return channels
 
 
-def force_of(
-    psi: Float[Tensor, ""], means: Float[Tensor, "cells z_dim"], physics: object
-) -> Float[Tensor, "cells z_dim"]:
+def force_of(psi: Scalar, means: Force, physics: object) -> Force:
     """Return the gradient of Ψ at the latent means."""
     if not psi.requires_grad:
         raise ValueError(
@@ -284,11 +279,11 @@ def force_of(
 
 
 def balanced(
-    force: Float[Tensor, "cells z_dim"],
+    force: Force,
     gradient: Float[Tensor, "n z_dim"],
     signal: Float[Tensor, " z_dim"],
-    ratio: Float[Tensor, ""],
-) -> Float[Tensor, "cells z_dim"]:
+    ratio: Scalar,
+) -> Force:
     """Return the force rescaled, so that its RMS at a site is `ratio` times the gradient's.
 
     −ELBO is a mean over n decoded patches and Ψ a number for N encoded ones, so the gradient
