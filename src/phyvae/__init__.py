@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from .pipeline.loading import load_domains as load_domains
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
-    from .pipeline.settings import Setting as Setting
+    from .pipeline.sweeping import Setting as Setting
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
     from .pipeline.sweeping import sweep as sweep
@@ -102,9 +102,9 @@ if TYPE_CHECKING:
     from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .training.history import History as History
     from .training.loading import load_trainer as load_trainer
+    from .training.loop import NonFiniteLossError as NonFiniteLossError
     from .training.objective import PhysicsObjective as PhysicsObjective
     from .training.parts import ObjectiveParts as ObjectiveParts
-    from .training.refusals import NonFiniteLossError as NonFiniteLossError
     from .training.schedules import LinearBeta as LinearBeta
     from .training.trainer import PhysicsTrainer as PhysicsTrainer
 
@@ -163,10 +163,9 @@ _HOME = {
     "pipeline.loading": ["load_domains"],
     "pipeline.opinion": ["second_opinion"],
     "pipeline.result": ["Domains"],
-    "pipeline.settings": ["Setting"],
-    "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
+    "pipeline.sweeping": ["Setting", "StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],
-    "training.refusals": ["NonFiniteLossError"],
+    "training.loop": ["NonFiniteLossError"],
     "training.trainer": ["PhysicsTrainer"],
     "domains.walls": ["boundaries", "boundary_length", "grains", "wall_length_ratio"],
 }  # fmt: skip

@@ -11,8 +11,8 @@ from torch import Tensor
 from .._checks import as_integer, as_maps, as_positive, as_seed
 from ..patches.grid import PatchGrid, check_grid
 from .dividing import CONTRAST, RAMP, Division, divide
-from .ordering import ordered
 from .outlying import filled, noise_of, outlying
+from .relabelling import ordered
 
 __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
