@@ -14,6 +14,15 @@ class PoseModel(PatchModel):
 
     Pose latents come before the content. Override `columns` and `shift_scale` for a model with
     shifts, and `displacements` where other pose latents move the content, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> isinstance(model, phyvae.models.PoseModel), model.shifts(grid).shape == (2, *grid.shape)
+    (True, True)
     """
 
     @property

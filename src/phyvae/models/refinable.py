@@ -32,6 +32,13 @@ class Refinable(PoseModel):
         those of class probabilities, or a constant.
     class_weight : float
         Weight of the KL divergence of classes relative to that of the other latents.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> model = phyvae.ShiftVAE((20, 20), seed=0)
+    >>> isinstance(model, phyvae.models.Refinable), model.sampler_name
+    (True, 'bernoulli')
     """
 
     sampler_name: Sampler = "bernoulli"

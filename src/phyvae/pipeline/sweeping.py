@@ -30,7 +30,28 @@ __all__ = ["StoppedSettingWarning", "SweepInterrupted", "sweep"]
 
 
 class StoppedSettingWarning(UserWarning):
-    """The loss of one setting of a sweep became NaN or infinite; the others went on."""
+    """The loss of one setting of a sweep became NaN or infinite; the others went on.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> def broken(maps, mask=None):
+    ...     return maps.mean() * np.nan
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", phyvae.StoppedSettingWarning)
+    ...     found = phyvae.sweep(
+    ...         grid,
+    ...         {"no physics": None, "broken": phyvae.PhysicsObjective(broken)},
+    ...         epochs=1,
+    ...         model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...         progress=False,
+    ...     )
+    >>> found, list(found.stopped)
+    (Sweep('no physics': 1 epochs, 'broken': 0 epochs, stopped), ['broken'])
+    """
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -40,6 +61,24 @@ class SweepInterrupted(KeyboardInterrupt):
     ----------
     sweep : Sweep
         All settings, each with its last whole epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> try:
+    ...     found = phyvae.sweep(
+    ...         grid,
+    ...         {"no physics": None},
+    ...         epochs=1,
+    ...         model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...         progress=False,
+    ...     )
+    ... except phyvae.SweepInterrupted as stop:
+    ...     found = stop.sweep
+    >>> found
+    Sweep('no physics': 1 epochs)
     """
 
     def __init__(self, sweep: Sweep) -> None:
