@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from .pipeline.loading import load_domains as load_domains
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
-    from .pipeline.sweeping import Setting as Setting
+    from .pipeline.settings import Setting as Setting
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
     from .pipeline.sweeping import sweep as sweep
@@ -163,7 +163,8 @@ _HOME = {
     "pipeline.loading": ["load_domains"],
     "pipeline.opinion": ["second_opinion"],
     "pipeline.result": ["Domains"],
-    "pipeline.sweeping": ["Setting", "StoppedSettingWarning", "SweepInterrupted", "sweep"],
+    "pipeline.settings": ["Setting"],
+    "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],
     "training.loop": ["NonFiniteLossError"],
     "training.trainer": ["PhysicsTrainer"],

@@ -34,6 +34,8 @@ def check_physics_loss(loss: Loss, *, except_for: Collection[str] = ()) -> None:
     Examples
     --------
     >>> import phyvae
+    >>> list(phyvae.testing.LAWS)[:2]
+    ['it is a scalar >= 0', 'it only looks at the map']
     >>> phyvae.testing.check_physics_loss(phyvae.EdgeLoss())
     >>> def flux(maps, mask=None):
     ...     return maps.diff(dim=-1).sum()

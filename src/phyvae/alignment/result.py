@@ -16,7 +16,25 @@ _AGREES = 1.6
 
 
 class AlignmentWarning(UserWarning):
-    """`align` has found no lattice in an image, or nothing in which domains differ."""
+    """`align` has found no lattice in an image, or nothing in which domains differ.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> import phyvae
+    >>> noise = np.random.default_rng(0).random((96, 96))
+    >>> grid = phyvae.PatchGrid(noise, size=12, step=12)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> few = {"steps": 20, "content_steps": 0, "decoder_steps": 0}  # for a quick example
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", phyvae.AlignmentWarning)
+    ...     try:
+    ...         phyvae.align(model, grid, **few, progress=False)
+    ...     except phyvae.AlignmentWarning as warning:
+    ...         print(warning)
+    The shifts of ...: align has found no lattice. ...
+    """
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,6 +59,20 @@ class Alignment:
         model has content latents, float32, shape (k, rows, cols); NaN where there is no patch.
         Over all windows of the image their mean is 0, their variance is 1 and their third moment
         is positive: the smaller domain is the positive one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> found = phyvae.Alignment(
+    ...     share=0.38,
+    ...     share_by_chance=0.08,
+    ...     autocorrelations=np.array([0.91, 0.84, 0.22]),
+    ...     autocorrelation_by_chance=0.16,
+    ...     factors=np.zeros((2, 30, 40), np.float32),
+    ... )
+    >>> found.latents  # two factors stand out, as three domains have
+    2
     """
 
     share: float

@@ -39,6 +39,15 @@ class MeanCell:
     count : int
         Number of different places in the image that were averaged. Patches moved onto one site
         count once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo((160, 160), seed=0).image, size=24, step=24)
+    >>> (cell,) = phyvae.mean_cells(grid, np.zeros(grid.shape, int))
+    >>> cell.label, cell.mean.shape, bool((cell.error < cell.std).all())
+    (0, (24, 24), True)
     """
 
     label: int

@@ -25,9 +25,10 @@ def count_domains(
     Examples
     --------
     >>> import numpy as np
+    >>> import phyvae
     >>> rng = np.random.default_rng(0)
     >>> halves = np.repeat([0.0, 1.0], 12) + rng.normal(0, 0.2, (24, 24))
-    >>> count_domains(halves), count_domains(rng.normal(0, 0.2, (24, 24)))
+    >>> phyvae.count_domains(halves), phyvae.count_domains(rng.normal(0, 0.2, (24, 24)))
     (2, 1)
     """
     return domain_evidence(maps, most, grid=grid, wall=wall, seed=seed, mask=mask).number

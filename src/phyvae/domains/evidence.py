@@ -129,9 +129,10 @@ def domain_evidence(
     Examples
     --------
     >>> import numpy as np
+    >>> import phyvae
     >>> rng = np.random.default_rng(0)
     >>> ramp = np.linspace(0.0, 3.0, 24) + rng.normal(0, 0.2, (24, 24))
-    >>> found = domain_evidence(ramp)
+    >>> found = phyvae.domain_evidence(ramp)
     >>> found.number, found.ranking[1].ramp > 0.3
     (1, True)
     """
@@ -188,8 +189,8 @@ def _whole(patches: Cells, wall: float) -> Cells:
 def _chosen(ranking: tuple[NumberEvidence, ...]) -> NumberEvidence | None:
     """Return the largest number whose walls hold; walls that hold by little must add to the score.
 
-    Slow changes are cut into further domains at their steepest places: neither contrast nor ramp of
-    their walls is clear, and edges are less concentrated at them than at those of fewer domains.
+    Slow changes are cut into further domains at their steepest places: neither contrast nor ramp
+    of their walls is clear, and edges are less concentrated there than at those of fewer domains.
     """
     best = max((one.score for one in ranking if one.holds), default=0.0)
     chosen, before = None, 0.0

@@ -44,7 +44,8 @@ def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | T
 
     Examples
     --------
-    >>> adjusted_rand_index([[0, 0, 1, 1]], [[7, 7, 3, 3]])
+    >>> import phyvae
+    >>> phyvae.adjusted_rand_index([[0, 0, 1, 1]], [[7, 7, 3, 3]])
     1.0
     """
     found, true = _as_pair(labels, truth)
@@ -78,7 +79,8 @@ def mean_iou(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> f
 
     Examples
     --------
-    >>> mean_iou([[0, 0, 0, 1]], [[1, 1, 0, 0]])  # (2/3 + 1/2) / 2
+    >>> import phyvae
+    >>> phyvae.mean_iou([[0, 0, 0, 1]], [[1, 1, 0, 0]])  # (2/3 + 1/2) / 2
     0.5833333333333333
     """
     found, true = _as_pair(labels, truth)
@@ -114,7 +116,8 @@ def match_labels(
 
     Examples
     --------
-    >>> match_labels([[0, 0, 1, 2]], [[5, 5, 3, 3]])
+    >>> import phyvae
+    >>> phyvae.match_labels([[0, 0, 1, 2]], [[5, 5, 3, 3]])
     array([[5, 5, 3, 6]])
     """
     given = as_labels(labels)

@@ -159,11 +159,13 @@ def segment(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import phyvae
     >>> ramp = np.array([[0.0, 0.1, 5.0], [0.1, 0.0, 5.1]])
-    >>> segment(np.stack([ramp, -ramp]), classes=2)
+    >>> phyvae.segment(np.stack([ramp, -ramp]), classes=2)
     array([[0, 0, 1],
            [0, 0, 1]])
-    >>> segment(ramp, classes=2, method="otsu")
+    >>> phyvae.segment(ramp, classes=2, method="otsu")
     array([[0, 0, 1],
            [0, 0, 1]])
     """

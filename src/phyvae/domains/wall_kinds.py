@@ -72,6 +72,15 @@ class Wall:
         tilted or strained, as the shift then changes along the wall.
     reason : str
         Why something is NaN; else empty.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.perovskite((160, 160), misorientation=9.8, seed=0)
+    >>> grid = phyvae.PatchGrid(phantom.image, size=25, step=12)
+    >>> (wall,) = phyvae.walls_between(grid, grid.sample(phantom.domains))
+    >>> wall.domains, wall.kind, wall.unit
+    ((0, 1), 'tilt 9.8°', 'px')
     """
 
     domains: tuple[int, int]

@@ -52,7 +52,8 @@ def boundaries(
 
     Examples
     --------
-    >>> boundaries([[0, 0, 0, 1, 1]]).astype(int)
+    >>> import phyvae
+    >>> phyvae.boundaries([[0, 0, 0, 1, 1]]).astype(int)
     array([[0, 0, 1, 1, 0]])
     """
     domains, neighbours = _with_neighbours(labels, graph)
@@ -98,7 +99,8 @@ def grains(
 
     Examples
     --------
-    >>> grains([[0, 0, 1, 0], [0, 0, 0, 2]], max_size=2)
+    >>> import phyvae
+    >>> phyvae.grains([[0, 0, 1, 0], [0, 0, 0, 2]], max_size=2)
     array([[0, 0, 1, 2],
            [0, 0, 0, 3]])
     """
@@ -175,8 +177,10 @@ def boundary_length(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import phyvae
     >>> halves = np.repeat([[0, 0, 1, 1]], 10, axis=0)  # one wall, 10 cells long
-    >>> round(boundary_length(halves, pixel_size=0.5), 2)
+    >>> round(phyvae.boundary_length(halves, pixel_size=0.5), 2)
     4.74
     """
     sides = sides_of(pixel_size)
@@ -221,7 +225,8 @@ def wall_length_ratio(
 
     Examples
     --------
-    >>> wall_length_ratio([[0, 1, 0, 1]], [[0, 0, 1, 1]])
+    >>> import phyvae
+    >>> phyvae.wall_length_ratio([[0, 1, 0, 1]], [[0, 0, 1, 1]])
     3.0
     """
     found, true = as_label_map(labels), as_label_map(truth, "truth")

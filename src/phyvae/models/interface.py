@@ -44,6 +44,19 @@ class PatchModel(nn.Module, abc.ABC):
         Whether several such models can be trained in threads of one process.
     map_names : list of str or None
         Titles of the latent maps, for figures; ``None`` has them named z₁, z₂, ...
+
+    Examples
+    --------
+    The latent maps of a model, here an untrained one, on the grid of its patches:
+
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, seed=0)
+    >>> isinstance(model, phyvae.PatchModel)
+    True
+    >>> model.latent_maps(grid).shape == (2, *grid.shape)
+    True
     """
 
     patch_shape: tuple[int, ...]
@@ -115,8 +128,8 @@ class PatchModel(nn.Module, abc.ABC):
         """Return the content means on the grid, shape (channels, rows, cols), on the CPU.
 
         Streams over the grid, so memory does not grow with the number of patches. Where patches
-        overlap much, a `ShiftVAE` computes its first layer as a correlation with the image, see
-        `phyvae.models.sliding`, and no patch is copied. Cells that hold no patch are NaN.
+        overlap much, a `ShiftVAE` computes its first layer as a correlation with the image, and
+        no patch is copied. Cells that hold no patch are NaN.
 
         Parameters
         ----------

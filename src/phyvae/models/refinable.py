@@ -18,6 +18,15 @@ class PoseModel(PatchModel):
 
     Pose latents come before the content. Override `columns` and `shift_scale` for a model with
     shifts, and `displacements` where other pose latents move the content, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> isinstance(model, phyvae.models.PoseModel), model.shifts(grid).shape == (2, *grid.shape)
+    (True, True)
     """
 
     @property
@@ -119,6 +128,13 @@ class Refinable(PoseModel):
         those of class probabilities, or a constant.
     class_weight : float
         Weight of the KL divergence of classes relative to that of the other latents.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> model = phyvae.ShiftVAE((20, 20), seed=0)
+    >>> isinstance(model, phyvae.models.Refinable), model.sampler_name
+    (True, 'bernoulli')
     """
 
     sampler_name: Sampler = "bernoulli"

@@ -35,6 +35,17 @@ class Moire:
     step
         A step along y and x, px, whose waves are as short as can be: no more than a few cells,
         so that maps average them away. It is the one in use where no other is better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> wave = np.cos(2 * np.pi * np.arange(40) * 11 / 12.6) + np.zeros((40, 1))
+    >>> found = phyvae.find_moire(wave, [[12.6, 0.0], [0.0, 12.6]], step=11)
+    >>> found.period.round(1), found.step
+    (array([7.9]), (6, 6))
+    >>> found.signal([0.9])  # a wave of moiré has no part in domains
+    array([0.])
     """
 
     share: Float[np.ndarray, " channels"]

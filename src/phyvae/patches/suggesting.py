@@ -51,6 +51,16 @@ class Suggestion:
         Why, in words, by the name of the choice.
     pixel_size : tuple of float or None
         Height and width of the image's pixels, nm, if they are known.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo((160, 160), lattice=12.0, seed=0)
+    >>> found = phyvae.suggest(phantom.image)
+    >>> found.size, found.reasons["size"]
+    ((24, 24), '2 unit cells of 12.0 x 12.0 px')
+    >>> found.grid(step=12).step
+    (12, 12)
     """
 
     size: tuple[int, int]

@@ -32,6 +32,15 @@ class Phantom:
         The domains' names, in the order of the labels.
     faulty
         Which pixels are dead or hot, bool, shape (height, width).
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.nio_lsmo((160, 172), seed=0)
+    >>> phantom.image.shape, phantom.names
+    ((160, 172), ('NiO', 'LSMO'))
+    >>> float((phantom.image - phantom.clean).std()) > 0  # its noise
+    True
     """
 
     image: Float[np.ndarray, "height width"]

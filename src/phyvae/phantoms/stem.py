@@ -90,7 +90,8 @@ def bfo(
 
     Examples
     --------
-    >>> phantom = bfo(seed=0)
+    >>> import phyvae
+    >>> phantom = phyvae.phantoms.bfo(seed=0)
     >>> phantom.image.shape, phantom.names
     ((600, 600), ('substrate', 'variant up', 'variant down'))
     """
@@ -179,7 +180,8 @@ def nio_lsmo(
 
     Examples
     --------
-    >>> nio_lsmo(seed=0).names
+    >>> import phyvae
+    >>> phyvae.phantoms.nio_lsmo(seed=0).names
     ('NiO', 'LSMO')
     """
     _check_columns(exponent, column)
@@ -245,9 +247,10 @@ def perovskite(
 
     Examples
     --------
-    >>> int(perovskite(seed=0).domains.max())
+    >>> import phyvae
+    >>> int(phyvae.phantoms.perovskite(seed=0).domains.max())
     0
-    >>> perovskite(misorientation=20.0, seed=0).names
+    >>> phyvae.phantoms.perovskite(misorientation=20.0, seed=0).names
     ('perovskite', 'turned perovskite')
     """
     _check_columns(exponent, column)

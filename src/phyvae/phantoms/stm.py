@@ -57,7 +57,8 @@ def graphene(
 
     Examples
     --------
-    >>> graphene(seed=0).names
+    >>> import phyvae
+    >>> phyvae.phantoms.graphene(seed=0).names
     ('pristine', 'superlattice', 'stripes', 'vacancy')
     """
     if flaws is not None and (flaws.vacuum or flaws.thickness):

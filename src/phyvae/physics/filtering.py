@@ -48,6 +48,16 @@ def bilateral(
     ----------
     Tomasi & Manduchi (1998), Bilateral filtering for gray and color images,
     https://doi.org/10.1109/ICCV.1998.710815
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> wall = (torch.arange(20.0) >= 10).float().expand(1, 20, 20)
+    >>> noisy = wall + 0.1 * torch.randn(wall.shape, generator=torch.Generator().manual_seed(0))
+    >>> smooth = phyvae.physics.bilateral(noisy)
+    >>> bool((smooth - wall).std() < 0.5 * (noisy - wall).std())
+    True
     """
     weight = torch.ones_like(maps[:1]) if mask is None else mask.to(maps)[None]
     maps = torch.where(weight > 0, maps, 0.0)

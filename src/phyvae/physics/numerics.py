@@ -83,7 +83,16 @@ def scharr_gradient(
 
 
 def scharr(maps: Maps, edges: Edges = (1.0, 1.0)) -> Maps:
-    """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`."""
+    """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import phyvae
+    >>> step = (torch.arange(6.0) >= 3).float().expand(1, 6, 6)
+    >>> phyvae.physics.scharr(step)[0, 3]
+    tensor([0.0000, 0.0000, 0.7071, 0.7071, 0.0000, 0.0000])
+    """
     return 2**0.5 * length(torch.stack(scharr_gradient(padded(maps), edges)), dim=0)
 
 

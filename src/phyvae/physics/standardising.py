@@ -62,6 +62,16 @@ def standardise_values(values: Values, graph: SiteGraph, scaling: str = "standar
         return graph.sums(graph.differences(z).square()).mean() / 2
 
     is the mean squared slope. `scaling` "none" only checks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> import phyvae
+    >>> graph = phyvae.SiteGraph.delaunay(np.random.default_rng(0).uniform(0, 100, (50, 2)))
+    >>> z = phyvae.physics.standardise_values(torch.arange(50.0)[None], graph)
+    >>> round(float(z.std(correction=0)), 3)
+    1.0
     """
     check_values(values, graph)
     return _standardised(values[:, None], None)[:, 0] if scaling == "standard" else values

@@ -35,6 +35,23 @@ class Sweep:
         A `PhysicsTrainer` each, with its model, its history and all it needs to go on.
     stopped : dict
         Of settings whose loss became NaN or infinite, why. They have their last good weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> found = phyvae.sweep(
+    ...     grid,
+    ...     {"no physics": None, "SL1": phyvae.PhysicsObjective(phyvae.EdgeLoss())},
+    ...     epochs=1,
+    ...     model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...     progress=False,
+    ... )
+    >>> found
+    Sweep('no physics': 1 epochs, 'SL1': 1 epochs)
+    >>> list(found.measures()["SL1"])
+    ['−ELBO (nats/patch)', 'KL (nats/patch)', 'Ψ SL1', 'Ψ SL2', 's']
     """
 
     grid: PatchGrid

@@ -58,6 +58,19 @@ class Domains(Shown):
         Reasons not to trust the result, in sentences.
     problem : str
         Why the question cannot be answered; empty if it can.
+
+    Examples
+    --------
+    See `phyvae.find_domains` for an image with domains. This one has no lattice, and no answer:
+
+    >>> import numpy as np
+    >>> import phyvae
+    >>> noise = np.random.default_rng(0).random((48, 48))
+    >>> found = phyvae.find_domains(noise, progress=False)
+    >>> found.classes, found.problem
+    (0, 'the image shows no lattice ...')
+    >>> found.settings["train"].value, found.settings["train"].reason
+    (True, 'default')
     """
 
     scan: Scan

@@ -4,19 +4,16 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from .._checks import as_integer, as_seed, brief, check_takes
+from .._checks import as_integer
 from ..compute import processes
 from ..compute.own_state import own_state
-from ..compute.precision import Precision
 from ..compute.threads import in_threads
-from ..models import PatchModel, ShiftVAE, adapt, check_patches
+from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
 from ..training.checkpoints import described_call
 from ..training.collapse import STANDS_OUT, CollapsedMapsWarning, advice_on, signals
@@ -26,60 +23,34 @@ from ..training.objective import PhysicsObjective
 from ..training.schedules import Beta, as_schedule
 from ..training.trainer import PhysicsTrainer
 from .comparison import Sweep
+from .settings import Setting, TrainerOptions, named_settings, starting_model
 
-__all__ = [
-    "Setting",
-    "StoppedSettingWarning",
-    "SweepInterrupted",
-    "TrainerOptions",
-    "named_settings",
-    "starting_model",
-    "sweep",
-]
-
-
-class TrainerOptions(TypedDict, total=False):
-    """Keywords of `PhysicsTrainer` that all settings of a sweep have in common."""
-
-    lr: float | None
-    warmup: int
-    batch_size: int
-    tile: int
-    sites: int
-    pixels: float | None
-    precision: Precision
-    deterministic: bool
-    device: torch.device | str | None
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What one training of a sweep has of its own.
-
-    Attributes
-    ----------
-    objective : PhysicsObjective or None
-        ``None`` is the plain shift-invariant VAE.
-    beta : float, callable or None
-        Weight of the KL divergence; ``None`` is that of the sweep.
-    seed : int
-        Seed of weights, tiles, batches and noise.
-
-    Examples
-    --------
-    >>> import phyvae
-    >>> objective = phyvae.PhysicsObjective(phyvae.EdgeLoss(), strength=3.0)
-    >>> phyvae.Setting(objective, seed=1).seed
-    1
-    """
-
-    objective: PhysicsObjective | None = None
-    beta: Beta | None = None
-    seed: int = 0
+__all__ = ["StoppedSettingWarning", "SweepInterrupted", "sweep"]
 
 
 class StoppedSettingWarning(UserWarning):
-    """The loss of one setting of a sweep became NaN or infinite; the others went on."""
+    """The loss of one setting of a sweep became NaN or infinite; the others went on.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> def broken(maps, mask=None):
+    ...     return maps.mean() * np.nan
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", phyvae.StoppedSettingWarning)
+    ...     found = phyvae.sweep(
+    ...         grid,
+    ...         {"no physics": None, "broken": phyvae.PhysicsObjective(broken)},
+    ...         epochs=1,
+    ...         model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...         progress=False,
+    ...     )
+    >>> found, list(found.stopped)
+    (Sweep('no physics': 1 epochs, 'broken': 0 epochs, stopped), ['broken'])
+    """
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -89,6 +60,24 @@ class SweepInterrupted(KeyboardInterrupt):
     ----------
     sweep : Sweep
         All settings, each with its last whole epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> try:
+    ...     found = phyvae.sweep(
+    ...         grid,
+    ...         {"no physics": None},
+    ...         epochs=1,
+    ...         model=lambda seed: phyvae.ShiftVAE(grid.patch_shape, seed=seed),
+    ...         progress=False,
+    ...     )
+    ... except phyvae.SweepInterrupted as stop:
+    ...     found = stop.sweep
+    >>> found
+    Sweep('no physics': 1 epochs)
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -274,47 +263,3 @@ def _warn_of_collapse(found: Sweep) -> None:
             CollapsedMapsWarning,
             stacklevel=4,
         )
-
-
-def named_settings(settings: object) -> dict[str, Setting]:
-    """Return the settings by name, with objectives alone made settings."""
-    if not isinstance(settings, Mapping):
-        raise TypeError(
-            f"settings={brief(settings)} must map names to settings: "
-            '{"w = 0.1": PhysicsObjective(EdgeLoss(), w=0.1)}.'
-        )
-    if not settings:
-        raise ValueError("settings is empty; pass at least one, by name.")
-    named = {}
-    for name, value in settings.items():
-        if not isinstance(name, str) or not name.strip():
-            raise TypeError(f"settings has the name {name!r}; it must be a non-empty string.")
-        objective = value.objective if isinstance(value, Setting) else value
-        if not isinstance(objective, PhysicsObjective | None):
-            raise TypeError(
-                f"settings[{name!r}]={brief(value)} must be a PhysicsObjective, None, or a "
-                "Setting with one of them: PhysicsObjective(loss, w=0.1)."
-            )
-        setting = value if isinstance(value, Setting) else Setting(objective)
-        as_seed(setting.seed, f"seed of settings[{name!r}]")
-        named[name] = setting
-    return named
-
-
-def starting_model(model: Callable[[int], nn.Module], seed: int, grid: PatchGrid) -> PatchModel:
-    """Return the model of a seed, checked against the patches."""
-    if not callable(model) or isinstance(model, nn.Module | type):
-        raise TypeError(
-            f"model={brief(model)} must be a function of a seed that returns a new model: "
-            "lambda seed: ShiftVAE(grid.patch_shape, seed=seed)."
-        )
-    check_takes(model, (seed,), "model", "a function of a seed that returns a new model")
-    made = model(seed)
-    if not isinstance(made, nn.Module):
-        raise TypeError(
-            f"model({seed}) returned an object of type {type(made).__name__}, but must return "
-            "a model."
-        )
-    start = adapt(made)
-    check_patches(start, grid)
-    return start

@@ -38,6 +38,18 @@ class Refined:
         Its parts, same shape: φ at the latents, nats; β times −log prior, which for z is half of
         z squared, nats; Ψ. With the encoder's likelihood, φ is 0, and half of the squared
         distance from the encoder's mean, in units of s, stands for the prior.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((24, 24)), size=8, step=8)
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> refined = phyvae.refine(model, grid, samples=2, progress=False)
+    >>> refined.maps.shape == refined.stds.shape == (2, *grid.shape)
+    True
+    >>> bool(refined.energy[-1] <= refined.energy[0])
+    True
     """
 
     maps: Float[Tensor, "channels rows cols"]

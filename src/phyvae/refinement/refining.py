@@ -155,7 +155,7 @@ def refine(
     >>> phantom = phyvae.phantoms.bfo(shape=(160, 160), seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=24, step=24)
     >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
-    >>> refined = phyvae.refine(model, grid, iterations=1, progress=False)
+    >>> refined = phyvae.refine(model, grid, iterations=1, samples=2, progress=False)
     >>> refined.maps.shape == (2, *grid.shape)
     True
     """

@@ -22,7 +22,21 @@ _SEALED = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 class CheckpointError(ValueError):
-    """A file is no checkpoint of phyvae's, is damaged, or belongs to another run."""
+    """A file is no checkpoint of phyvae's, is damaged, or belongs to another run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import phyvae
+    >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+    >>> _ = path.write_text("no model")
+    >>> try:
+    ...     phyvae.load_model(path)
+    ... except phyvae.CheckpointError:
+    ...     print("no file of phyvae's")
+    no file of phyvae's
+    """
 
 
 def as_path(path: object, name: str = "path") -> str:

@@ -38,6 +38,15 @@ class UnitCell:
         Standard deviations of their components, px, shape (2, 2).
     doubt : str or None
         Why they may be wrong: few cells, or two lattices in the image; else ``None``.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> cell = phyvae.unit_cell(phyvae.phantoms.bfo((160, 160), lattice=12.0, seed=0).image)
+    >>> [round(length) for length in cell.lengths], round(cell.angle), round(cell.area)
+    ([12, 12], 90, 144)
+    >>> cell.doubt is None
+    True
     """
 
     vectors: Float[np.ndarray, "2 2"]

@@ -43,6 +43,16 @@ class Survey:
         True where dirt covers the specimen, and where there is none, shape (height, width).
     cell : UnitCell or None
         The unit cell, if the image has one; without it no vacuum is found.
+
+    Examples
+    --------
+    >>> import phyvae
+    >>> image = phyvae.phantoms.bfo((160, 160), seed=0).image.copy()
+    >>> image[20] = 0  # a dead row
+    >>> found = phyvae.survey(image)
+    >>> found.rows, found.flaws, bool(found.mask[20].any())
+    (array([20]), '1 row', False)
+    >>> grid = phyvae.PatchGrid(found.repaired, size=24, mask=found.mask)
     """
 
     mask: Pixels

@@ -30,7 +30,21 @@ _CURES = (
 
 
 class LostMapsWarning(UserWarning):
-    """Training made the latent maps worse, and went back to the best state before."""
+    """Training made the latent maps worse, and went back to the best state before.
+
+    Examples
+    --------
+    To end a script where training loses maps, instead of going on from the best state:
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> trainer = phyvae.PhysicsTrainer(phyvae.ShiftVAE(grid.patch_shape, seed=0), seed=0)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", phyvae.LostMapsWarning)
+    ...     history = trainer.fit(grid, epochs=1, progress=False)
+    """
 
 
 class BestState:

@@ -53,7 +53,24 @@ _ON_THE_PRIOR = (
 
 
 class CollapsedMapsWarning(UserWarning):
-    """No latent map stands out of its own uncertainty: not yet, or no longer."""
+    """No latent map stands out of its own uncertainty: not yet, or no longer.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import numpy as np
+    >>> import phyvae
+    >>> noise = np.random.default_rng(0).random((96, 96))
+    >>> grid = phyvae.PatchGrid(noise, size=12, step=12)
+    >>> trainer = phyvae.PhysicsTrainer(phyvae.ShiftVAE(grid.patch_shape, seed=0), seed=0)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", phyvae.CollapsedMapsWarning)
+    ...     try:
+    ...         trainer.fit(grid, epochs=1, progress=False)
+    ...     except phyvae.CollapsedMapsWarning as warning:
+    ...         print(warning)
+    The latent maps carry no signal yet: ...
+    """
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,17 @@ class History:
         As in `ObjectiveParts`, per patch.
     seconds
         Duration of the epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> image = np.random.default_rng(0).random((96, 96))
+    >>> grid = phyvae.PatchGrid(image, size=12, step=12)
+    >>> trainer = phyvae.PhysicsTrainer(phyvae.ShiftVAE(grid.patch_shape, seed=0), seed=0)
+    >>> history = trainer.fit(grid, epochs=2, progress=False)
+    >>> history.epoch, bool((history.neg_elbo > history.reconstruction).all())
+    (array([1., 2.]), True)
     """
 
     epoch: Float[np.ndarray, " epochs"]

@@ -124,7 +124,23 @@ def _samplers(state: TrainingState, grids: Sequence[PatchGrid]) -> list[TileSamp
 
 
 class NonFiniteLossError(RuntimeError):
-    """The loss became NaN or infinite; the model was put back to its last good weights."""
+    """The loss became NaN or infinite; the model was put back to its last good weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> def broken(maps, mask=None):
+    ...     return maps.mean() * np.nan
+    >>> model = phyvae.ShiftVAE(grid.patch_shape, seed=0)
+    >>> trainer = phyvae.PhysicsTrainer(model, phyvae.PhysicsObjective(broken), seed=0)
+    >>> try:
+    ...     trainer.fit(grid, epochs=1, progress=False)
+    ... except phyvae.NonFiniteLossError as error:
+    ...     print(error)
+    The loss became NaN or infinite in epoch 1 ...
+    """
 
 
 def refuse_unusable(state: TrainingState, means: Means) -> None:

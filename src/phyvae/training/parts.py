@@ -30,6 +30,16 @@ class ObjectiveParts:
         Ψ, dimensionless.
     beta
         Weight of the KL divergence, dimensionless.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> grid = phyvae.PatchGrid(np.random.default_rng(0).random((60, 80)), size=20, step=10)
+    >>> trainer = phyvae.PhysicsTrainer(phyvae.ShiftVAE(grid.patch_shape, seed=0), seed=0)
+    >>> parts = trainer.evaluate(grid, beta=0.5)
+    >>> round(float(parts.neg_elbo - parts.reconstruction - 0.5 * parts.kl), 2) + 0.0
+    0.0
     """
 
     loss: Float[Tensor, ""]

@@ -1,0 +1,78 @@
+"""The reference: every public name is on its page, with an example and without internal paths."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import phyvae
+
+DOCS = Path(__file__).parents[1] / "docs"
+MODULES = {
+    "": phyvae,
+    "phantoms": phyvae.phantoms,
+    "testing": phyvae.testing,
+    "physics": phyvae.physics,
+    "models": phyvae.models,
+}
+BESIDES = ["physics.bilateral", "physics.scharr", "physics.standardise_values"]
+BESIDES += ["models.PoseModel", "models.Refinable"]
+NAMES = [name for name in phyvae.__all__ if name not in MODULES]
+NAMES += [f"{home}.{name}" for home in ("phantoms", "testing") for name in MODULES[home].__all__]
+NAMES += BESIDES
+# Of `domains.evidence`, see the reasons.
+WITHOUT = {
+    "testing.LAWS": "a dict has no docstring; the example of check_physics_loss lists it",
+    "DomainEvidence": "the example of domain_evidence makes one",
+}
+# A name in a module of phyvae that is not one of MODULES: phyvae.patches.grid.PatchGrid.
+INTERNAL = re.compile(rf"phyvae\.(?!(?:{'|'.join(filter(None, MODULES))})\.)[a-z_]+\.[A-Za-z_]+")
+
+
+def public(name):
+    home, _, own = name.rpartition(".")
+    return getattr(MODULES[home], own)
+
+
+def text_of(name):
+    return inspect.cleandoc(public(name).__doc__ or "")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT])
+def test_every_public_name_has_an_example_that_runs(name):
+    *_, examples = text_of(name).partition("Examples\n--------\n")
+    assert re.search(r"^>>> .*phyvae|^    >>> .*phyvae", examples, re.MULTILINE)
+    assert "+SKIP" not in examples
+
+
+def test_exceptions_are_still_needed():
+    assert [name for name in WITHOUT if "\nExamples\n" in text_of(name)] == []
+
+
+def test_every_public_name_is_on_the_page_of_the_api():
+    page = (DOCS / "reference/api.md").read_text(encoding="utf-8")
+    listed, home = set(), ""
+    for line in page.splitlines():
+        if found := re.match(r"\.\. currentmodule:: phyvae\.?(\w*)", line):
+            home = found[1]
+        elif found := re.match(r"(?: {3}|\.\. (?:py:data|autodata):: )(\w+)$", line):
+            listed.add(f"{home}.{found[1]}".lstrip("."))
+    assert listed == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstrings_name_no_internal_module(name):
+    one = public(name)
+    own = vars(one).values() if inspect.isclass(one) else ()
+    texts = [text_of(name), *(getattr(member, "__doc__", None) or "" for member in own)]
+    assert [INTERNAL.findall(text) for text in texts if INTERNAL.search(text)] == []
+
+
+def test_pages_for_users_name_no_internal_module():
+    pages = [
+        p for part in ("get_started", "guide", "reference") for p in (DOCS / part).glob("*.md")
+    ]
+    found = {p.name: INTERNAL.findall(p.read_text(encoding="utf-8")) for p in pages}
+    assert len(pages) > 15
+    assert {name: paths for name, paths in found.items() if paths} == {}
