@@ -18,6 +18,7 @@ __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
 _CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
+_MORE = 1.2  # factor by which walls that hold by little must add to the score
 _SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
 Cells = Bool[np.ndarray, "rows cols"]
@@ -198,7 +199,7 @@ def _chosen(ranking: tuple[NumberEvidence, ...]) -> NumberEvidence | None:
         if not one.holds or one.score < _SHARE * best:
             continue
         clear = one.contrast >= _CLEAR or one.ramp <= RAMP / 2
-        if clear or one.score > before:
+        if clear or one.score > _MORE * before:
             chosen, before = one, max(before, one.score)
     return chosen
 
