@@ -183,7 +183,7 @@ def _whole(patches: Cells, wall: float) -> Cells:
     """Return the cells whose patches show nothing of the cells without a patch."""
     if patches.all():
         return patches
-    whole: np.ndarray = distance_transform_edt(patches) > 1 + wall / 2
+    whole: np.ndarray = distance_transform_edt(patches) > 0.5 + wall / 2
     return whole if whole.sum() >= patches.sum() / 2 else patches
 
 
