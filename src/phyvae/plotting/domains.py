@@ -1,5 +1,7 @@
 """Domains over the image in which they were found."""
 
+from collections.abc import Sequence
+
 from .._checks import as_number
 from ..patches.grid import PatchGrid, check_grid
 from .arguments import Array, as_domains, as_image, extent_of, in_unit, scale_of, sides_of
@@ -13,6 +15,7 @@ def plot_segmentation(
     labels: Array,
     *,
     grid: PatchGrid | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     alpha: float = 0.4,
@@ -26,10 +29,15 @@ def plot_segmentation(
         Shape (height, width), or the grid, which holds its image.
     labels
         Domains on the grid, shape (rows, cols), or without a grid on the pixels of `image`.
-    grid, pixel_size, unit, width
+    grid, label_names, pixel_size, unit, width
         As for `plot_latent_maps`. The rim of the image, the centre of no patch, stays grey.
     alpha
         Opacity of the domains, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is beyond 0 to 1, or the shapes do not fit.
 
     Examples
     --------
@@ -56,7 +64,7 @@ def plot_segmentation(
     fig, axes = new_panels(1, 1, width)
     show_image(axes[0, 0], picture, cmap="gray", extent=around)
     extent = in_unit(extent_of(domains.shape, grid), pixel_size, unit)
-    show_labels(axes[0, 0], domains, extent, alpha, grid, sides_of(pixel_size))
+    show_labels(axes[0, 0], domains, extent, alpha, grid, sides_of(pixel_size), label_names or ())
     axes[0, 0].set(xlim=around[:2], ylim=around[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

@@ -25,6 +25,7 @@ def plot_latent_maps(
     *,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -43,6 +44,8 @@ def plot_latent_maps(
     names
         A title for each map, where it is no content latent: ``model.map_names``, or
         ``["$p_1$", "$p_2$"]``.
+    label_names
+        Names of the labels from 0, such as ``phantom.names``; by default their numbers.
     pixel_size, unit
         Size of an image pixel, or its height and width, and the unit: ``pixel_size=0.02,
         unit="nm"``; needs `grid`. By default those of the grid's scan, if it has a calibration.
@@ -72,7 +75,9 @@ def plot_latent_maps(
     n = len(z) + (domains is not None)
     rows = math.ceil(n / (4 if as_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
-    show_row(axes.ravel()[:n], z, domains, extent, grid, sides_of(pixel_size), names or ())
+    known = label_names or ()
+    sides = sides_of(pixel_size)
+    show_row(axes.ravel()[:n], z, domains, extent, grid, sides, names or (), label_names=known)
     for ax in axes.flat[n:]:
         ax.set_visible(False)
     label_outer(axes, unit)

@@ -15,18 +15,37 @@ from .panels import COLOURS, Panels, finished, show_image
 __all__ = ["plot_patches"]
 
 
-def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Panels:
+def plot_patches(grid: PatchGrid, n: int = 6, *, seed: int = 0, width: float = 7.0) -> Panels:
     """Plot the image with `n` patches outlined, and these patches on the same grey scale.
 
-    Of a spectrum image: its mean intensity with `n` points marked, and their spectra. The patches
-    are spread over the image, by `seed`; `axes` starts with the image. Raises ValueError unless
-    1 <= n <= their number.
+    Of a spectrum image: its mean intensity with `n` points marked, and their spectra.
+
+    Parameters
+    ----------
+    grid
+        The patches.
+    n
+        How many are shown, 1 to their number; an even number fills the figure.
+    seed
+        Seed of their places, which are spread evenly over the image.
+    width
+        Figure width, inches.
+
+    Returns
+    -------
+    fig, axes
+        `axes` starts with the image.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `n` patches.
 
     Examples
     --------
     >>> import phyvae
     >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=12)
-    >>> fig, axes = phyvae.plot_patches(grid, n=6)
+    >>> fig, axes = phyvae.plot_patches(grid, n=4)
     """
     check_grid(grid)
     as_width(width)

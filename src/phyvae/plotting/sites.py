@@ -1,5 +1,6 @@
 """Sites over the image, coloured by label or value."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .panels import (
     finished,
     label_colours,
     label_outer,
+    name_ticks,
     new_panels,
     show_image,
 )
@@ -26,6 +28,7 @@ def plot_sites(
     values: Array | None = None,
     *,
     sites: Array | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 3.4,
@@ -42,7 +45,7 @@ def plot_sites(
         where the sites are, nothing else.
     sites
         Centres (y, x), px, shape (n, 2); with an image only.
-    pixel_size, unit, width
+    label_names, pixel_size, unit, width
         As for `plot_latent_maps`.
 
     Raises
@@ -88,7 +91,7 @@ def plot_sites(
     size = float(np.clip((72 * width) ** 2 / 12 / len(x), 1, 30))
     dots = ax.scatter(x, y, s=size, linewidths=0, **style)
     if values is not None:
-        add_colourbar(ax, dots, ticks)
+        name_ticks(add_colourbar(ax, dots, ticks), ticks, label_names or ())
     ax.set(xlim=extent[:2], ylim=extent[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]
