@@ -7,7 +7,7 @@ typical force of the reconstruction. ``w`` is the slack: physics fades once Ψ f
 """
 
 # %%
-# One start, seven trainings: strength grows at w = 0.1, then w grows at strength 3.
+# One start, seven trainings: strength grows at w = 0.1, then w grows at strength 10.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,10 +31,10 @@ pairs = [
     (1.0, 0.1),
     (3.0, 0.1),
     (10.0, 0.1),
-    (3.0, 0.0),
-    (3.0, 0.1),
-    (3.0, 0.25),
-    (3.0, 0.5),
+    (10.0, 0.0),
+    (10.0, 0.1),
+    (10.0, 0.25),
+    (10.0, 0.5),
 ]
 sl1 = phyvae.EdgeLoss()
 settings = {pair: phyvae.PhysicsObjective(sl1, strength=pair[0], w=pair[1]) for pair in pairs}
@@ -55,5 +55,7 @@ for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     psi = float(sl1(z))
     ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {psi:.2f}", fontsize=8)
     ax.set(xticks=[], yticks=[])
-fig.colorbar(shown, ax=axes, shrink=0.6).set_label("$z_2$", fontsize=8)
+bar = fig.colorbar(shown, ax=axes, shrink=0.6)
+bar.set_label("$z_2$", fontsize=8)
+bar.ax.tick_params(labelsize=7)
 fig.savefig("how_much_physics.png", dpi=150)
