@@ -19,24 +19,22 @@ stopped goes on with the next material or seed.
 # Phantoms and objectives
 # -----------------------
 # Without noise there are no grains to vanish: it is the benchmark's medium one, and half of that
-# for graphene, of which medium noise hides much even from a classifier trained on the domains.
+# for graphene.
 
 import argparse
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from benchmark_phantoms import REPEAT, flattened, reach_of
+from agreement.data import LATTICE, PERIOD, STEM, patches_of
+from agreement.trained import start
 
 import phyvae
 
-NOISE = {
-    "nio_lsmo": {"dose": 20.0, "noise": 0.1},
-    "bfo": {"dose": 20.0, "noise": 0.1},
-    "graphene": {"noise": 0.15},
-}
+NOISE = {"nio_lsmo": STEM["medium"], "bfo": STEM["medium"], "graphene": {"noise": 0.15}}
 
 parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n")[0])
 parser.add_argument("--seeds", type=int, default=3, help="phantoms and models of each material")
@@ -82,23 +80,13 @@ def small_grains(labels: np.ndarray) -> int:
 def trained(material: str, seed: int) -> tuple[phyvae.Sweep, np.ndarray]:
     """Return a sweep over all objectives, and the true domains."""
     make = getattr(phyvae.phantoms, material)
-    phantom = make((SIDE, SIDE), 12.6, **NOISE[material], seed=seed)
-    is_stm = material == "graphene"
-    image = flattened(phantom.image) if is_stm else phantom.image
-    tails = (1.0, 99.0) if is_stm else (0.1, 99.9)
-    grid = phyvae.PatchGrid(image, size=24, step=12, percentiles=tails)
-    repeat = REPEAT.get(material, 1.0)
-
-    def started(seed: int) -> phyvae.ShiftVAE:
-        model = phyvae.ShiftVAE(grid.patch_shape, latent_dim=2, dx_prior=0.3 * repeat, seed=seed)
-        phyvae.align(model, grid, reach=reach_of(grid, repeat), seed=seed)
-        return model
-
+    phantom = make((SIDE, SIDE), LATTICE, **NOISE[material], seed=seed)
+    grid = patches_of(phantom.image, material)
     sweep = phyvae.sweep(
         grid,
         {name: phyvae.Setting(one, seed=seed) for name, one in objectives().items()},
         EPOCHS,
-        model=started,
+        model=functools.partial(start, grid, PERIOD[material]),
         beta=phyvae.LinearBeta(0.1, 0.3, epochs=EPOCHS),
         steps_per_epoch=math.ceil(STEPS / EPOCHS),
         pixels=0.25,

@@ -5,10 +5,8 @@ Benchmark: the whole way
 How long is it from an image to its domains, and how much memory does it take, for images of
 growing size? Each size is a process of its own, one after the other on as many threads as torch
 takes, so that peak memory is that of the run. The image is `phyvae.phantoms.bfo`; ``--real
-FOLDER`` adds the film on substrate, 900 x 1024 px.
-
-``--rivals`` compares, on one image and the same patches, with pyroVED's trainer and AtomAI's rVAE
-(``pip install atomai``), from the patches to two latent maps and labels by `phyvae.segment`.
+FOLDER`` adds the film on substrate, 900 x 1024 px. Rows "pyroved" and "rvae" of
+``benchmark_agreement.py`` have the time of other programs.
 
 ``python examples/benchmarks/whole_way.py`` prints a table and writes ``whole_way/growth.png`` and
 ``whole_way/results.json``.
@@ -96,59 +94,6 @@ def one_run(image: str) -> dict[str, object]:
     }
 
 
-def rivals(side: int, epochs: int) -> None:
-    """Print time and agreement with the truth of each way, on one image, one after the other."""
-    import numpy as np
-    import pyroved
-    import torch
-
-    import phyvae
-
-    phantom = phyvae.phantoms.bfo((side, side), seed=0)
-    grid = phyvae.suggest(phantom.image).grid()
-    truth = grid.sample(phantom.domains)
-    patches = grid.patches.reshape(-1, *grid.patch_shape).contiguous()
-
-    def whole() -> np.ndarray:
-        return phyvae.find_domains(phantom.image, progress=False).labels
-
-    def labels(latents: np.ndarray) -> np.ndarray:
-        maps = np.asarray(latents)[:, -2:].T.reshape(2, *grid.shape)
-        return phyvae.segment(maps, 3)
-
-    def by_pyroved() -> np.ndarray:
-        vae = pyroved.models.iVAE(grid.patch_shape, 2, invariances=["t"], dx_prior=0.3, seed=0)
-        trainer = pyroved.trainers.SVItrainer(vae, device="cpu", seed=0)
-        loader = pyroved.utils.init_dataloader(patches, batch_size=100)
-        for _ in range(epochs):
-            trainer.step(loader)
-        return labels(vae.encode(patches)[0])
-
-    def by_atomai() -> np.ndarray:
-        import atomai
-
-        vae = atomai.models.rVAE(grid.patch_shape, latent_dim=2, seed=0)
-        vae.fit(patches.numpy(), training_cycles=epochs, batch_size=100, verbose=0)
-        return labels(vae.encode(patches.numpy())[0])
-
-    print(f"\n{len(grid)} patches of {grid.patch_shape} px, {torch.get_num_threads()} threads")
-    print("| way | s | ARI |\n| --- | --- | --- |")
-    ways = {
-        "phyvae.find_domains": whole,
-        f"pyroVED, {epochs} epochs": by_pyroved,
-        f"AtomAI's rVAE, {epochs} epochs": by_atomai,
-    }
-    for name, way in ways.items():
-        begun = time.perf_counter()
-        try:
-            found = way()
-        except ImportError as error:
-            print(f"| {name} | {error} | |")
-            continue
-        seconds = time.perf_counter() - begun
-        print(f"| {name} | {seconds:.1f} | {phyvae.adjusted_rand_index(found, truth):.3f} |")
-
-
 def timed(function, parts: dict[str, float], name: str):
     """Return the function, whose time is added to a part."""
 
@@ -198,7 +143,6 @@ def main() -> None:
     parser.add_argument("--sides", nargs="*", type=int, default=SIDES, help="of phantoms, px")
     parser.add_argument("--real", type=Path, help=f"folder of {FILM}")
     parser.add_argument("--folder", type=Path, default=Path("whole_way"), help="for results")
-    parser.add_argument("--rivals", type=int, metavar="EPOCHS", help="compare with others")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -219,8 +163,6 @@ def main() -> None:
     phantoms = [run for run in runs if run["image"] == "phantom"]
     if len(phantoms) > 1:
         plot(phantoms, given.folder / "growth.png")
-    if given.rivals:
-        rivals(given.sides[0] if given.sides else SIDES[0], given.rivals)
 
 
 if __name__ == "__main__":

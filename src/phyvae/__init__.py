@@ -102,9 +102,9 @@ if TYPE_CHECKING:
     from .training.collapse import CollapsedMapsWarning as CollapsedMapsWarning
     from .training.history import History as History
     from .training.loading import load_trainer as load_trainer
+    from .training.loop import NonFiniteLossError as NonFiniteLossError
     from .training.objective import PhysicsObjective as PhysicsObjective
     from .training.parts import ObjectiveParts as ObjectiveParts
-    from .training.refusals import NonFiniteLossError as NonFiniteLossError
     from .training.schedules import LinearBeta as LinearBeta
     from .training.trainer import PhysicsTrainer as PhysicsTrainer
 
@@ -166,7 +166,7 @@ _HOME = {
     "pipeline.settings": ["Setting"],
     "pipeline.sweeping": ["StoppedSettingWarning", "SweepInterrupted", "sweep"],
     "testing": [],
-    "training.refusals": ["NonFiniteLossError"],
+    "training.loop": ["NonFiniteLossError"],
     "training.trainer": ["PhysicsTrainer"],
     "domains.walls": ["boundaries", "boundary_length", "grains", "wall_length_ratio"],
 }  # fmt: skip

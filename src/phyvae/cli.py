@@ -279,7 +279,7 @@ class _Console:
 
 def _survey(options: argparse.Namespace, given: dict[str, Any]) -> int:
     """Show what would be done with each file."""
-    from .pipeline.previewing import preview
+    from .pipeline.jobs import preview
 
     console = _Console(options)
     for file in options.files:

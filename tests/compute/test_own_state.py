@@ -79,3 +79,25 @@ def test_the_state_before_comes_back_after_an_error():
         with pytest.raises(ZeroDivisionError):
             fails()
         assert not torch.is_grad_enabled()
+
+
+def test_batch_normalisation_is_left_unchanged():
+    norm = nn.BatchNorm1d(3)
+    with at_rest(norm):
+        norm(torch.randn(10, 3) + 5)
+    assert not norm.running_mean.any()
+    assert norm.training
+
+
+def test_each_module_gets_its_own_mode_back_also_after_an_error():
+    net = nn.Sequential(nn.Dropout(), nn.Linear(2, 2)).train()
+    net[1].eval()
+
+    def use():
+        with at_rest(net):
+            assert not any(module.training for module in net.modules())
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        use()
+    assert [module.training for module in net.modules()] == [True, True, False]

@@ -28,12 +28,12 @@ class TestProfiles:
         (two,) = profiles(-3 * maps.transpose(0, 2, 1)[:, ::-1], HALVES.T[::-1], 2, ALL.T)
         assert (one.contrast, one.ramp) == pytest.approx((two.contrast, two.ramp))
 
-    def test_of_a_domain_less_than_two_patches_deep_fails(self):
-        strip = np.repeat([1, 2], [32, 4]) + np.zeros((30, 1), dtype=int)
+    def test_of_a_domain_less_than_one_and_a_half_patches_deep_fails(self):
+        strip = np.repeat([1, 2], [33, 3]) + np.zeros((30, 1), dtype=int)
         (found,) = profiles(strip[None].astype(float), strip, 2, ALL)
         assert (found.contrast, found.ramp) == (0.0, 1.0)
 
-    @pytest.mark.parametrize("unknown", [np.s_[:20, 16:20], np.s_[:, :14]])
+    @pytest.mark.parametrize("unknown", [np.s_[:20, 16:20], np.s_[:, :15]])
     def test_of_a_wall_or_a_domain_without_patches_fails(self, unknown):
         known = ALL.copy()
         known[unknown] = False

@@ -6,6 +6,9 @@ from scipy.ndimage import distance_transform_edt
 
 from bright_spots import QUIET, SMALL, at, peak
 from phyvae.phantoms import bfo, graphene, nio_lsmo, perovskite
+from phyvae.phantoms.field import FieldOfView
+from phyvae.phantoms.flaws import Flaws
+from phyvae.phantoms.simulated import rendered, with_faults
 
 STEM = [bfo, nio_lsmo, perovskite]
 MAKERS = [*STEM, graphene]
@@ -97,3 +100,50 @@ class TestEveryPhantom:
     def test_refuses_what_it_cannot_make(self, make, argument, cure):
         with pytest.raises(ValueError, match=cure):
             make(**({"shape": SMALL} | argument))
+
+
+def test_columns_are_gaussians_of_the_distance_on_the_specimen():
+    flaws = Flaws(rotation=20.0, strain=0.05, pixel_aspect=0.6)
+    drift = np.random.default_rng(1).normal(0, 0.3, (50, 2))
+    view = FieldOfView((50, 60), drift, flaws, np.random.default_rng(0))
+    y, x = view.positions
+    places = np.array([[y[20, 30], x[20, 30]], [y[1, 1], x[1, 1]], [900.0, 900.0]])
+    heights = np.array([2.0, 3.0, 5.0])
+    image = rendered(view, places, heights, 1.5, np.ones(view.shape, dtype=bool))
+    distance = np.hypot(y[..., None] - places[:, 0], x[..., None] - places[:, 1])
+    expected = (heights * np.exp(-((distance / 1.5) ** 2) / 2)).sum(axis=-1)
+    np.testing.assert_allclose(image, expected, atol=3 * np.exp(-(3.5**2) / 2))
+
+
+def test_a_column_in_vacuum_is_not_there():
+    view = FieldOfView((30, 30), np.zeros((30, 2)), Flaws(), np.random.default_rng(0))
+    seen = np.ones(view.shape, dtype=bool)
+    seen[:, 20:] = False
+    places = np.array([[10.0, 10.0], [10.0, 25.0]])
+    image = rendered(view, places, np.ones(2), 1.0, seen)
+    assert image[10, 10] == 1
+    assert image[:, 20:].max() < 1e-4
+
+
+def test_faults_are_as_many_as_asked_and_change_no_other_pixel():
+    image = np.random.default_rng(0).random((60, 80)) + 5.0
+    flaws = Flaws(dead_rows=2, hot_rows=3, dead_pixels=7, hot_pixels=11)
+    found, faulty = with_faults(image, flaws, np.random.default_rng(1))
+    np.testing.assert_array_equal(found[~faulty], image[~faulty])
+    rows = faulty.all(axis=1)
+    assert rows.sum() == 5
+    assert (found[rows] == image.min()).all(axis=1).sum() == 2
+    assert (found[rows] > image.max()).all(axis=1).sum() == 3
+    pixels = found[faulty & ~rows[:, None]]
+    assert len(pixels) == 18
+    assert (pixels == image.min()).sum() == 7
+    hot = pixels[pixels > image.max() + 0.99 * np.ptp(image)]
+    assert len(hot) == 11
+    assert hot.max() <= image.max() + 10 * np.ptp(image)
+
+
+def test_no_fault_is_no_change():
+    image = np.random.default_rng(0).random((6, 8))
+    found, faulty = with_faults(image, Flaws(), np.random.default_rng(1))
+    np.testing.assert_array_equal(found, image)
+    assert not faulty.any()

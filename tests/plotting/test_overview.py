@@ -2,12 +2,28 @@
 
 import itertools
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from figures import LABELS, MAPS
 from phyvae import PatchGrid
-from phyvae.plotting.overview import plot_overview
+from phyvae.plotting.overview import (
+    Group,
+    add_scale_bar,
+    group_of,
+    placed,
+    plot_cells,
+    plot_overview,
+    round_length,
+    show_cells,
+)
+from phyvae.plotting.panels import COLOURS
+
+CELLS = {0: np.zeros((10, 20)), 2: np.full((10, 20), 3.0)}
+GROUPS = [Group(6, 0.8, 4), Group(3, 3.0, 4), Group(20, 1.0, 8, right=0.15), Group(5, 0.25, 2)]
 
 
 @pytest.mark.parametrize("width", [3.4, 7.0])
@@ -81,3 +97,104 @@ def test_what_was_left_out_is_hatched_and_blank_where_nan():
         picture, *_, stripes = ax.get_images()
         assert picture.get_array().mask[:40, :50].all()
         assert stripes.get_array().count() > 300
+
+
+def bars(axes):
+    return [len(ax.findobj(AnchoredSizeBar)) for ax in axes]
+
+
+def test_cells_share_a_grey_scale_and_keep_the_shape_of_pixels():
+    _, axes = plt.subplots(1, 2)
+    show_cells(axes, CELLS, np.array([0.2, 0.1]))
+    for ax, label in zip(axes, (0, 2), strict=True):
+        (image,) = ax.get_images()
+        assert image.get_clim() == (0, 3)
+        assert image.get_extent() == [0, 2, 2, 0]
+        assert ax.get_title() == f"mean cell, domain {label}"
+        assert to_hex(ax.spines["top"].get_edgecolor()) == COLOURS[label].lower()
+    assert bars(axes) == [0, 0]
+
+
+def test_the_first_cell_has_a_scale_bar_if_calibrated():
+    _, axes = plot_cells(CELLS, np.array([0.2, 0.1]), "nm")
+    assert bars(axes) == [1, 0]
+
+
+def test_spectra_are_curves_in_one_panel_with_the_axis_of_the_scan():
+    spectra = {k: np.arange(5.0) + k for k in (1, 3)}
+    energy = np.linspace(400, 404, 5)
+    fig, (ax,) = plot_cells(spectra, np.ones(2), "nm", (energy, "energy (eV)"))
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1, 2, 3, 4, 5], [3, 4, 5, 6, 7]]
+    assert all((line.get_xdata() == energy).all() for line in ax.lines)
+    assert [to_hex(line.get_color()) for line in ax.lines] == [COLOURS[k].lower() for k in (1, 3)]
+    assert (ax.get_xlabel(), ax.get_xlim()) == ("energy (eV)", (400, 404))
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["domain 1", "domain 3"]
+    assert len(ax.get_xticks()) > 2
+    fig.draw_without_rendering()
+    assert legend.get_window_extent().x1 <= fig.bbox.x1
+    assert ax.get_tightbbox().x0 >= 0
+    assert ax.get_tightbbox().y0 >= 0
+
+
+def test_many_domains_have_smaller_cells():
+    cells = {k: np.zeros((9, 9)) for k in range(20)}
+    assert (group_of(cells, np.ones(2), 4).columns, group_of(CELLS, np.ones(2), 4).columns) == (
+        8,
+        4,
+    )
+
+
+def inches(ax):
+    box = ax.get_position()
+    width, height = ax.figure.get_size_inches()
+    return box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height
+
+
+@pytest.mark.parametrize("width", [3.4, 7.0])
+def test_panels_have_their_shape_and_do_not_overlap(width):
+    fig, groups = placed(GROUPS, width)
+    assert [len(axes) for axes in groups] == [6, 3, 20, 5]
+    for group, axes in zip(GROUPS, groups, strict=True):
+        for ax in axes:
+            left, bottom, right, top = inches(ax)
+            assert (top - bottom) / (right - left) == pytest.approx(group.aspect)
+            assert left >= 0
+            assert bottom >= 0
+            assert right + group.right <= width + 1e-6
+            assert top <= fig.get_figheight()
+    boxes = [inches(ax) for axes in groups for ax in axes]
+    for one, two in itertools.combinations(boxes, 2):
+        apart = one[2] <= two[0] or two[2] <= one[0] or one[3] <= two[1] or two[3] <= one[1]
+        assert apart
+
+
+def test_gaps_are_even_and_no_band_is_empty():
+    fig, (first, tall, *_) = placed(GROUPS, 7.0)
+    lefts = [inches(ax)[0] for ax in tall]
+    assert lefts[2] - lefts[1] == pytest.approx(lefts[1] - lefts[0])
+    assert inches(first[-1])[1] - inches(tall[0])[3] < 0.5
+    assert fig.get_figheight() - inches(first[0])[3] < 0.4
+
+
+@pytest.mark.parametrize(
+    ("most", "length"),
+    [(1, 1), (1.99, 1), (2, 2), (4.9, 2), (5, 5), (9.9, 5), (10, 10), (0.3, 0.2), (0.05, 0.05),
+     (1234, 1000), (0.0199, 0.01)],
+)  # fmt: skip
+def test_lengths_begin_with_1_2_or_5(most, length):
+    assert round_length(most) == length
+
+
+@pytest.mark.parametrize(
+    ("width", "unit", "label"),
+    [(7, "nm", "2 nm"), (1, "nm", "0.2 nm"), (9000, "nm", "2 µm"), (9000, "px", "2000 px")],
+)
+def test_a_bar_has_its_length_and_unit(width, unit, label):
+    ax = plt.figure().add_subplot()
+    ax.set(xlim=(0, width), ylim=(width, 0))
+    add_scale_bar(ax, unit)
+    (bar,) = [one for one in ax.artists if isinstance(one, AnchoredSizeBar)]
+    assert bar.txt_label.get_text() == label
+    number = float(label.split()[0]) * (1000 if "µm" in label else 1)
+    assert bar.size_bar.get_children()[0].get_width() == pytest.approx(number)

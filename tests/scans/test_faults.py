@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from lattices_of_atoms import atoms
+from lattices_of_atoms import atoms, waves
 from phyvae import phantoms
-from phyvae.scans.faults import faults_of, filled
+from phyvae.scans.faults import faults_of, filled, levelled
 
 IMAGE = atoms((160, 200), [(14.0, 0.0), (0.0, 18.0)], noise=0.1)
+WAVES = waves((150, 180), (0.1, 0.02), (0.01, 0.08))
+INSIDE = (slice(30, -30), slice(30, -30))
 
 
 class TestFaults:
@@ -85,3 +87,24 @@ class TestFilled:
         missing = np.random.default_rng(0).random(IMAGE.shape) < 0.3
         other = np.where(missing, 1e6, IMAGE)
         np.testing.assert_array_equal(filled(other, missing), filled(IMAGE, missing))
+
+
+class TestLevelled:
+    def test_the_lattice_stays_and_the_background_goes(self):
+        y, x = np.indices(WAVES.shape) / 150
+        found = levelled(WAVES + 3 * y + 2 * x**2)[INSIDE]
+        assert np.corrcoef(found.ravel(), WAVES[INSIDE].ravel())[0, 1] > 0.98
+
+    def test_units_do_not_matter(self):
+        np.testing.assert_allclose(levelled(1e200 * WAVES), levelled(WAVES), atol=1e-9)
+
+    def test_outliers_are_clipped(self):
+        hot = WAVES.copy()
+        hot[80, 80:86] = 1e4
+        reference = levelled(WAVES)
+        ratio = levelled(hot).std() / reference.std() * 1e4 / np.abs(WAVES).max()
+        assert ratio == pytest.approx(1, rel=0.05)
+
+    def test_small_images_are_refused(self):
+        with pytest.raises(ValueError, match="at least 32 x 32"):
+            levelled(WAVES[:31])

@@ -12,11 +12,12 @@ from scipy.ndimage import gaussian_filter
 import phyvae
 from phyvae.phantoms import Flaws
 
-__all__ = ["CASES", "SIZE", "STEP", "Case", "Data"]
+__all__ = ["CASES", "LATTICE", "PERIOD", "SIZE", "STEM", "STEP", "Case", "Data", "patches_of"]
 
 SIZE, STEP, PATCHES, LATTICE = 24, 12, 36, 12.6  # px, px, per side, px
 SIDE = SIZE + STEP * (PATCHES - 1)
 DOMAINS = {"bfo": 3, "nio_lsmo": 2, "graphene": 4}
+PERIOD = {"bfo": 1.0, "nio_lsmo": 1.0, "graphene": 3**0.5}  # of the pattern, lattice constants
 FILM, TILT = "oxide_film_substrate_interface_stem", "fe_bcc_tilt_boundary_stem"
 
 # Electrons per pixel and standard deviation of the detector's noise, on a bright column; of
@@ -103,24 +104,28 @@ def real_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
+def patches_of(image: np.ndarray, material: str) -> phyvae.PatchGrid:
+    """Return the patches of a recorded image, which is flattened first if it is an STM scan."""
+    is_stm = material == "graphene"
+    if is_stm:  # as users do: drift, tilt and topography are far wider than the lattice
+        image = image.astype(np.float64)
+        image -= gaussian_filter(image, 2.5 * phyvae.lattice_spacing(image))
+    tails = (1.0, 99.0) if is_stm else (0.1, 99.9)
+    return phyvae.PatchGrid(image, size=SIZE, step=STEP, percentiles=tails)
+
+
 @functools.lru_cache(maxsize=2)
 def phantom(
     material: str, noise: str, seed: int, distortion: float = 0.0, flaws: Flaws | None = None
 ) -> Data:
     """Return a phantom; patches fall on its lattice at any phase."""
-    is_stm = material == "graphene"
+    levels = STM if material == "graphene" else STEM
     made = getattr(phyvae.phantoms, material)(
-        (SIDE, SIDE), LATTICE, **(STM if is_stm else STEM)[noise], distortion=distortion,
+        (SIDE, SIDE), LATTICE, **levels[noise], distortion=distortion,
         seed=seed, noise_seed=2 * seed, flaws=flaws,
     )  # fmt: skip
-    image = made.image.astype(np.float64)
-    if is_stm:  # as users do: drift, tilt and topography are far wider than the lattice
-        image -= gaussian_filter(image, 2.5 * phyvae.lattice_spacing(image))
-    low, high = np.percentile(image, (1.0, 99.0) if is_stm else (0.1, 99.9))
-    scaled = np.clip((image - low) / (high - low), 0, 1)
-    grid = phyvae.PatchGrid(scaled, size=SIZE, step=STEP, percentiles=None)
-    period = 3**0.5 if is_stm else 1.0
-    return Data(made.image, grid, made.domains, len(made.names), period)
+    grid = patches_of(made.image, material)
+    return Data(made.image, grid, made.domains, len(made.names), PERIOD[material])
 
 
 @functools.lru_cache(maxsize=1)

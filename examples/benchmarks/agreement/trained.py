@@ -13,7 +13,8 @@ import phyvae
 
 from .data import Data
 
-__all__ = ["EPOCHS", "STEPS", "aligned", "atomai_rvae", "pyroved_trainer", "refined", "trained"]
+__all__ = ["EPOCHS", "STEPS", "aligned", "atomai_rvae", "pyroved_trainer", "refined", "start",
+           "trained"]  # fmt: skip
 
 EPOCHS = 50  # of others' trainers
 STEPS, EPOCH = 600, 20  # of ours, from the start; steps of an epoch of the schedule
@@ -22,29 +23,33 @@ BETA = phyvae.LinearBeta(0.1, 0.3, epochs=10)
 Found = tuple[np.ndarray, np.ndarray | None, np.ndarray]
 
 
-def prior(data: Data) -> float:
+def prior(period: float) -> float:
     """Return the standard deviation of the shift, in half patch sizes."""
-    return 0.3 * data.period
+    return 0.3 * period
 
 
-def _model(data: Data, seed: int) -> phyvae.ShiftVAE:
-    return phyvae.ShiftVAE(
-        data.grid.patch_shape, 2, dx_prior=prior(data), dy_prior=prior(data), seed=seed
-    )
+def untrained(grid: phyvae.PatchGrid, period: float, seed: int) -> phyvae.ShiftVAE:
+    """Return a model for a pattern of this period, in lattice constants."""
+    return phyvae.ShiftVAE(grid.patch_shape, 2, dx_prior=prior(period), seed=seed)
+
+
+def start(grid: phyvae.PatchGrid, period: float, seed: int) -> phyvae.ShiftVAE:
+    """Return a model aligned on windows up to three eighths of a patch times the period apart."""
+    model = untrained(grid, period, seed)
+    reach = round(period * (3 * min(grid.patch_shape) // 8))
+    phyvae.align(model, grid, reach=reach, seed=seed, progress=False)
+    return model
 
 
 @functools.lru_cache(maxsize=2)
 def _start(data: Data, seed: int) -> dict[str, torch.Tensor]:
-    model = _model(data, seed)
-    reach = round(data.period * (3 * min(data.grid.patch_shape) // 8))
-    phyvae.align(model, data.grid, reach=reach, seed=seed, progress=False)
-    return model.state_dict()
+    return start(data.grid, data.period, seed).state_dict()
 
 
 @functools.lru_cache(maxsize=8)
 def _fitted(data: Data, seed: int, physics: str | None) -> phyvae.ShiftVAE:
     """Return the model of the start, or trained from there with or without physics."""
-    model = _model(data, seed)
+    model = untrained(data.grid, data.period, seed)
     model.load_state_dict(_start(data, seed))
     if physics != "start":
         loss = {"SL1": phyvae.EdgeLoss, "SL2": phyvae.FourierLoss, "none": lambda: None}[physics]()
@@ -78,9 +83,9 @@ def pyroved_trainer(data: Data, seed: int) -> np.ndarray:
     """Return the maps of pyroVED's shift-invariant VAE after its own training."""
     import pyroved
 
-    patches, (side, _) = _patches(data), data.grid.patch_shape
+    patches, (side, _), shift = _patches(data), data.grid.patch_shape, prior(data.period)
     model = pyroved.models.iVAE(
-        (side, side), 2, invariances=["t"], dx_prior=prior(data), dy_prior=prior(data), seed=seed
+        (side, side), 2, invariances=["t"], dx_prior=shift, dy_prior=shift, seed=seed
     )
     trainer = pyroved.trainers.SVItrainer(model, device="cpu", seed=seed)
     loader = pyroved.utils.init_dataloader(patches, batch_size=100)

@@ -75,13 +75,7 @@ def _from_torch(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
 
 
-def as_real(
-    values: Any,
-    name: str,
-    cure: str = "",
-    *,
-    masked: Fill = None,
-) -> np.ndarray:
+def as_real(values: Any, name: str, cure: str = "", *, masked: Fill = None) -> np.ndarray:
     """Bring values to an array of real numbers, bools and integers among them; see `as_array`.
 
     Floats longer than float64 become float64, infinite if they are too large. The cure, which ends

@@ -1,11 +1,12 @@
-"""The state of torch that the package computes in, whatever the caller's is."""
+"""The state of torch and of models that the package computes in, and gives back."""
 
 import contextlib
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
-__all__ = ["own_state"]
+__all__ = ["at_rest", "own_state"]
 
 
 @contextlib.contextmanager
@@ -39,3 +40,18 @@ def own_state(*, grad: bool) -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
+
+
+@contextlib.contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """Put all modules in evaluation mode, and afterwards back in the mode that each one had.
+
+    So batch normalisation uses its running statistics and leaves them unchanged.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

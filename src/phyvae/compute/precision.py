@@ -14,13 +14,9 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the type of the hidden layers in training.
 
-    Parameters
-    ----------
-    precision
-        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor multiplies
-        matrices of it natively, else float32.
-    device
-        Where the training runs.
+    precision: ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor
+        multiplies matrices of it natively, else float32.
+    device: Where the training runs.
     """
     as_choice(precision, "precision", get_args(Precision))
     half = has_bfloat16(device) if precision == "auto" else precision == "bfloat16"

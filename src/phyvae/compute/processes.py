@@ -127,10 +127,7 @@ def broadcast(tensors: Iterable[Tensor], device: torch.device) -> None:
 def together() -> Iterator[None]:
     """Let all processes do the block, and all fail if one fails; none goes on alone, or waits.
 
-    Raises
-    ------
-    RuntimeError
-        If another process failed; it has the error proper.
+    Raises RuntimeError if another process failed; it has the error proper.
     """
     if world_size() == 1:
         yield
@@ -151,12 +148,7 @@ def together() -> Iterator[None]:
 def agree(settings: dict[str, Any]) -> None:
     """Refuse processes whose settings, plain JSON, are not those of process 0.
 
-    Raises
-    ------
-    ValueError
-        If this process has others.
-    RuntimeError
-        If another process has others.
+    Raises ValueError if this process has others; RuntimeError if another process has others.
     """
     if world_size() == 1:
         return

@@ -58,8 +58,7 @@ class MeanCell:
     @property
     def error(self) -> Float[np.ndarray, "*patch"]:
         """Standard error of the mean, ``std / count ** 0.5``, but for the lattice's place."""
-        error: np.ndarray = self.std / max(self.count, 1) ** 0.5
-        return error
+        return np.asarray(self.std / max(self.count, 1) ** 0.5)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.mean.shape))
@@ -178,8 +177,7 @@ def _on_lattice(
     if not fits.any():
         return cells
     moves[cells] += moved - places
-    found: np.ndarray = cells[fits]
-    return found
+    return np.asarray(cells[fits])
 
 
 def _corners(grid: PatchGrid, moves: np.ndarray) -> Float[np.ndarray, "cells 2"]:
@@ -194,8 +192,7 @@ def _corners(grid: PatchGrid, moves: np.ndarray) -> Float[np.ndarray, "cells 2"]
 def _fits(grid: PatchGrid, corners: np.ndarray) -> np.ndarray:
     """Return which patches stay in the image."""
     last = np.subtract(grid.image.shape, grid.patch_shape)
-    found: np.ndarray = np.all((corners >= 0) & (corners <= last), axis=1)
-    return found
+    return np.asarray(np.all((corners >= 0) & (corners <= last), axis=1))
 
 
 def _cut(grid: PatchGrid, moves: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
@@ -217,8 +214,7 @@ def _along_spectra(patches: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Return spectra at their points plus the shift."""
     count, length = patches.shape
     places = np.stack(np.broadcast_arrays(np.arange(count)[:, None], np.arange(length) + moves))
-    found: np.ndarray = map_coordinates(patches, places, order=1, mode="nearest")
-    return found
+    return np.asarray(map_coordinates(patches, places, order=1, mode="nearest"))
 
 
 def _mean_cell(

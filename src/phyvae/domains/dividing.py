@@ -12,7 +12,7 @@ from .wall_profiles import WallProfile, edge_magnitude, edge_ratio, profiles
 
 __all__ = ["CONTRAST", "RAMP", "Division", "divide"]
 
-CONTRAST = 1.8  # least edge magnitude at a wall, relative to that around; noise has 0.7 to 1.6
+CONTRAST = 2.2  # least edge magnitude at a wall, relative to that around; noise has 0.7 to 1.6
 RAMP = 0.3  # largest slope around a wall, relative to that at it; slow changes have 0.4 to 1
 _SURROGATES = 20
 _SPREAD = 0.05  # least standard deviation of the logarithms of their ratios

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Int
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from .._checks import as_integer, as_maps, as_positive, as_seed
 from ..patches.grid import PatchGrid, check_grid
 from .dividing import CONTRAST, RAMP, Division, divide
-from .ordering import ordered
 from .outlying import filled, noise_of, outlying
+from .relabelling import ordered
 
 __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
 _CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
+_MORE = 1.2  # factor by which walls that hold by little must add to the score
 _SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
 Cells = Bool[np.ndarray, "rows cols"]
@@ -128,9 +130,10 @@ def domain_evidence(
     Examples
     --------
     >>> import numpy as np
+    >>> import phyvae
     >>> rng = np.random.default_rng(0)
     >>> ramp = np.linspace(0.0, 3.0, 24) + rng.normal(0, 0.2, (24, 24))
-    >>> found = domain_evidence(ramp)
+    >>> found = phyvae.domain_evidence(ramp)
     >>> found.number, found.ranking[1].ramp > 0.3
     (1, True)
     """
@@ -141,13 +144,11 @@ def domain_evidence(
     _check_size(most, size, patches)
     noise = noise_of(channels, patches)
     rows, columns, aside = outlying(channels, patches, noise)
-    known = patches & ~aside
+    known = patches & ~aside & _whole(patches, size)
     scaled = filled(channels, known)[noise > 0] / noise[noise > 0, None, None]
     divisions = divide(scaled, most, size, seed, known) if len(scaled) else {}
     ranking = (_ONE, *(_evidence(number, divisions.get(number)) for number in range(2, most + 1)))
-    holding = [one for one in ranking[1:] if one.holds]
-    best = max((one.score for one in holding), default=0.0)
-    chosen = max((one for one in holding if one.score >= _SHARE * best), default=None, key=_number)
+    chosen = _chosen(ranking[1:])
     labels = np.where(known, 0, -1)
     if chosen is not None:
         domains = divisions[chosen.number].labels
@@ -178,8 +179,29 @@ def _wall(grid: PatchGrid | None, wall: float | None) -> float:
     return max(1.0, *(side / step for side, step in zip(grid.patch_shape, grid.step, strict=True)))
 
 
-def _number(evidence: NumberEvidence) -> int:
-    return evidence.number
+def _whole(patches: Cells, wall: float) -> Cells:
+    """Return the cells whose patches show nothing of the cells without a patch."""
+    if patches.all():
+        return patches
+    whole: np.ndarray = distance_transform_edt(patches) > 0.5 + wall / 2
+    return whole if whole.sum() >= patches.sum() / 2 else patches
+
+
+def _chosen(ranking: tuple[NumberEvidence, ...]) -> NumberEvidence | None:
+    """Return the largest number whose walls hold; walls that hold by little must add to the score.
+
+    Slow changes are cut into further domains at their steepest places: neither contrast nor ramp
+    of their walls is clear, and edges are less concentrated there than at those of fewer domains.
+    """
+    best = max((one.score for one in ranking if one.holds), default=0.0)
+    chosen, before = None, 0.0
+    for one in ranking:
+        if not one.holds or one.score < _SHARE * best:
+            continue
+        clear = one.contrast >= _CLEAR or one.ramp <= RAMP / 2
+        if clear or one.score > _MORE * before:
+            chosen, before = one, max(before, one.score)
+    return chosen
 
 
 def _evidence(number: int, division: Division | None) -> NumberEvidence:
@@ -198,7 +220,7 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     if division.number < number:
         problem = f"{number - division.number} would be less than two patches wide, as in noise"
     elif not contrast > 0:
-        problem = "one is less than two patches wide, as in noise, so that no wall can be tested"
+        problem = "one is less than three patches wide, as in noise, so that no wall can be tested"
     elif not contrast >= CONTRAST:
         problem = (
             f"the maps change only {contrast:.2f} times as fast at the edge between two of them "

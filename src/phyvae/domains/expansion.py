@@ -9,37 +9,28 @@ from ..patches.neighbours import Neighbours
 
 __all__ = ["expanded", "labelling_energy"]
 
+Labels = Int[np.ndarray, " n"]
+Costs = Float[np.ndarray, "n labels"]
 _UNIT = 1000  # capacities per unit of energy: the flow is one of integers
 
 
-def labelling_energy(
-    costs: Float[np.ndarray, "n labels"], labels: Int[np.ndarray, " n"], walls: Neighbours
-) -> float:
+def labelling_energy(costs: Costs, labels: Labels, walls: Neighbours) -> float:
     """Return the costs of the cells' labels, and the weights of all pairs of unequal labels."""
     crossed = labels[walls.first] != labels[walls.second]
     return float(costs[np.arange(len(labels)), labels].sum() + walls.weights[crossed].sum())
 
 
-def expanded(
-    costs: Float[np.ndarray, "n labels"], labels: Int[np.ndarray, " n"], walls: Neighbours
-) -> Int[np.ndarray, " n"]:
+def expanded(costs: Costs, labels: Labels, walls: Neighbours) -> Labels:
     """Return labels of less energy, or the same ones if no expansion lowers it.
 
     One after the other, each label is expanded once: an expansion lets any set of cells take the
     label; of all such sets, the minimum cut of a graph has the least energy.
 
-    Parameters
-    ----------
-    costs
-        Cost of each label at each cell.
-    labels
-        Labels to begin with.
-    walls
-        Pairs of neighbours, whose `weights` are the cost of unequal labels.
+    costs: Cost of each label at each cell.
+    labels: Labels to begin with.
+    walls: Pairs of neighbours, whose `weights` are the cost of unequal labels.
 
-    References
-    ----------
-    Boykov, Veksler & Zabih (2001), https://doi.org/10.1109/34.969114
+    Reference: Boykov, Veksler & Zabih (2001), https://doi.org/10.1109/34.969114
     """
     least = labelling_energy(costs, labels, walls)
     for label in range(costs.shape[1]):
@@ -50,12 +41,7 @@ def expanded(
     return labels
 
 
-def _taken(
-    costs: Float[np.ndarray, "n labels"],
-    labels: Int[np.ndarray, " n"],
-    walls: Neighbours,
-    label: int,
-) -> Bool[np.ndarray, " n"]:
+def _taken(costs: Costs, labels: Labels, walls: Neighbours, label: int) -> Bool[np.ndarray, " n"]:
     """Return which cells take a label in the expansion of least energy."""
     first, second, count = walls.first, walls.second, len(labels)
     # Cost of a pair if neither of the two takes the label, if only the second or first does.

@@ -1,12 +1,4 @@
-r"""The lattice of a domain: its unit cell, and the local phases of its waves.
-
-A wave h = (h0, h1) has h0 periods along the first lattice vector and h1 along the second. Its
-local amplitude at a place p is a sum over a Hann window of two cells,
-
-.. math:: a_h(p) = \sum_x w(x - p) I(x) e^{-2\pi i\, h K (x - p)},
-
-with the rows of K reciprocal to the vectors. Over a step of t cells it gains a phase 2π h·t.
-"""
+"""Lattices measured by the phases of their waves, and how one differs from another."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,17 +14,18 @@ __all__ = [
     "WAVES",
     "SideLattice",
     "domain_cell",
+    "equivalent_bases",
     "half_window",
     "jackknifed",
     "local_waves",
     "offsets",
     "on_lattice",
+    "tilt_and_strain",
 ]
 
 Points = Float[np.ndarray, "n 2"]  # (y, x), px
 Vectors = Float[np.ndarray, "2 2"]
 Phases = Complex[np.ndarray, "... waves"]
-
 WAVES = np.array([(a, b) for a in range(3) for b in range(-2, 3) if (a, b) > (0, 0)])
 """Waves h, shape (12, 2): one of each two opposite ones."""
 _COARSE = 64  # places along an axis where the label is looked up, to find a rectangle
@@ -40,15 +33,13 @@ _LARGEST = 512  # px, of a rectangle that a cell is measured in
 _ROUNDS = 5
 _FEWEST = 12  # pairs of places
 _PARTS = np.concatenate([np.ones((1, 8)), 1 - np.eye(8), np.kron(np.eye(2), np.ones((1, 4)))])
+_SAME_LATTICE = 20.0  # per cent: more strain is another lattice
 
 
 def domain_cell(grid: PatchGrid, labels: Int[np.ndarray, "rows cols"], label: int) -> Vectors:
     """Return the lattice vectors of a domain, from the largest rectangle within it.
 
-    Raises
-    ------
-    ValueError
-        If the rectangle shows no lattice.
+    Raises ValueError if the rectangle shows no lattice.
     """
     image = grid.image.cpu().numpy()
     y, x = (np.linspace(0, side - 1, min(side, _COARSE)) for side in image.shape)
@@ -137,20 +128,16 @@ def offsets(products: Phases, most: float = 0.5) -> Float[np.ndarray, "... 2"]:
         bend += size[:, None, None] * np.eye(2)
         step = np.linalg.solve(bend, slope[..., None])[..., 0]
         t = t + np.clip(step, -1 / 32, 1 / 32)
-    found: np.ndarray = (t - np.round(t)).reshape(*products.shape[:-1], 2)
-    return found
+    return np.asarray((t - np.round(t)).reshape(*products.shape[:-1], 2))
 
 
 @dataclass(frozen=True, eq=False)
 class SideLattice:
     """Lattice vectors next to a wall, from eight blocks of places: four along it, near and far.
 
-    Attributes
-    ----------
-    vectors
-        Of all blocks together, px, shape (2, 2).
-    parts
-        Without each of the blocks, then of the near and of the far blocks alone, shape (10, 2, 2).
+    vectors: Of all blocks together, px, shape (2, 2).
+    parts: Without each of the blocks, then of the near and of the far blocks alone, shape (10, 2,
+        2).
     """
 
     vectors: Vectors
@@ -220,8 +207,7 @@ def _blocks(points: Points, depths: Float[np.ndarray, " n"]) -> Int[np.ndarray, 
     centred = points - points.mean(0)
     along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
     fourths = 4 * np.argsort(np.argsort(along)) // len(points)
-    blocks: np.ndarray = fourths + 4 * (depths > np.median(depths))
-    return blocks
+    return np.asarray(fourths + 4 * (depths > np.median(depths)))
 
 
 def jackknifed(without: Float[np.ndarray, "blocks ..."]) -> Float[np.ndarray, "..."]:
@@ -229,3 +215,32 @@ def jackknifed(without: Float[np.ndarray, "blocks ..."]) -> Float[np.ndarray, ".
     number = len(without)
     variance: np.ndarray = ((without - without.mean(0)) ** 2).sum(0) * (number - 1) / number
     return np.asarray(variance**0.5)
+
+
+def equivalent_bases(one: Vectors, two: Vectors) -> tuple[Vectors, Vectors] | None:
+    """Return the integer matrices that bring two bases to the most alike ones of a common cell.
+
+    The larger cell is taken for up to four of the smaller one's.
+    """
+    larger_first = abs(np.linalg.det(one)) > abs(np.linalg.det(two))
+    large, small = (one, two) if larger_first else (two, one)
+    every = np.stack(np.meshgrid(*4 * [np.arange(-3, 4)], indexing="ij"), -1).reshape(-1, 2, 2)
+    determinants = np.round(np.linalg.det(every))
+    every = every[(determinants >= 1) & (determinants <= 4)].astype(float)
+    tilt, high, low = tilt_and_strain(every @ small, large)
+    cost = np.deg2rad(np.abs(tilt)) + 4 * np.hypot(high, low) / 100
+    best = every[cost.argmin()]
+    if max(abs(high[cost.argmin()]), abs(low[cost.argmin()])) > _SAME_LATTICE:
+        return None
+    whole, part = np.eye(2), np.linalg.inv(best)
+    return (part, whole) if larger_first else (whole, part)
+
+
+def tilt_and_strain(one: np.ndarray, two: np.ndarray) -> Float[np.ndarray, "3 ..."]:
+    """Return the tilt, degrees, and principal strains, per cent, of ``two = one @ F``."""
+    change = np.linalg.solve(*np.broadcast_arrays(one, two))
+    # x towards y is clockwise as images are shown.
+    turn = np.arctan2(change[..., 0, 1] - change[..., 1, 0], change[..., 0, 0] + change[..., 1, 1])
+    stretches = np.linalg.svd(change, compute_uv=False)
+    strains = 100 * (np.moveaxis(stretches, -1, 0) - 1)
+    return np.stack([np.degrees(turn), *strains])

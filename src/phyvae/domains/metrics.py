@@ -13,11 +13,7 @@ from torch import Tensor
 
 from .._checks import as_labels
 
-__all__ = [
-    "adjusted_rand_index",
-    "match_labels",
-    "mean_iou",
-]
+__all__ = ["adjusted_rand_index", "match_labels", "mean_iou"]
 
 
 def adjusted_rand_index(labels: npt.ArrayLike | Tensor, truth: npt.ArrayLike | Tensor) -> float:

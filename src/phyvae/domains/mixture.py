@@ -1,28 +1,33 @@
-"""A Gaussian mixture of latent values."""
+"""Labels by a Gaussian mixture, and the cells that are outliers of all its components."""
 
 import warnings
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.spatial.distance import cdist
+from scipy.stats import chi2
+from sklearn.covariance import MinCovDet
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
-from .outliers import find_outliers
+__all__ = ["find_outliers", "mixture_labels"]
 
-__all__ = ["mixture_labels"]
-
+Points = Float[np.ndarray, "n channels"]
+Channels = Float[np.ndarray, " channels"]
 _SHARED = 0.3  # weight of the common covariance, in cells of an average class
 _FITTED = 5_000  # cells: a mixture of a few components needs no more, and takes seconds
 _ITERATIONS = 500
 _EXACT = 1e-6  # variance of noise, relative to the map's, below which it counts as exact
+_FEW = 2_000  # cells that the robust centre and covariance of a component are fitted to
+_SUPPORT = 0.75  # share of a component's cells that the robust estimate rests on
+_RARE = 1e-6  # share of a component's own cells that may be called outliers
+_ENOUGH = 20  # cells per channel, below which the estimate is not robust but plain
+_CLOSE = 0.02  # of the distance to the next centre, within which no cell is an outlier
 
 
 def mixture_labels(
-    values: Float[np.ndarray, "channels n"],
-    classes: int,
-    seed: int,
-    signal: Float[np.ndarray, " channels"],
+    values: Float[np.ndarray, "channels n"], classes: int, seed: int, signal: Channels
 ) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Label by the most likely component of a Gaussian mixture on all channels.
 
@@ -55,7 +60,7 @@ def mixture_labels(
     return labels, outliers
 
 
-def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) -> Any:
+def _fitted(features: Points, classes: int, seed: int) -> Any:
     """Return a mixture whose covariances are shrunk towards one that all components share."""
     starts = {"n_init": 5, "max_iter": _ITERATIONS, "random_state": seed, "reg_covar": _EXACT}
     with warnings.catch_warnings():
@@ -84,3 +89,39 @@ def _fitted(features: Float[np.ndarray, "n channels"], classes: int, seed: int) 
             stacklevel=5,
         )
     return mixture
+
+
+def find_outliers(
+    features: Points, labels: Int[np.ndarray, " n"], noise: Channels
+) -> Bool[np.ndarray, " n"]:
+    """Return which cells lie outside all components, by robust centres and covariances.
+
+    features: Values of the cells.
+    labels: Component of each cell.
+    noise: Variance to add to the covariance of every component, per channel.
+    """
+    kinds = np.unique(labels)
+    if len(kinds) < 2:
+        return np.zeros(len(labels), dtype=bool)
+    cores = [_core(features[labels == kind], noise) for kind in kinds]
+    centres = np.stack([centre for centre, _ in cores])
+    between = cdist(centres, centres)
+    close = (_CLOSE * np.sort(between, axis=1)[:, 1]) ** 2
+    one = np.eye(features.shape[1])
+    distances = [
+        cdist(features, centre[None], "mahalanobis", VI=np.linalg.inv(covariance + least * one))
+        for (centre, covariance), least in zip(cores, close, strict=True)
+    ]
+    return np.asarray(np.min(distances, axis=0)[:, 0] ** 2 > chi2.isf(_RARE, features.shape[1]))
+
+
+def _core(values: Points, noise: Channels) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and covariance of most of the values, whatever the others are."""
+    few = values[:: 1 + len(values) // _FEW]
+    if len(few) < _ENOUGH * few.shape[1]:
+        away = few - few.mean(axis=0)
+        return few.mean(axis=0), away.T @ away / len(few) + np.diag(noise)
+    # Noise added to the values, as most of them may be equal in a map without any.
+    few = few + np.sqrt(noise) * np.random.default_rng(0).normal(size=few.shape)
+    found = MinCovDet(support_fraction=_SUPPORT, random_state=0).fit(few)
+    return found.location_, found.covariance_

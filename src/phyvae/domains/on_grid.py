@@ -22,8 +22,7 @@ def labels_of(grid: PatchGrid, labels: Any) -> Int[np.ndarray, "rows cols"]:
         )
     if grid.mask is None:
         return domains
-    found: np.ndarray = np.where(grid.mask.cpu().numpy(), domains, -1)
-    return found
+    return np.asarray(np.where(grid.mask.cpu().numpy(), domains, -1))
 
 
 def check_places(grid: PatchGrid) -> None:

@@ -53,8 +53,7 @@ def filled(maps: Maps, known: Cells) -> Maps:
     if known.all():
         return maps
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    found: np.ndarray = maps[:, *nearest]
-    return found
+    return np.asarray(maps[:, *nearest])
 
 
 def _lines(values: Maps) -> tuple[int, ...]:
@@ -90,5 +89,4 @@ def _single(values: Maps) -> Cells:
     away = np.abs(around - values)
     known = np.isfinite(away)
     least = np.where(known, away, np.inf).min(axis=0)
-    found: np.ndarray = ((least > _CELL) & (known.sum(axis=0) >= 3)).any(axis=0)
-    return found
+    return np.asarray(((least > _CELL) & (known.sum(axis=0) >= 3)).any(axis=0))

@@ -22,14 +22,12 @@ def clusters(maps: Float[np.ndarray, "channels rows cols"], number: int, seed: i
     few = values[:: 1 + len(values) // _FITTED]
     number = min(number, len(np.unique(few, axis=0)))
     found = KMeans(number, n_init=_STARTS, random_state=seed).fit(few).predict(values)
-    labels: np.ndarray = found.reshape(maps.shape[1:]).astype(np.int64)
-    return labels
+    return np.asarray(found.reshape(maps.shape[1:]).astype(np.int64))
 
 
 def connected(labels: Labels) -> Labels:
     """Number the connected pieces of equal label, from 1."""
-    pieces: np.ndarray = label(labels, background=-1, connectivity=1)
-    return pieces
+    return np.asarray(label(labels, background=-1, connectivity=1))
 
 
 def at_walls(labels: Labels) -> Cells:
@@ -73,8 +71,7 @@ def without_specks(labels: Labels, wall: float) -> Labels:
     kinds = np.unique(labels)
     width = 2 * round(wall / 2) + 1
     shares = [uniform_filter((labels == kind).astype(np.float32), width) for kind in kinds]
-    found: np.ndarray = kinds[np.argmax(shares, axis=0)]
-    return found
+    return np.asarray(kinds[np.argmax(shares, axis=0)])
 
 
 def surroundings(window: tuple[slice, ...], margin: float) -> tuple[slice, ...]:
@@ -114,8 +111,7 @@ def _is_transition(labels: Labels, cells: Cells, wall: float) -> bool:
 def _filled(labels: Labels, cells: Cells) -> Labels:
     """Return the labels, with the nearest of the others in some cells."""
     nearest = distance_transform_edt(cells, return_distances=False, return_indices=True)
-    found: np.ndarray = labels[tuple(nearest)]
-    return found
+    return np.asarray(labels[tuple(nearest)])
 
 
 def _sides() -> tuple[tuple[tuple[slice, ...], tuple[slice, ...]], ...]:

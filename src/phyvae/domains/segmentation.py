@@ -19,12 +19,10 @@ from .._checks import (
     brief,
 )
 from ..patches.graph import SiteGraph
-from .contour import chan_vese_labels
 from .mixture import mixture_labels
-from .ordering import ordered
-from .otsu import otsu_labels
+from .one_map import chan_vese_labels, otsu_labels
+from .relabelling import majority_vote, ordered
 from .series import Series
-from .voting import majority_vote
 from .wall_energy import wall_energy_labels
 
 __all__ = ["segment"]

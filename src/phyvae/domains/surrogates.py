@@ -13,10 +13,9 @@ Maps = Float[np.ndarray, "channels rows cols"]
 def surrogates(maps: Maps, number: int, seed: int) -> Iterator[Maps]:
     """Yield maps of the same power and cross spectra as these, with random phases.
 
-    References
-    ----------
-    Theiler et al. (1992), https://doi.org/10.1016/0167-2789(92)90102-S; several channels share
-    their phases: Prichard & Theiler (1994), https://doi.org/10.1103/PhysRevLett.73.951.
+    Reference: Theiler et al. (1992), https://doi.org/10.1016/0167-2789(92)90102-S; several
+    channels share their phases: Prichard & Theiler (1994),
+    https://doi.org/10.1103/PhysRevLett.73.951.
     """
     rng = np.random.default_rng(seed)
     shape = maps.shape[1:]

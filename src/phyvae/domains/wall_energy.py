@@ -17,6 +17,11 @@ from .expansion import expanded, labelling_energy
 
 __all__ = ["DomainMeans", "domain_means", "wall_energy_labels"]
 
+Labels = Int[np.ndarray, " n"]
+Values = Float[np.ndarray, "channels n"]
+Points = Float[np.ndarray, "n channels"]
+Means = Float[np.ndarray, "domains channels"]
+Channels = Float[np.ndarray, " channels"]
 _TENSION = 2.0  # cost of one cell's length of wall: a single cell needs a gain of 5.4 to stand out
 _TAIL = 4.0  # far from a mean, costs grow as _TAIL log r²: of Student's t, 6 degrees of freedom
 _EXACT = 1e-3  # least scatter of the values, in units of the broadest channel's deviation
@@ -30,44 +35,31 @@ class _Found(NamedTuple):
     """Labels and their energy."""
 
     energy: float
-    labels: Int[np.ndarray, " n"]
+    labels: Labels
 
 
 @dataclass(frozen=True, eq=False)
 class DomainMeans:
     """Known domains, by which other values of the same channels are labelled.
 
-    Attributes
-    ----------
-    kinds
-        Label of each domain, ascending.
-    means
-        Value of each domain in the weighted channels.
-    scatter
-        That of all domains.
-    weights
-        Weight of each channel.
-    tension
-        Cost of one cell's length of wall.
+    kinds: Label of each domain, ascending.
+    means: Value of each domain in the weighted channels.
+    scatter: That of all domains.
+    weights: Weight of each channel.
+    tension: Cost of one cell's length of wall.
     """
 
     kinds: Int[np.ndarray, " domains"]
-    means: Float[np.ndarray, "domains channels"]
+    means: Means
     scatter: float
-    weights: Float[np.ndarray, " channels"]
+    weights: Channels
     tension: float
 
-    def labels(
-        self, values: Float[np.ndarray, "channels n"], walls: Neighbours
-    ) -> Int[np.ndarray, " n"]:
+    def labels(self, values: Values, walls: Neighbours) -> Labels:
         """Return the labels that minimise the energy of values and walls; the domains are fixed.
 
-        Parameters
-        ----------
-        values
-            Values of the cells.
-        walls
-            Pairs of neighbours among them, as for `wall_energy_labels`.
+        values: Values of the cells.
+        walls: Pairs of neighbours among them, as for `wall_energy_labels`.
         """
         costs = _costs(_weighted(values, self.weights), self.means, self.scatter)
         tense = replace(walls, weights=self.tension * walls.weights)
@@ -81,10 +73,7 @@ class DomainMeans:
 
 
 def domain_means(
-    values: Float[np.ndarray, "channels n"],
-    labels: Int[np.ndarray, " n"],
-    walls: Neighbours,
-    signal: Float[np.ndarray, " channels"],
+    values: Values, labels: Labels, walls: Neighbours, signal: Channels
 ) -> DomainMeans:
     """Return the domains of labelled values; the arguments are those of `wall_energy_labels`."""
     weights = _channel_weights(signal)
@@ -97,12 +86,8 @@ def domain_means(
 
 
 def wall_energy_labels(
-    values: Float[np.ndarray, "channels n"],
-    classes: int,
-    walls: Neighbours,
-    seed: int,
-    signal: Float[np.ndarray, " channels"],
-) -> Int[np.ndarray, " n"]:
+    values: Values, classes: int, walls: Neighbours, seed: int, signal: Channels
+) -> Labels:
     r"""Return the labels that minimise the energy of values and walls.
 
     .. math:: E = \sum_i \tau \log\Big(1 + \frac{|z_i - \mu_{k_i}|^2}{2 \tau \sigma^2}\Big)
@@ -114,18 +99,11 @@ def wall_energy_labels(
     differ by the ratio of the distances alone: a cell between two goes to the nearer, an outlier
     of all goes with its neighbours.
 
-    Parameters
-    ----------
-    values
-        Values of the cells.
-    classes
-        Number of domains.
-    walls
-        Pairs of neighbours among the cells, whose `weights` are lengths of wall in cells.
-    seed
-        Seed of the clusters from which the search starts.
-    signal
-        Share of each channel's variance that is signal, by which the channel counts, > 0.
+    values: Values of the cells.
+    classes: Number of domains.
+    walls: Pairs of neighbours among the cells, whose `weights` are lengths of wall in cells.
+    seed: Seed of the clusters from which the search starts.
+    signal: Share of each channel's variance that is signal, by which the channel counts, > 0.
     """
     weights = _channel_weights(signal)
     points = _weighted(values, weights)
@@ -144,20 +122,17 @@ def wall_energy_labels(
     return labels
 
 
-def _channel_weights(signal: Float[np.ndarray, " channels"]) -> Float[np.ndarray, " channels"]:
-    weights: np.ndarray = signal / signal.max()
-    return weights
+def _channel_weights(signal: Channels) -> Channels:
+    return np.asarray(signal / signal.max())
 
 
-def _weighted(
-    values: Float[np.ndarray, "channels n"], weights: Float[np.ndarray, " channels"]
-) -> Float[np.ndarray, "n channels"]:
+def _weighted(values: Values, weights: Channels) -> Points:
     """Return points whose squared distances count each channel by its weight."""
     points: np.ndarray = (values * np.sqrt(weights)[:, None]).T
     return points
 
 
-def _likely_tension(labels: Int[np.ndarray, " n"], walls: Neighbours) -> float:
+def _likely_tension(labels: Labels, walls: Neighbours) -> float:
     """Return the tension under which labels like these are likely, at most _TENSION.
 
     Where single cells of another domain are frequent, as among particles, walls count less. The
@@ -176,13 +151,10 @@ def _weighed(walls: Neighbours, there: Bool[np.ndarray, " n"]) -> Float[np.ndarr
     ends = np.concatenate([walls.first, walls.second])
     others = np.concatenate([walls.second, walls.first])
     weights = np.concatenate([walls.weights, walls.weights]).astype(np.float64) * there[others]
-    total: np.ndarray = np.bincount(ends, weights, walls.count).astype(np.float64)
-    return total
+    return np.asarray(np.bincount(ends, weights, walls.count).astype(np.float64))
 
 
-def _starts(
-    points: Float[np.ndarray, "n channels"], classes: int, seed: int
-) -> list[Int[np.ndarray, " n"]]:
+def _starts(points: Points, classes: int, seed: int) -> list[Labels]:
     """Return labels to start from: clusters of all channels, of each alone, and of any shape."""
     # The restarts sample cells by their position in the list: sort it, so that only the values
     # matter and a flipped map has flipped labels.
@@ -202,12 +174,7 @@ def _starts(
 
 
 def _descended(
-    points: Float[np.ndarray, "n channels"],
-    labels: Int[np.ndarray, " n"],
-    classes: int,
-    walls: Neighbours,
-    dimension: float,
-    rounds: int,
+    points: Points, labels: Labels, classes: int, walls: Neighbours, dimension: float, rounds: int
 ) -> _Found:
     """Return what means, scatter and labels settle at, each found with the others fixed."""
     scatter = np.inf
@@ -223,11 +190,8 @@ def _descended(
 
 
 def _means(
-    points: Float[np.ndarray, "n channels"],
-    labels: Int[np.ndarray, " n"],
-    scatter: float,
-    dimension: float,
-) -> tuple[Float[np.ndarray, "domains channels"], float]:
+    points: Points, labels: Labels, scatter: float, dimension: float
+) -> tuple[Means, float]:
     """Return the mean of each domain, weighted by the scatter so far, and the new scatter."""
     means = np.stack([_mean(points[labels == kind], scatter) for kind in range(labels.max() + 1)])
     squares = ((points - means[labels]) ** 2).sum(axis=1)
@@ -235,18 +199,14 @@ def _means(
     return means, max(float(np.sqrt(np.median(squares) / chi2.median(dimension))), least)
 
 
-def _costs(
-    points: Float[np.ndarray, "n channels"],
-    means: Float[np.ndarray, "domains channels"],
-    scatter: float,
-) -> Float[np.ndarray, "n domains"]:
+def _costs(points: Points, means: Means, scatter: float) -> Float[np.ndarray, "n domains"]:
     """Return the cost of each domain at each cell."""
     distances = ((points[:, None] - means) ** 2).sum(axis=2) / scatter**2
     costs: np.ndarray = _TAIL * np.log1p(distances / (2 * _TAIL))
     return costs
 
 
-def _mean(values: Float[np.ndarray, "n channels"], scatter: float) -> np.ndarray:
+def _mean(values: Points, scatter: float) -> np.ndarray:
     """Return the mean of a domain, in which values count less, the farther they are."""
     mean: np.ndarray = np.median(values, axis=0)
     for _ in range(3):

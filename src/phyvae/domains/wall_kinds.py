@@ -11,15 +11,16 @@ from scipy.spatial import cKDTree
 from .._checks import sides_of
 from ..patches.grid import PatchGrid
 from ..scans.cell import unit_cell
-from .lattice_change import equivalent_bases, tilt_and_strain
 from .lattices import (
     WAVES,
     SideLattice,
     domain_cell,
+    equivalent_bases,
     half_window,
     jackknifed,
     local_waves,
     offsets,
+    tilt_and_strain,
 )
 from .on_grid import depths_of, labels_of
 from .walls import wall_lengths
@@ -172,8 +173,7 @@ class _Sides:
 
     @cached_property
     def image(self) -> Float[np.ndarray, "height width"]:
-        image: np.ndarray = self.grid.image.double().cpu().numpy()
-        return image
+        return np.asarray(self.grid.image.double().cpu().numpy())
 
     @cached_property
     def whole(self) -> Vectors | None:
@@ -196,8 +196,7 @@ class _Sides:
         """Whether points lie in a domain, clear of all others: whether the nearest patch does."""
         far, nearest = self.tree.query(np.nan_to_num(points))
         near = (far <= 1.5 * self.step) & (self.depths[nearest] >= clear)
-        found: np.ndarray = near & (self.flat[nearest] == label)
-        return found
+        return np.asarray(near & (self.flat[nearest] == label))
 
     def window(self, vectors: Vectors) -> float:
         """Return the side of a window of local waves, px; walls are known to a patch or so."""

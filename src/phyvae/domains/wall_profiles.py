@@ -16,6 +16,7 @@ from .regions import at_walls, surroundings, touching
 
 __all__ = ["WallProfile", "edge_magnitude", "edge_ratio", "profiles"]
 
+_DEEP = 1.5  # patches from the wall
 _REACH = 3  # patches from a wall, up to which its surroundings count
 
 Maps = Float[np.ndarray, "channels rows cols"]
@@ -28,19 +29,13 @@ Cells = Bool[np.ndarray, "rows cols"]
 class WallProfile:
     """The wall between two pieces.
 
-    Attributes
-    ----------
-    pieces
-        Their numbers.
-    contrast
-        Mean edge magnitude at the wall over that further than a patch from it. 0 where a piece
-        is less than two patches deep, or most of the wall is in cells that do not count: no test
-        can rely on it; NaN if such a wall is short.
-    ramp
-        Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
+    pieces: Their numbers.
+    contrast: Mean edge magnitude at the wall over that further than a patch from it. 0 where a
+        piece is less than 1.5 patches deep, or most of the wall is in cells that do not count: no
+        test can rely on it; NaN if such a wall is short.
+    ramp: Mean slope across the wall further than a patch from it, over that at the wall: 0 for a
         step that patches blur, 1 for an even slope; NaN as above.
-    edge
-        Mean edge magnitude at the wall.
+    edge: Mean edge magnitude at the wall.
     """
 
     pieces: tuple[int, int]
@@ -70,16 +65,10 @@ def edge_ratio(
 def profiles(maps: Maps, pieces: Pieces, wall: float, known: Cells) -> list[WallProfile]:
     """Return the profile of each wall between two pieces, numbered from 1.
 
-    Parameters
-    ----------
-    maps
-        Maps, smoothed by half a patch.
-    pieces
-        Connected pieces.
-    wall
-        Size of a patch, cells.
-    known
-        Which cells count.
+    maps: Maps, smoothed by half a patch.
+    pieces: Connected pieces.
+    wall: Size of a patch, cells.
+    known: Which cells count.
     """
     gradients, walls, boxes = _gradients(maps), at_walls(pieces), find_objects(pieces)
     found = []
@@ -114,7 +103,7 @@ def _profile(
     edge = float(edges[at_wall].mean())
     own = (first | second) & (distance < elsewhere) & (elsewhere > wall) & known
     near, far = own & at_wall, own & (distance > wall) & (distance <= _REACH * wall)
-    deep = (distance >= 2 * wall) & known
+    deep = (distance >= _DEEP * wall) & known
     room = min((deep & first).sum(), (deep & second).sum()) >= 3
     room &= bool((at_wall & known).sum() >= at_wall.sum() / 2)
     if not room or not all(cells.any() for cells in (near, far & first, far & second)):
@@ -131,15 +120,13 @@ def _normals(first: Cells, second: Cells, wall: float) -> Float[np.ndarray, "2 r
     signed = distance_transform_edt(~second) - distance_transform_edt(~first)
     reach = _REACH * wall + 2
     ascent = _gradients(gaussian_filter(np.clip(signed, -reach, reach), 1)[None])[:, 0]
-    normals: np.ndarray = ascent / np.maximum(np.linalg.norm(ascent, axis=0), 1e-9)
-    return normals
+    return np.asarray(ascent / np.maximum(np.linalg.norm(ascent, axis=0), 1e-9))
 
 
 def _distance(cells: Cells) -> Float[np.ndarray, "rows cols"]:
     if not cells.any():
         return np.full(cells.shape, np.inf)
-    distance: np.ndarray = distance_transform_edt(~cells)
-    return distance
+    return np.asarray(distance_transform_edt(~cells))
 
 
 def _gradients(maps: Maps) -> Gradients:
@@ -152,8 +139,7 @@ def _gradients(maps: Maps) -> Gradients:
 
 
 def _magnitude(gradients: Gradients) -> Float[np.ndarray, "rows cols"]:
-    magnitude: np.ndarray = np.sqrt(np.square(gradients).sum(axis=(0, 1)))
-    return magnitude
+    return np.asarray(np.sqrt(np.square(gradients).sum(axis=(0, 1))))
 
 
 def _over(near: Float[np.ndarray, " n"], far: Float[np.ndarray, " m"]) -> float:

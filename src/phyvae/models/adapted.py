@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, ContinuousBernoulli, Normal
 
 from .._checks import brief, is_integer
-from ..compute.own_state import own_state
+from ..compute.own_state import at_rest, own_state
 from ..patches.grid import PatchGrid
 from .backend import sampler
 from .likelihood import Sampler, check_range
-from .modes import at_rest
-from .pose import px_per_shift
-from .refinable import Refinable
+from .refinable import Refinable, px_per_shift
 
 __all__ = ["Adapted", "as_input"]
 

@@ -25,10 +25,7 @@ _KINDS: dict[type[nn.Module], Callable[[Any, Sequence[int] | None], Adapted]] = 
 
 
 def adapt(
-    vae: nn.Module,
-    *,
-    patch_shape: Sequence[int] | None = None,
-    class_weight: float | None = None,
+    vae: nn.Module, *, patch_shape: Sequence[int] | None = None, class_weight: float | None = None
 ) -> PatchModel:
     """Return a pyroVED model as one that `PhysicsTrainer` trains and that has latent maps.
 

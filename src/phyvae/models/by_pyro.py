@@ -1,28 +1,33 @@
-"""The base class of adapted pyroVED models whose −ELBO is computed by Pyro."""
+"""pyroVED's models trained by Pyro's own ELBO, with given outputs of their encoders."""
 
 import abc
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..patches.known import Patches
 from .adapted import Adapted
+from .backend import pyro
 from .options import Decoding
 from .posterior import Posterior
-from .pyro_elbo import Answers, Arguments, negative_elbo, pyro_terms
 
-__all__ = ["AdaptedByPyro"]
+__all__ = ["AdaptedByPyro", "Answers", "Arguments", "Loss", "negative_elbo", "pyro_terms"]
+
+Loss = Callable[[Tensor], Tensor]
+"""From β, a number or one of each kind of latents, to Pyro's loss of a batch."""
+Arguments = Sequence[Tensor]
+"""Of a pyroVED model's ``model`` and ``guide``."""
+Answers = Mapping[nn.Module, Tensor | tuple[Tensor, ...]]
+"""The outputs that modules return."""
 
 
 class AdaptedByPyro(Adapted):
     """A pyroVED model with Pyro's −ELBO.
 
-    Attributes
-    ----------
-    enumerates : bool
-        Whether discrete latents are summed over.
+    enumerates: Whether discrete latents are summed over.
     """
 
     trains_in_threads = False  # they would share Pyro's parameter store
@@ -34,11 +39,7 @@ class AdaptedByPyro(Adapted):
         return 1.0
 
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 
@@ -65,3 +66,77 @@ class AdaptedByPyro(Adapted):
     def is_labelled(self, data: Arguments) -> bool:
         """Return whether a batch has known values, and so an auxiliary loss of them."""
         return False
+
+
+def negative_elbo(
+    vae: nn.Module, data: Arguments, *, enumerates: bool, labelled: bool = False
+) -> Loss:
+    """Return Pyro's negative ELBO of a batch, as pyroVED's trainers have it.
+
+    vae: A pyroVED model.
+    data: The arguments of its ``model`` and ``guide``.
+    enumerates: Whether discrete latents are summed over.
+    labelled: Whether to add the loss of the labels alone, its ``model_aux``.
+    """
+    if enumerates:
+        estimate = pyro.infer.TraceEnum_ELBO(max_plate_nesting=1, strict_enumeration_warning=False)
+        guide = pyro.infer.config_enumerate(vae.guide, "parallel", expand=True)
+    else:
+        estimate, guide = pyro.infer.Trace_ELBO(), vae.guide
+
+    def loss(beta: Tensor) -> Tensor:
+        total: Tensor = estimate.differentiable_loss(vae.model, guide, *data, scale_factor=beta)
+        if labelled:
+            plain = pyro.infer.Trace_ELBO()
+            total = total + plain.differentiable_loss(vae.model_aux, vae.guide_aux, *data)
+        return total
+
+    return loss
+
+
+def pyro_terms(
+    loss: Loss, answers: Answers, beta: float, shares: Float[Tensor, "*kinds"], seed: int
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Return reconstruction and KL of a batch, nats.
+
+    β multiplies the KL in the loss, so that the KL is the loss's derivative by β. The gradient
+    of the whole of −ELBO is carried by the reconstruction; the KL is a number.
+
+    loss: From `negative_elbo`.
+    answers: The outputs that modules return for any input.
+    beta: Weight of the KL, >= 0.
+    shares: Weight of the KL of each kind of latents, in units of β, >= 0.
+    seed: Seed of the samples.
+    """
+    weights = (beta * shares).requires_grad_()
+    with torch.enable_grad(), _seeded(seed, shares.device), _answering(answers):
+        total = loss(weights)
+        (by_weight,) = torch.autograd.grad(total, weights, retain_graph=True)
+    kl = (shares * by_weight).sum()
+    return total - beta * kl, kl
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let Pyro sample from `seed`; its store and torch's global state stay as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices),
+        pyro.get_param_store().scope(),
+        # Pyro refuses β = 0 and NaN; the trainer explains NaN better.
+        pyro.validation_enabled(False),
+    ):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _answering(answers: Answers) -> Iterator[None]:
+    """Replace the outputs of modules, also for callers of ``forward``."""
+    try:
+        for module, answer in answers.items():
+            module.forward = lambda *_, answer=answer: answer
+        yield
+    finally:
+        for module in answers:
+            vars(module).pop("forward", None)

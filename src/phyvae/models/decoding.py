@@ -76,18 +76,12 @@ def total_loss(
 ) -> Float[Tensor, ""]:
     """Return the summed loss of all pixels of all patches; its gradient is computed along with it.
 
-    Parameters
-    ----------
-    likelihood
-        Loss of each pixel, from the decoder's output and the data, both of shape (rows,).
-    data
-        The pixels that are decoded.
-    per_pixel, per_patch
-        Parts of the first layer before its tanh; a pixel of a patch has the sum of the two.
-    layers, out
-        Hidden layers, each followed by tanh, and the output layer.
-    dtype
-        Type of the hidden layers. Output, loss and sums over patches have that of the data.
+    likelihood: Loss of each pixel, from the decoder's output and the data, both of shape (rows,).
+    data: The pixels that are decoded.
+    per_pixel, per_patch: Parts of the first layer before its tanh; a pixel of a patch has the sum
+        of the two.
+    layers, out: Hidden layers, each followed by tanh, and the output layer.
+    dtype: Type of the hidden layers. Output, loss and sums over patches have that of the data.
     """
     pairs = itertools.chain(*_weights(layers))
     arguments = (data, per_pixel, per_patch, out.weight, out.bias, *pairs)

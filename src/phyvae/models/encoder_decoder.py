@@ -6,15 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..compute.own_state import at_rest
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
 from .adapted import as_input
-from .by_pyro import AdaptedByPyro
+from .by_pyro import AdaptedByPyro, Answers, Arguments
 from .known_values import check_complete, check_given, check_width
 from .likelihood import check_range
-from .modes import at_rest
 from .posterior import Posterior
-from .pyro_elbo import Answers, Arguments
 
 __all__ = ["AdaptedEncoderDecoder"]
 

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from .._checks import as_integer
-from ..compute.own_state import own_state
+from ..compute.own_state import at_rest, own_state
 from ..patches.grid import PatchGrid, check_grid
 from ..patches.known import Patches
 from ..saving import sealed
 from ..saving.contents import AnyPath, versions
 from ..saving.plain import plain
-from .modes import at_rest
 from .options import Decoding
 from .posterior import Posterior
 
@@ -80,11 +79,7 @@ class PatchModel(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch.
 

@@ -36,11 +36,7 @@ class AdaptedInvariant(Adapted):
         return Posterior(*self.vae.encoder_z(inputs))
 
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch."""
         latents = posterior.sample(decoding.generator)

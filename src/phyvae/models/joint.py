@@ -1,4 +1,4 @@
-"""pyroVED's `jiVAE`, adapted: continuous latents and classes, learned together without labels."""
+"""A jiVAE: latents, and probabilities of classes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from torch import Tensor
 
 from .._checks import as_positive
 from ..patches.known import Patches
-from .adapted import as_input
-from .by_pyro import AdaptedByPyro
-from .class_probabilities import class_names, class_posterior, pixel_losses, unit_vector
+from .adapted import Adapted, as_input
+from .by_pyro import AdaptedByPyro, Answers, Arguments
 from .posterior import Posterior
-from .pyro_elbo import Answers, Arguments
 
-__all__ = ["AdaptedJoint"]
+__all__ = ["AdaptedJoint", "class_names", "class_posterior", "pixel_losses", "unit_vector"]
+
+Classes = Float[Tensor, "n classes"]
 
 
 class AdaptedJoint(AdaptedByPyro):
@@ -58,7 +58,7 @@ class AdaptedJoint(AdaptedByPyro):
 
     def class_losses(
         self, patches: Patches, posterior: Posterior
-    ) -> tuple[Float[Tensor, "n classes pixels"], Float[Tensor, "n classes"]]:
+    ) -> tuple[Float[Tensor, "n classes pixels"], Classes]:
         """Return each pixel's loss by class; the other latents do not depend on it."""
         latents, count = posterior.mean[:, : self.vae.z_dim], self.condition_dim
         each = [
@@ -84,3 +84,31 @@ class AdaptedJoint(AdaptedByPyro):
         mean, std = posterior.mean, posterior.std
         answers: Answers = {encoder: (mean[:, :z], std[:, :z], mean[:, z:])}
         yield [as_input(encoder, patches.pixels)], answers
+
+
+def class_names(count: int) -> list[str]:
+    """Return titles of the maps of class probabilities."""
+    return [f"P(class {k})" for k in range(count)]
+
+
+def class_posterior(probabilities: Classes) -> Posterior:
+    """Return class probabilities p with the standard deviation of the class, √(p (1 − p)).
+
+    Then `Posterior.signal` is the share of that variance between patches, as for Gaussians.
+    """
+    variance = (probabilities * (1 - probabilities)).detach().clamp(min=0)
+    return Posterior(probabilities, variance.sqrt())
+
+
+def unit_vector(k: int, count: int, latents: Float[Tensor, "n columns"]) -> Classes:
+    """Return class k as the decoder's condition, once per row of `latents`."""
+    return torch.eye(count).to(latents)[k].expand(len(latents), -1)
+
+
+def pixel_losses(
+    model: Adapted, patches: Patches, latents: Float[Tensor, "n z_dim"], condition: Classes
+) -> Float[Tensor, "n pixels"]:
+    """Return each pixel's negative log-likelihood given latents and class."""
+    mean = model.decoded(latents, condition)
+    by_pixel: Tensor = -model.vae.sampler_d(mean).log_prob(model.targets(patches))
+    return by_pixel

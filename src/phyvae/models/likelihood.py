@@ -10,22 +10,19 @@ from torch import Tensor
 
 __all__ = ["Sampler", "check_range", "chosen", "expanded", "gaussian_constant", "lowest"]
 
+Pixels = Float[Tensor, "n pixels"]
 Sampler = Literal["bernoulli", "continuous_bernoulli", "gaussian"]
 """pyroVED's names."""
 _SMALLEST = 1e-6  # probability; float32 knows no logit of one much nearer to 0 or 1
 _STEEPEST = 16.0  # logit; torch keeps probabilities this far from 0 and 1 in float32
 
 
-def chosen(
-    data: Float[Tensor, "n all"], pixels: Tensor | None
-) -> tuple[Float[Tensor, "n pixels"], float]:
+def chosen(data: Float[Tensor, "n all"], pixels: Tensor | None) -> tuple[Pixels, float]:
     """Return the chosen pixels of each patch, and the factor that scales their sum to all."""
     return (data, 1.0) if pixels is None else (data[:, pixels], data.shape[1] / len(pixels))
 
 
-def lowest(
-    sampler: Sampler, data: Float[Tensor, "n pixels"], sigma: float
-) -> Float[Tensor, "n pixels"]:
+def lowest(sampler: Sampler, data: Pixels, sigma: float) -> Pixels:
     """Return the lowest negative log-likelihood of each pixel that any decoder could reach, nats.
 
     Bernoulli: the entropy of grey pixels. Gaussian: the constant of the normal distribution.
@@ -50,11 +47,8 @@ def gaussian_constant(sigma: float) -> float:
 
 
 def expanded(
-    sampler: Sampler,
-    mean: Float[Tensor, "n pixels"],
-    data: Float[Tensor, "n pixels"],
-    sigma: float,
-) -> tuple[Float[Tensor, "n pixels"], Float[Tensor, "n pixels"], Float[Tensor, "n pixels"]]:
+    sampler: Sampler, mean: Pixels, data: Pixels, sigma: float
+) -> tuple[Pixels, Pixels, Pixels]:
     """Return each pixel's negative log-likelihood, its slope by the mean, and the curvature.
 
     The curvature is the expected one, the Fisher information, and so never negative. "Mean" is

@@ -10,11 +10,10 @@ from torch import Tensor
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
 from .adapted import as_input
-from .by_pyro import AdaptedByPyro
-from .class_probabilities import class_names, class_posterior, pixel_losses, unit_vector
+from .by_pyro import AdaptedByPyro, Answers, Arguments
+from .joint import class_names, class_posterior, pixel_losses, unit_vector
 from .known_values import check_classes, check_width, unit_vectors
 from .posterior import Posterior
-from .pyro_elbo import Answers, Arguments
 
 __all__ = ["AdaptedRegression", "AdaptedSemiSupervised"]
 

@@ -16,6 +16,7 @@ from .._checks import (
     as_positive,
     as_seed,
     brief,
+    is_integer,
 )
 from ..patches.grid import PatchGrid
 from ..patches.known import Patches
@@ -24,10 +25,9 @@ from .likelihood import check_range
 from .options import Decoding
 from .patch_encoder import PatchEncoder, as_patches
 from .posterior import Posterior
-from .shift_settings import as_layers, as_patch_shape, as_shift_priors
 from .spatial_decoder import SpatialDecoder
 
-__all__ = ["ShiftVAE"]
+__all__ = ["ShiftVAE", "as_layers", "as_patch_shape", "as_shift_priors"]
 
 Activation = Literal["tanh", "relu", "lrelu", "softplus", "gelu"]
 
@@ -187,11 +187,7 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         check_range(low, high, self.sampler_name, sigmoid=self.sigmoid_d)
 
     def terms(
-        self,
-        patches: Patches,
-        posterior: Posterior,
-        beta: float,
-        decoding: Decoding = Decoding(),
+        self, patches: Patches, posterior: Posterior, beta: float, decoding: Decoding = Decoding()
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Return reconstruction and KL of a batch, nats per patch; see `PatchModel.terms`."""
         latents = posterior.sample(decoding.generator)
@@ -234,3 +230,38 @@ class ShiftVAE(PatchEncoder, SpatialDecoder, iVAE):  # type: ignore[misc]  # pyr
         else:
             latents = posterior.mean + posterior.std * noise
         return self.reconstruction(batch, latents).mean() + beta * posterior.kl().mean()
+
+
+def as_patch_shape(shape: object) -> tuple[int, ...]:
+    """Return the shape of a patch, checked."""
+    is_list = isinstance(shape, Sequence) and not isinstance(shape, str)
+    if not is_list or not all(map(is_integer, shape)):  # type: ignore[call-overload]
+        raise TypeError(
+            f"patch_shape={brief(shape)} must be whole numbers, (height, width) or (length,), "
+            "such as grid.patch_shape."
+        )
+    numbers = tuple(int(n) for n in shape)  # type: ignore[attr-defined]
+    if len(numbers) not in (1, 2) or min(numbers) < 2:
+        raise ValueError(
+            f"patch_shape={numbers} must be (height, width) or (length,), each at least 2."
+        )
+    return numbers
+
+
+def as_shift_priors(dx_prior: object, dy_prior: object) -> tuple[float, float]:
+    """Return the prior standard deviation of the shift down and to the right."""
+    if not isinstance(dx_prior, tuple | list):
+        dx_prior = (dx_prior, dx_prior if dy_prior is None else dy_prior)
+    elif dy_prior is not None or len(dx_prior) != 2:
+        raise ValueError(
+            f"dx_prior={brief(dx_prior)} with dy_prior={brief(dy_prior)}: give dx_prior as a "
+            "pair, down and to the right, or as one number with or without dy_prior."
+        )
+    return as_positive(dx_prior[0], "dx_prior"), as_positive(dx_prior[1], "dy_prior")
+
+
+def as_layers(units: object, name: str) -> tuple[int, ...]:
+    """Return the units of hidden layers, checked."""
+    if not isinstance(units, Sequence) or isinstance(units, str) or not units:
+        raise TypeError(f"{name}={brief(units)} must be a list of layers' units: (128, 128).")
+    return tuple(as_integer(n, f"each of {name}", 1, " unit") for n in units)

@@ -44,20 +44,12 @@ def first_layer(
 
     Equal to ``layer(grid.gather(index).flatten(1))`` up to rounding.
 
-    Parameters
-    ----------
-    layer
-        A fully connected layer with an input for each pixel of a patch, float32 or float64.
-    grid
-        Patches of an image, at any step. Spectra do not overlap.
-    batch_size
-        Largest number of patches yielded at a time.
+    layer: A fully connected layer with an input for each pixel of a patch, float32 or float64.
+    grid: Patches of an image, at any step. Spectra do not overlap.
+    batch_size: Largest number of patches yielded at a time.
 
-    Yields
-    ------
-    tuple of Tensor
-        Flat grid indices, shape (n,), on the CPU, and the output at these, shape (n, units), on
-        the layer's device. Each patch comes once, not in the order of the grid.
+    Yields: Flat grid indices, shape (n,), on the CPU, and the output at these, shape (n, units),
+    on the layer's device. Each patch comes once, not in the order of the grid.
     """
     height, width = grid.patch_shape
     (tall, row_blocks), (wide, col_blocks) = _blocks(grid)

@@ -15,8 +15,7 @@ from ..patches.known import Patches
 from .decoding import is_dense_tanh, total_loss
 from .likelihood import chosen, gaussian_constant
 from .options import Decoding
-from .pose import px_per_shift
-from .refinable import Refinable
+from .refinable import Refinable, px_per_shift
 
 __all__ = ["SpatialDecoder"]
 

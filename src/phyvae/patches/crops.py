@@ -20,16 +20,10 @@ __all__ = ["RasterCrops", "SiteCrops", "patch_shape_of"]
 class RasterCrops:
     """Patches at regular steps, a strided view of the image.
 
-    Attributes
-    ----------
-    shape
-        (rows, cols) of the grid.
-    patch_shape
-        (height, width) of a patch, px, or (length,) of a spectrum.
-    step
-        Distance of neighbouring patches along rows and columns, px.
-    filled
-        Which cells hold a patch, bool, shape (rows, cols); ``None`` if all do.
+    shape: (rows, cols) of the grid.
+    patch_shape: (height, width) of a patch, px, or (length,) of a spectrum.
+    step: Distance of neighbouring patches along rows and columns, px.
+    filled: Which cells hold a patch, bool, shape (rows, cols); ``None`` if all do.
     """
 
     shape: tuple[int, int]
@@ -57,10 +51,7 @@ class RasterCrops:
     def showing(self, specimen: Mask | None) -> "RasterCrops":
         """Return the same patches, less those that show a specimen by less than a half.
 
-        Raises
-        ------
-        ValueError
-            If no patch is left.
+        Raises ValueError if no patch is left.
         """
         if specimen is None:
             return self
@@ -126,16 +117,11 @@ class RasterCrops:
 class SiteCrops:
     """Patches centred on sites, copied when they are asked for.
 
-    Attributes
-    ----------
-    shape, patch_shape, step
-        As for `RasterCrops`; `step` is the rounded spacing of the sites.
-    corners
-        Corner (y, x) of the patch in each cell, px, float64, shape (rows * cols, 2); 0 if empty.
-    filled
-        Which cells hold a patch, shape (rows * cols,).
-    subpixel
-        Whether corners lie between pixels, and the image is interpolated by cubic splines.
+    shape, patch_shape, step: As for `RasterCrops`; `step` is the rounded spacing of the sites.
+    corners: Corner (y, x) of the patch in each cell, px, float64, shape (rows * cols, 2); 0 if
+        empty.
+    filled: Which cells hold a patch, shape (rows * cols,).
+    subpixel: Whether corners lie between pixels, and the image is interpolated by cubic splines.
     """
 
     shape: tuple[int, int]

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._checks import as_choice, as_flag, as_nonnegative, as_number, as_positive
+from ..scans.autocorrelation import summits
 from ..scans.faults import faults_of
 from ..scans.spacing import spacing_of
-from ..scans.summits import summits
 
 __all__ = ["find_sites"]
 
@@ -111,8 +111,7 @@ def find_sites(
         )
     sites, _ = summits(response, peaks, 0.5)
     sites = sites[_apart(sites, strength, nearest)]
-    ordered: np.ndarray = sites[np.lexsort(np.round(sites, 6).T[::-1])]
-    return ordered
+    return np.asarray(sites[np.lexsort(np.round(sites, 6).T[::-1])])
 
 
 def _apart(sites: np.ndarray, strength: np.ndarray, nearest: float) -> np.ndarray:

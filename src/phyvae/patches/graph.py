@@ -211,5 +211,4 @@ class SiteGraph:
 
 def _areas(triangles: Float[np.ndarray, "n 3 2"]) -> Float[np.ndarray, " n"]:
     (a, b, c) = triangles.transpose(1, 0, 2)
-    cross: np.ndarray = np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2
-    return cross
+    return np.asarray(np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2)

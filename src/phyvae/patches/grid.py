@@ -13,8 +13,7 @@ from ..scans.scan import Scan
 from .cropped import CroppedImage
 from .crops import RasterCrops
 from .masking import masked, specimen_of
-from .sites import place_sites
-from .stacking import as_stack, mosaic_of
+from .sites import as_stack, mosaic_of, place_sites
 
 __all__ = ["PatchGrid", "check_grid"]
 

@@ -11,6 +11,8 @@ from ..scans.cell import shortest_basis
 
 __all__ = ["index_sites", "lattice_vectors", "straightened"]
 
+Cells = Int[np.ndarray, "n 2"]
+Which = Bool[np.ndarray, " n"]
 Sites = Float[np.ndarray, "n 2"]  # (y, x), px
 Steps = Float[np.ndarray, "steps 2"]  # (y, x) from one site to another, px
 Vectors = Float[np.ndarray, "2 2"]  # the step from row to row, that from column to column
@@ -85,9 +87,7 @@ def _size(vectors: Vectors) -> float:
     return float(np.hypot(*vectors.T).min())
 
 
-def index_sites(
-    sites: Sites, vectors: Vectors
-) -> tuple[Int[np.ndarray, "n 2"], Bool[np.ndarray, " n"]]:
+def index_sites(sites: Sites, vectors: Vectors) -> tuple[Cells, Which]:
     """Return each site's (row, column), and which sites have one.
 
     The indices spread from neighbour to neighbour, most certain first. Every site that is
@@ -139,11 +139,7 @@ def _neighbours(sites: Sites) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _island(
-    sites: Sites,
-    index: Int[np.ndarray, "n 2"],
-    fits: Bool[np.ndarray, " n"],
-    tried: Bool[np.ndarray, " n"],
-    size: float,
+    sites: Sites, index: Cells, fits: Which, tried: Which, size: float
 ) -> tuple[int, tuple[int, int], Vectors] | None:
     """Return a site beyond a gap in the lattice, its cell, and the vectors before the gap.
 
@@ -173,9 +169,7 @@ def _island(
     return None
 
 
-def straightened(
-    sites: Sites, index: Int[np.ndarray, "n 2"]
-) -> tuple[Int[np.ndarray, "n 2"], Vectors]:
+def straightened(sites: Sites, index: Cells) -> tuple[Cells, Vectors]:
     """Return indices along the axes that suit all sites best, and the mean vectors.
 
     `lattice_vectors` sees one place, where a bent lattice may lean another way than it does on
@@ -201,8 +195,7 @@ def _local(ways: Steps, parent: Vectors, size: float) -> Vectors:
     steps = jumps[unit].astype(float)
     # Two steps' worth of trust in the parent: noise of a single site bends nothing.
     normal = steps.T @ steps + 2 * np.eye(2)
-    fitted: np.ndarray = np.linalg.solve(normal, steps.T @ ways[unit] + 2 * parent)
-    return fitted
+    return np.asarray(np.linalg.solve(normal, steps.T @ ways[unit] + 2 * parent))
 
 
 def _seed(sites: Sites, vectors: Vectors, start: np.ndarray, flat: np.ndarray, size: float) -> int:

@@ -164,8 +164,7 @@ def _reciprocal(cell: npt.ArrayLike) -> Waves:
         for m, n in product(range(_ORDERS + 1), range(-_ORDERS, _ORDERS + 1))
         if (m, n) > (0, 0)
     ]
-    found: np.ndarray = np.array(orders) @ np.linalg.inv(as_vectors(cell, "cell")).T
-    return found
+    return np.asarray(np.array(orders) @ np.linalg.inv(as_vectors(cell, "cell")).T)
 
 
 def aliases_of(vectors: Waves, step: np.ndarray) -> Waves:
@@ -197,8 +196,7 @@ def _wave(one: Map, patches: np.ndarray, aliases: Waves) -> tuple[float, float]:
 
 def _power(amplitudes: np.ndarray, window: np.ndarray, total: float) -> Float[np.ndarray, "..."]:
     """Return the share of variance that waves of complex amplitudes have."""
-    found: np.ndarray = 2 * np.abs(amplitudes) ** 2 / (window.sum() * total)
-    return found
+    return np.asarray(2 * np.abs(amplitudes) ** 2 / (window.sum() * total))
 
 
 def _elsewhere(aliases: Waves, shape: tuple[int, int]) -> Bool[np.ndarray, "rows cols"]:
@@ -206,8 +204,7 @@ def _elsewhere(aliases: Waves, shape: tuple[int, int]) -> Bool[np.ndarray, "rows
     waves = np.stack(np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij"), axis=-1)
     away = waves[:, :, None] - np.concatenate([aliases, -aliases])
     away -= np.round(away)
-    found: np.ndarray = (np.linalg.norm(away * shape, axis=3) > _LOBE).all(axis=2)
-    return found
+    return np.asarray((np.linalg.norm(away * shape, axis=3) > _LOBE).all(axis=2))
 
 
 def _other_step(vectors: Waves, step: Real[np.ndarray, " 2"]) -> tuple[int, int]:

@@ -18,18 +18,13 @@ _DIAGONAL = ((1, 1), (1, -1))
 class Neighbours:
     r"""Pairs of neighbouring cells, each pair once.
 
-    Attributes
-    ----------
-    first, second
-        Flat positions ``i * cols + j`` of the two cells of each pair in the map, shape (pairs,).
-    lengths
-        Distance of the two cells, shape (pairs,): cells on a raster, px on a graph.
-    weights
-        Length of the wall between the two cells if they belong to different domains, shape
-        (pairs,), >= 0, by the Cauchy-Crofton formula: the sum over all pairs of unequal labels
-        is the length of the walls in the unit of `lengths`.
-    count
-        Number of cells of the map.
+    first, second: Flat positions ``i * cols + j`` of the two cells of each pair in the map, shape
+        (pairs,).
+    lengths: Distance of the two cells, shape (pairs,): cells on a raster, px on a graph.
+    weights: Length of the wall between the two cells if they belong to different domains, shape
+        (pairs,), >= 0, by the Cauchy-Crofton formula: the sum over all pairs of unequal labels is
+        the length of the walls in the unit of `lengths`.
+    count: Number of cells of the map.
     """
 
     first: Int[np.ndarray, " pairs"]
@@ -65,41 +60,26 @@ def neighbours_of(
 ) -> Neighbours:
     r"""Return the pairs of neighbouring cells of a map.
 
-    Parameters
-    ----------
-    shape
-        (rows, cols) of the map; with a graph of n sites (n,) or (1, n).
-    mask
-        Which cells hold a patch, of that shape; pairs with another cell are left out. The default
-        is all.
-    graph
-        Of sites without a lattice, which are neighbours: ``grid.graph``; ``None`` on a raster.
-    diagonals
-        ``False``: cells that share an edge, four around each on a raster; on a graph, sites whose
-        Voronoi cells share a face (pairs of weight > 0). ``True``: also those that share a corner
-        only, eight around each on a raster; on a graph, all pairs.
-    vectors
-        Steps from row to row and from column to column of a raster, in any unit; the default is a
-        cell down and a cell to the right.
-    name
-        Name of the map in the errors.
+    shape: (rows, cols) of the map; with a graph of n sites (n,) or (1, n).
+    mask: Which cells hold a patch, of that shape; pairs with another cell are left out. The
+        default is all.
+    graph: Of sites without a lattice, which are neighbours: ``grid.graph``; ``None`` on a raster.
+    diagonals: ``False``: cells that share an edge, four around each on a raster; on a graph, sites
+        whose Voronoi cells share a face (pairs of weight > 0). ``True``: also those that share a
+        corner only, eight around each on a raster; on a graph, all pairs.
+    vectors: Steps from row to row and from column to column of a raster, in any unit; the default
+        is a cell down and a cell to the right.
+    name: Name of the map in the errors.
 
-    Returns
-    -------
-    Neighbours
-        On a raster, the weight of a step :math:`e` is :math:`A \Delta\varphi / 2|e|`, with the
-        area A of a cell and half the angle :math:`\Delta\varphi` between the two directions next
-        to it: :math:`\pi/4` for straight pairs; with `diagonals`,
-        :math:`\pi/8`, and :math:`\pi/8\sqrt 2` for diagonal ones, where
-        straight pairs at the border also count for the diagonal ones that the map's mirror image
-        would add. On a graph the weight is :math:`\pi/4` times the length of the face.
+    Returns: On a raster, the weight of a step :math:`e` is :math:`A \Delta\varphi / 2|e|`, with
+    the area A of a cell and half the angle :math:`\Delta\varphi` between the two directions next
+    to it: :math:`\pi/4` for straight pairs; with `diagonals`, :math:`\pi/8`, and
+    :math:`\pi/8\sqrt 2` for diagonal ones, where straight pairs at the border also count for the
+    diagonal ones that the map's mirror image would add. On a graph the weight is
+    :math:`\pi/4` times the length of the face.
 
-    Raises
-    ------
-    TypeError
-        If `graph` is no `SiteGraph`.
-    ValueError
-        If `shape` is not that of a map, or of the graph's sites.
+    Raises TypeError if `graph` is no `SiteGraph`; ValueError if `shape` is not that of a map, or
+    of the graph's sites.
     """
     if graph is None:
         if len(shape) != 2:

@@ -14,6 +14,8 @@ __all__ = [
     "strongest_waves",
 ]
 
+Image = Float[np.ndarray, "height width"]
+Points = Float[np.ndarray, "n 2"]
 Waves = Float[np.ndarray, "2 2"]  # wavevectors (y, x) of two waves, cycles per px
 
 _ALIKE = 0.15  # waves of a lattice whose lengths differ by less are of one kind
@@ -23,13 +25,10 @@ class NoLatticeError(ValueError):
     """Raised where an image has no two waves that cross."""
 
 
-def strongest_waves(image: Float[np.ndarray, "height width"]) -> Waves:
+def strongest_waves(image: Image) -> Waves:
     """Return an image's strongest wave, and the strongest of like length that crosses it.
 
-    Raises
-    ------
-    NoLatticeError
-        If no two stand out from the other waves of their lengths.
+    Raises NoLatticeError if no two stand out from the other waves of their lengths.
     """
     waves, magnitudes = _spectrum(image)
     length = np.linalg.norm(waves, axis=-1)
@@ -47,7 +46,7 @@ def strongest_waves(image: Float[np.ndarray, "height width"]) -> Waves:
     return found
 
 
-def lattice_waves(image: Float[np.ndarray, "height width"]) -> Waves:
+def lattice_waves(image: Image) -> Waves:
     """Return two waves of an image that both have their crests at one site of each unit cell.
 
     They are the two strongest, but where these belong to the diagonals of a cell with a second
@@ -59,10 +58,7 @@ def lattice_waves(image: Float[np.ndarray, "height width"]) -> Waves:
 
 
 def registered_patches(
-    image: Float[np.ndarray, "height width"],
-    centres: Float[np.ndarray, "n 2"],
-    shape: tuple[int, ...],
-    waves: Waves | None = None,
+    image: Image, centres: Points, shape: tuple[int, ...], waves: Waves | None = None
 ) -> Float[np.ndarray, "n down across"]:
     """Return patches cut anew, each at the lattice site nearest to its centre, interpolated.
 
@@ -75,16 +71,10 @@ def registered_patches(
     y = sites[:, 0, None, None] + down[:, None]
     x = sites[:, 1, None, None] + right
     places = np.stack(np.broadcast_arrays(y, x))
-    patches: np.ndarray = map_coordinates(image - image.mean(), places, order=1, mode="reflect")
-    return patches
+    return np.asarray(map_coordinates(image - image.mean(), places, order=1, mode="reflect"))
 
 
-def sites_near(
-    image: Float[np.ndarray, "height width"],
-    centres: Float[np.ndarray, "n 2"],
-    waves: Waves,
-    width: tuple[float, ...],
-) -> Float[np.ndarray, "n 2"]:
+def sites_near(image: Image, centres: Points, waves: Waves, width: tuple[float, ...]) -> Points:
     """Return the lattice sites nearest to some places, (y, x) px.
 
     Phases are measured in a Gaussian window of standard deviation `width` (y, x), px.
@@ -98,8 +88,7 @@ def sites_near(
         slow = gaussian_filter(image * np.exp(-2j * np.pi * (pixels @ wave)), width)
         turns.append(np.angle(slow[rows, cols]) / (2 * np.pi) + centres @ wave)
     off = np.round(turns) - np.array(turns)
-    sites: np.ndarray = centres + np.linalg.solve(waves, off).T
-    return sites
+    return np.asarray(centres + np.linalg.solve(waves, off).T)
 
 
 def _spectrum(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

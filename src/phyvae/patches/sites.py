@@ -1,21 +1,24 @@
 """Sites laid out as a grid: on the rows and columns of their lattice, or in a row with a graph."""
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from .._checks import as_flag, as_points, as_vectors
+from .._checks import as_flag, as_points, as_vectors, brief
+from ..scans.intensities import as_intensities
+from ..scans.objects import scans_of
 from .crops import SiteCrops, patch_shape_of
 from .graph import SiteGraph
 from .indexing import index_sites, lattice_vectors, straightened
 from .masking import Mask, mostly
 
-__all__ = ["PlacedSites", "place_sites"]
+__all__ = ["PlacedSites", "as_stack", "mosaic_of", "place_sites"]
 
 _MOST = 0.9  # of the sites; if fewer have a cell, a warning is given
 
@@ -24,22 +27,14 @@ _MOST = 0.9  # of the sites; if fewer have a cell, a warning is given
 class PlacedSites:
     """Sites in the cells of a grid.
 
-    Attributes
-    ----------
-    crops
-        The patches centred on them.
-    sites
-        Site (y, x) in each cell, px, shape (rows, cols, 2); NaN where a cell is empty.
-    cells
-        Flat index of each site's cell, shape (n,); -1 for sites left out.
-    vectors
-        Steps (y, x) from row to row and from column to column, px; ``None`` without a lattice.
-    graph
-        Which sites are neighbours, without a lattice; else ``None``.
-    near_border
-        Number of sites left out because no whole patch fits into the image.
-    off_lattice
-        Number of sites left out because they fit no cell, or another one fits it better.
+    crops: The patches centred on them.
+    sites: Site (y, x) in each cell, px, shape (rows, cols, 2); NaN where a cell is empty.
+    cells: Flat index of each site's cell, shape (n,); -1 for sites left out.
+    vectors: Steps (y, x) from row to row and from column to column, px; ``None`` without a
+        lattice.
+    graph: Which sites are neighbours, without a lattice; else ``None``.
+    near_border: Number of sites left out because no whole patch fits into the image.
+    off_lattice: Number of sites left out because they fit no cell, or another one fits it better.
     """
 
     crops: SiteCrops
@@ -216,3 +211,39 @@ def _others(count: int, text: str) -> str:
 
 def _rounded(values: np.ndarray) -> Any:
     return np.round(values, 2).tolist()
+
+
+def as_stack(patches: Any) -> Shaped[np.ndarray, "n height width"]:
+    """Check that patches are real, finite and of one size; an axis of one channel is left out."""
+    if getattr(patches, "ndim", 0) == 4 and patches.shape[1] == 1:
+        patches = patches[:, 0]
+    found = scans_of(patches, "patches") if getattr(patches, "ndim", 3) == 3 else None
+    shapes = {one.image.shape for one in found} if isinstance(found, list) else set()
+    if not isinstance(found, list) or len(shapes) > 1 or min(shapes.pop()) < 2:
+        raise ValueError(
+            f"patches={brief(patches)} must be a stack of one size, (n, height, width), each at "
+            "least 2 px; an image goes to PatchGrid(image, size=...), spectra to "
+            "PatchGrid.from_spectra."
+        )
+    return as_intensities(np.stack([one.image for one in found]), "patches")
+
+
+def mosaic_of(
+    stack: Shaped[np.ndarray, "n height width"],
+) -> tuple[Float[np.ndarray, "tall wide"], PlacedSites]:
+    """Return a nearly square image with the patches row by row, and where they lie in it."""
+    count, height, width = stack.shape
+    across = max(1, round(math.sqrt(count * height / width)))
+    down = math.ceil(count / across)
+    tiles = np.full((down * across, height, width), stack.min(), np.float64)
+    tiles[:count] = stack
+    rows = tiles.reshape(down, across, height, width).swapaxes(1, 2)
+    cells, size = np.arange(count), (height, width)
+    corners = np.stack(np.divmod(cells, across), axis=1) * np.array(size, np.float64)
+    sites = corners + (np.array(size) - 1) / 2
+    nothing = torch.empty(0, 2, dtype=torch.int64)
+    graph = SiteGraph(torch.from_numpy(sites), nothing, torch.empty(0, dtype=torch.float64))
+    filled = torch.ones(count, dtype=torch.bool)
+    crops = SiteCrops((1, count), size, size, torch.from_numpy(corners), filled)
+    placed = PlacedSites(crops, sites[None], cells, None, graph, near_border=0, off_lattice=0)
+    return rows.reshape(down * height, across * width), placed

@@ -4,14 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = [
-    "Corners",
-    "Windows",
-    "clamped",
-    "crop",
-    "random_corners",
-    "windows_of",
-]
+__all__ = ["Corners", "Windows", "clamped", "crop", "random_corners", "windows_of"]
 
 Windows = Float[Tensor, "ys xs height width"]
 """A view of all windows of an image, `PatchGrid.windows`."""

@@ -15,14 +15,9 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 class SlowWaves:
     """A random function of position that varies slowly over an extent: a sum of cosines.
 
-    Parameters
-    ----------
-    rng
-        Source of wave vectors, phases and directions.
-    extent
-        Height and width over which no wave has more than `most` periods along an axis.
-    most
-        See `extent`.
+    rng: Source of wave vectors, phases and directions.
+    extent: Height and width over which no wave has more than `most` periods along an axis.
+    most: See `extent`.
     """
 
     def __init__(
@@ -58,16 +53,10 @@ class FieldOfView:
     A pixel lies at a position of the field of view, which drift, line jitter and the pixel's
     aspect decide; rotation and strain take it to the specimen. Lengths are in pixel widths.
 
-    Parameters
-    ----------
-    shape
-        Height and width, px.
-    drift
-        Displacement (y, x) of each row, px, shape (height, 2).
-    flaws
-        Of which rotation, strain and aspect count here.
-    rng
-        Source of the strain.
+    shape: Height and width, px.
+    drift: Displacement (y, x) of each row, px, shape (height, 2).
+    flaws: Of which rotation, strain and aspect count here.
+    rng: Source of the strain.
     """
 
     def __init__(

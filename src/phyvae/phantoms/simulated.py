@@ -8,23 +8,22 @@ import numpy as np
 from jaxtyping import Bool
 
 from .._checks import as_number, as_seed, brief, is_integer
-from .columns import rendered
-from .detector import with_faults
 from .field import Array, FieldOfView, rotated
 from .flaws import Flaws
 from .phantom import Phantom
 from .specimen import depth_from_edge, residue, thickness, thinned
 
-__all__ = ["Domain", "SimulatedScan"]
+__all__ = ["Domain", "SimulatedScan", "rendered", "with_faults"]
 
 Domain: TypeAlias = Callable[[Array, Array], Array]  # (y, x) on the specimen, px -> label
-
 _COLUMN_SPREAD = 0.03  # relative standard deviation of the columns' brightness
 _LINE_JITTER = 0.05  # of the drift
 _RANDOM_FLAWS = ("strain", "vacuum", "thickness", "residue", "faults")
 _RESIDUE = 1.5  # of the specimen's range: signal of dense residue
 _HEADROOM = 0.3  # of the same: range above the specimen at which the detector saturates
 _MOST = 1e9  # electrons; NumPy samples no larger Poisson numbers
+_HOT_ROW = 0.5  # of the image's range, above its highest value
+_HOT_PIXEL = (1.0, 10.0)  # the same, from and to
 
 
 class SimulatedScan:
@@ -203,3 +202,43 @@ class SimulatedScan:
     def _vacuum(self) -> Bool[np.ndarray, "height width"]:
         """Which pixels lie beyond the specimen's edge."""
         return np.zeros(self.shape, dtype=bool) if self._depth is None else self._depth < 0
+
+
+def rendered(view: FieldOfView, places: Array, heights: Array, sigma: float, seen: Array) -> Array:
+    """Return the intensity (height, width) of columns: positions (n, 2), px, and heights (n,).
+
+    Columns whose centres appear at pixels that are not `seen` are left out.
+    """
+    y, x = view.positions
+    # Wide enough for lines that jitter apart.
+    tall, wide = (int(4 * sigma / side + view.jitter) + 1 for side in (view.aspect, 1.0))
+    nearest = np.rint(view.appear(places)).astype(np.int64)
+    limit = np.array(view.shape)
+    kept = ((nearest >= -tall - wide) & (nearest < limit + tall + wide)).all(axis=1)
+    kept &= seen[tuple(nearest.clip(0, limit - 1).T)]
+    places, heights, nearest = places[kept], heights[kept], nearest[kept]
+    row = nearest[:, 0, None, None] + np.arange(-tall, tall + 1)[:, None]
+    col = nearest[:, 1, None, None] + np.arange(-wide, wide + 1)
+    inside = (row >= 0) & (row < limit[0]) & (col >= 0) & (col < limit[1])
+    pixel, owner = (row * limit[1] + col)[inside], np.nonzero(inside)[0]
+    distance = np.hypot(y.flat[pixel] - places[owner, 0], x.flat[pixel] - places[owner, 1])
+    peaks = heights[owner] * np.exp(-((distance / sigma) ** 2) / 2)
+    return np.bincount(pixel, peaks, y.size).reshape(view.shape)
+
+
+def with_faults(
+    image: Array, flaws: Flaws, rng: np.random.Generator
+) -> tuple[Array, Bool[np.ndarray, "height width"]]:
+    """Return an image with dead and hot rows and pixels, and where they are."""
+    low, high = image.min(), image.max()
+    image, faulty = image.copy(), np.zeros(image.shape, dtype=bool)
+    lines = rng.permutation(image.shape[0])[: flaws.dead_rows + flaws.hot_rows]
+    image[lines] = high + _HOT_ROW * (high - low)
+    image[lines[: flaws.dead_rows]] = low
+    faulty[lines] = True
+    free = rng.permutation(np.flatnonzero(~faulty))[: flaws.dead_pixels + flaws.hot_pixels]
+    dead, hot = free[: flaws.dead_pixels], free[flaws.dead_pixels :]
+    image.flat[dead] = low
+    image.flat[hot] = high + rng.uniform(*_HOT_PIXEL, len(hot)) * (high - low)
+    faulty.flat[free] = True
+    return image, faulty

@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_number, brief
 from .base import PhysicsLoss
-from .masking import sorted_cells
+from .numerics import Cells, Maps, Scalar, sorted_cells
 from .standardising import scaled
 
 __all__ = ["AreaFractions"]
@@ -65,11 +65,7 @@ class AreaFractions(PhysicsLoss):
             )
         self.fractions = values
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the variance within the levels, over the cells that count."""
         if maps[0].numel() < len(self.fractions):
             raise ValueError(

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .._checks import as_nonnegative
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .checking import check_maps, check_values
+from .numerics import Cells, Maps, Scalar, Values
 
 __all__ = ["PhysicsLoss", "Sum", "Weighted"]
 
@@ -68,22 +68,18 @@ class PhysicsLoss(nn.Module, abc.ABC):
         return cast(Tensor, super().__call__(*given, **also))  # not `forward`: hooks run, too
 
     @abc.abstractmethod
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the loss of the maps, a scalar >= 0."""
 
     @torch.no_grad()
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the number that the authors' released code takes for this loss.
 
         It serves ``coupling="published"``. A loss that the authors did not publish is itself.
         """
         return float(self(maps))
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the loss of values at sites without a lattice, a scalar >= 0.
 
         Parameters
@@ -158,23 +154,18 @@ class Sum(PhysicsLoss):
         super().__init__()
         self.terms = nn.ModuleList(terms)
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the sum of the losses."""
         return torch.stack([term.unchecked(maps, mask, pixel) for term in self._losses()]).sum()
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the sum of the losses on a graph."""
         return torch.stack([term.on_graph(values, graph) for term in self._losses()]).sum()
 
     def _losses(self) -> Iterator[PhysicsLoss]:
         return (term for term in self.terms if isinstance(term, PhysicsLoss))
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the sum of the published numbers."""
         return sum(term.published(maps) for term in self._losses())
 
@@ -190,20 +181,15 @@ class Weighted(PhysicsLoss):
         why = f", times {loss!r}; to reward instead of punish, use Maximize(loss)"
         self.loss, self.weight = loss, as_nonnegative(weight, "weight", why)
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the loss times the weight."""
         return self.weight * self.loss.unchecked(maps, mask, pixel)
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the loss on a graph times the weight."""
         return self.weight * self.loss.on_graph(values, graph)
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the published number times the weight."""
         return self.weight * self.loss.published(maps)
 

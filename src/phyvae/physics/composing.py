@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_nonnegative, as_number, brief, check_takes, is_integer
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
+from .numerics import Cells, Maps, Scalar, Values
 
 __all__ = ["Maximize", "OnChannels", "Scheduled"]
 
@@ -33,20 +33,15 @@ class Maximize(PhysicsLoss):
         _check_loss(loss)
         self.loss = loss
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the reciprocal of one plus the loss."""
         return 1 / (1 + self.loss.unchecked(maps, mask, pixel))
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the reciprocal of one plus the loss on a graph."""
         return 1 / (1 + self.loss.on_graph(values, graph))
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the reciprocal of one plus the published number."""
         return 1 / (1 + self.loss.published(maps))
 
@@ -88,20 +83,15 @@ class OnChannels(PhysicsLoss):
             raise ValueError(f"channels={channels} must be distinct and >= 0, at least one.")
         self.loss, self.channels = loss, tuple(channels)
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the loss of the chosen maps."""
         return self.loss.unchecked(self._chosen(maps), mask, pixel)
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the loss of the chosen values at sites without a lattice."""
         return self.loss.on_graph(self._chosen(values), graph)
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the published number of the chosen maps."""
         return self.loss.published(self._chosen(maps))
 
@@ -178,20 +168,15 @@ class Scheduled(PhysicsLoss):
         weight = as_number(given, name, "a number, or epoch -> weight")
         return as_nonnegative(weight, name, "; to reward instead of punish, use Maximize(loss)")
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the loss times the weight of the epoch."""
         return self.weight.to(maps) * self.loss.unchecked(maps, mask, pixel)
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the loss at sites without a lattice times the weight of the epoch."""
         return self.weight.to(values) * self.loss.on_graph(values, graph)
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the published number times the weight of the epoch."""
         return float(self.weight) * self.loss.published(maps)
 

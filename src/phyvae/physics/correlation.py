@@ -4,13 +4,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_flag, as_number, sides_of
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
+from .numerics import Cells, Maps, Scalar
 from .standardising import ROUNDING, scaled
 
 __all__ = ["Autocorrelation"]
@@ -76,12 +77,7 @@ class Autocorrelation(PhysicsLoss):
         self.alike, self.pixel_size = as_flag(alike, "alike"), pixel_size
         self._check_reaches(1.0 if pixel_size is None else 0.0)
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the loss over pairs of cells that both count."""
         check_neighbours(maps, needs="a distance")
         size, edges = pixel.measured(self.pixel_size)
@@ -149,9 +145,7 @@ class Autocorrelation(PhysicsLoss):
 
 
 def _correlated(
-    a: Float[Tensor, "channels rows cols"],
-    b: Float[Tensor, "... rows cols"],
-    pairs: Float[Tensor, "rows2 cols2"],
+    a: Maps, b: Float[Tensor, "... rows cols"], pairs: Float[Tensor, "rows2 cols2"]
 ) -> Float[Tensor, " channels"]:
     """Return the mean of a_i b_j over the pairs, as many as cells; the padding has none."""
     size = tuple(pairs.shape)

@@ -3,7 +3,6 @@
 import math
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_nonnegative, sides_of
@@ -11,8 +10,7 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .finite import length, ratio
-from .masking import eroded
+from .numerics import Cells, Maps, Scalar, Values, eroded, length, ratio
 from .standardising import scaled, standardise_values
 
 __all__ = ["Curvature"]
@@ -69,12 +67,7 @@ class Curvature(PhysicsLoss):
             as_nonnegative(smoothing, "smoothing", "; 0 is off, None 2 map pixels")
         self.smoothing, self.pixel_size = smoothing, pixel_size
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the mean curvature; with a mask, of cells whose eight neighbours all count."""
         check_neighbours(maps, 3, "a curvature")
         z, counts = scaled(maps, mask)
@@ -90,7 +83,7 @@ class Curvature(PhysicsLoss):
         yx = z[:, 2:, 2:] - z[:, 2:, :-2] - z[:, :-2, 2:] + z[:, :-2, :-2]
         return _mean(y, x, yy, yx / (4 * height * width), xx, inner) / size
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the mean curvature at the sites; their spacing is the map pixel.
 
         The filter is a diffusion along the edges. Slopes come from planes through the neighbours,
@@ -115,9 +108,7 @@ class Curvature(PhysicsLoss):
         return f"Curvature(smoothing={self.smoothing}, pixel_size={self.pixel_size})"
 
 
-def _mean(
-    y: Tensor, x: Tensor, yy: Tensor, yx: Tensor, xx: Tensor, inner: Tensor
-) -> Float[Tensor, ""]:
+def _mean(y: Tensor, x: Tensor, yy: Tensor, yx: Tensor, xx: Tensor, inner: Tensor) -> Scalar:
     """Return the mean curvature of first and second derivatives, cell by cell."""
     bending = (yy * x.square() - 2 * yx * y * x + xx * y.square()).abs()
     bending = bending / (y.square() + x.square() + _SLIGHT**2)  # |∇z| |κ|
@@ -127,11 +118,7 @@ def _mean(
     return ratio(bent, total)
 
 
-def _smooth(
-    z: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    sigmas: tuple[float, float],
-) -> Float[Tensor, "channels rows cols"]:
+def _smooth(z: Maps, counts: Cells, sigmas: tuple[float, float]) -> Maps:
     """Return the Gaussian mean of the cells that count."""
     weight = counts.to(z)[None]
     for dim, sigma in zip((-2, -1), sigmas, strict=True):
@@ -139,9 +126,7 @@ def _smooth(
     return ratio(z, weight)
 
 
-def _diffused(
-    z: Float[Tensor, "channels n"], graph: SiteGraph, sigma: float
-) -> Float[Tensor, "channels n"]:
+def _diffused(z: Values, graph: SiteGraph, sigma: float) -> Values:
     """Return values spread along the edges as by a Gaussian filter, `sigma` in spacings.
 
     A step moves each value by a share of the way to the weighted mean of its neighbours, which
@@ -160,9 +145,7 @@ def _diffused(
     return z
 
 
-def _spread(
-    z: Float[Tensor, "channels rows cols"], sigma: float, dim: int
-) -> Float[Tensor, "channels rows cols"]:
+def _spread(z: Maps, sigma: float, dim: int) -> Maps:
     """Return the sum over neighbours along an axis with Gaussian weights; 0 beyond the map."""
     size, radius = z.shape[dim], math.ceil(3 * sigma)
     total = z

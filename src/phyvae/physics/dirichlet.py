@@ -2,15 +2,12 @@
 
 from typing import Literal
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
 from .._checks import as_choice
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .gradients import mean_square_gradient
+from .numerics import Cells, Maps, Scalar, Values, mean_square_gradient
 from .standardising import scaled, standardise_values
 
 __all__ = ["DirichletEnergy"]
@@ -53,17 +50,12 @@ class DirichletEnergy(PhysicsLoss):
         super().__init__()
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the energy; with a mask, of steps between cells that both count."""
         check_neighbours(maps)
         return mean_square_gradient(*scaled(maps, mask, self.scaling), pixel.edges).mean() / 2
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         r"""Return the mean over sites of :math:`\frac14 \sum_j w_{ij} (z_j - z_i)^2`."""
         z = standardise_values(values, graph, self.scaling)
         return graph.mean_square_gradient(z).mean() / 2

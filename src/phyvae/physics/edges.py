@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_choice, as_number, as_positive
@@ -14,9 +13,7 @@ from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_maps, check_values
 from .filtering import bilateral
-from .finite import length
-from .gradients import padded, scharr
-from .masking import eroded, masked
+from .numerics import Cells, Maps, Scalar, Values, eroded, length, masked, padded, scharr
 from .standardising import rounding_errors, scaled
 
 __all__ = ["SL1", "EdgeLoss"]
@@ -87,12 +84,7 @@ class EdgeLoss(PhysicsLoss):
         self.scaling = as_choice(scaling, "scaling", ("standard", "minmax", "none"))
         self.reduction = as_choice(reduction, "reduction", ("mean", "sum"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the mean edge magnitude; with a mask, over cells whose neighbours all count."""
         maps = self._scaled(maps, mask)
         if self.sigma_spatial > 0:
@@ -111,7 +103,7 @@ class EdgeLoss(PhysicsLoss):
             return _minmax(maps, mask)
         return scaled(maps, mask, self.scaling)[0]
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         r"""Return :math:`\sqrt 2` times the mean slope at the sites, as Scharr's edges have it.
 
         The slope is that of the least-squares plane through a site and its neighbours, per
@@ -128,7 +120,7 @@ class EdgeLoss(PhysicsLoss):
         edges = 2**0.5 * length(slopes, dim=-1).mean(0)
         return edges.mean() if self.reduction == "mean" else edges.sum()
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the authors' number: min-max, scikit-image's bilateral and Scharr, summed."""
         from skimage.filters import scharr as skimage_scharr
         from skimage.restoration import denoise_bilateral
@@ -152,9 +144,7 @@ SL1 = EdgeLoss
 """The paper's name for `EdgeLoss`."""
 
 
-def _minmax(
-    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
-) -> Float[Tensor, "channels rows cols"]:
+def _minmax(maps: Maps, mask: Cells | None) -> Maps:
     """Return each map scaled to [0, 1], with gradient; a flat map becomes 0."""
     maps, counts = masked(maps, mask)  # no NaN, which would reach all gradients
     low = torch.where(counts, maps, math.inf).amin((-2, -1), keepdim=True)

@@ -4,23 +4,23 @@ import math
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from .gradients import Edges, padded
+from .numerics import Cells, Edges, Maps, padded
 from .standardising import moments
 
 __all__ = ["bilateral"]
 
 
 def bilateral(
-    maps: Float[Tensor, "channels rows cols"],
+    maps: Maps,
     sigma_color: float | None = None,
     sigma_spatial: float = 1.0,
     *,
-    mask: Bool[Tensor, "rows cols"] | None = None,
+    mask: Cells | None = None,
     edges: Edges = (1.0, 1.0),
-) -> Float[Tensor, "channels rows cols"]:
+) -> Maps:
     r"""Return the bilateral filter of each map, differentiable.
 
     .. math:: \tilde z_i = \frac{\sum_j w_{ij} z_j}{\sum_j w_{ij}}, \quad

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice, as_nonnegative
 from .base import PhysicsLoss
 from .checking import check_maps
-from .finite import ratio
+from .numerics import Cells, Maps, Scalar, ratio
 from .standardising import scaled
 
 __all__ = ["SL2", "FourierLoss"]
@@ -67,11 +67,7 @@ class FourierLoss(PhysicsLoss):
         self.radius = as_nonnegative(radius, "radius", unit=" frequency samples")
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the share of intensity off the centre; masked-out cells are set to the mean."""
         rows, cols = maps.shape[1:]
         if self.radius >= math.hypot(rows // 2, cols // 2):
@@ -89,7 +85,7 @@ class FourierLoss(PhysicsLoss):
         ky, kx = (torch.fft.fftfreq(n, 1 / n, device=maps.device) for n in maps.shape[1:])
         return (torch.hypot(ky[:, None], kx) > self.radius + 1e-6).to(maps)
 
-    def published(self, maps: Float[Tensor, "channels rows cols"]) -> float:
+    def published(self, maps: Maps) -> float:
         """Return the authors' number: not standardised, 2 x 2 samples as centre."""
         check_maps(maps, None)
         spectrum = np.fft.fftshift(np.fft.fft2(maps.detach().cpu().double().numpy()), axes=(1, 2))

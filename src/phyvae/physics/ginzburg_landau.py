@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice, as_number, brief
@@ -14,8 +14,7 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_length, check_neighbours
-from .gradients import mean_square_gradient
-from .masking import mean_over
+from .numerics import Cells, Maps, Scalar, Values, mean_over, mean_square_gradient
 from .standardising import scaled, standardise_values
 
 __all__ = ["GinzburgLandau", "ModicaMortola"]
@@ -99,19 +98,14 @@ class GinzburgLandau(PhysicsLoss):
         if pixel_size is None:
             self._in_map_pixels(SQUARE)
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the energy of a cell; the gradient is taken between cells that count."""
         check_neighbours(maps)
         z, counts = scaled(maps, mask, self.scaling)
         gradient = mean_square_gradient(z, counts, pixel.measured(self.pixel_size)[1])
         return self._energy(z, counts, gradient, self._in_map_pixels(pixel))
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the energy of a site; a map pixel is the sites' spacing."""
         z = standardise_values(values, graph, self.scaling)
         counts = torch.ones_like(z[:1], dtype=torch.bool)
@@ -131,12 +125,8 @@ class GinzburgLandau(PhysicsLoss):
         return self.width / size
 
     def _energy(
-        self,
-        z: Float[Tensor, "channels rows cols"],
-        counts: Bool[Tensor, "rows cols"],
-        gradient: Float[Tensor, " channels"],
-        width: float,
-    ) -> Float[Tensor, ""]:
+        self, z: Maps, counts: Cells, gradient: Float[Tensor, " channels"], width: float
+    ) -> Scalar:
         """Return the energy, given the mean squared gradient of each map and w in its unit."""
         if self.wells is None:
             return self._double(z, counts, gradient, width)
@@ -149,12 +139,8 @@ class GinzburgLandau(PhysicsLoss):
         return self._multiple(z, counts, gradient.sum(), width)
 
     def _double(
-        self,
-        z: Float[Tensor, "channels rows cols"],
-        counts: Bool[Tensor, "rows cols"],
-        gradient: Float[Tensor, " channels"],
-        width: float,
-    ) -> Float[Tensor, ""]:
+        self, z: Maps, counts: Cells, gradient: Float[Tensor, " channels"], width: float
+    ) -> Scalar:
         """Return the energy with two wells where each standardised map has them."""
         skewness = mean_over(z**3, counts)
         depth = 1 + skewness.square() / 4  # h², half the wells' distance squared
@@ -164,13 +150,7 @@ class GinzburgLandau(PhysicsLoss):
         flat = (z.detach() == 0).all(-1).all(-1)  # it sits in one well, wherever that is
         return torch.where(flat, 0.0, energy).mean()
 
-    def _multiple(
-        self,
-        z: Float[Tensor, "channels rows cols"],
-        counts: Bool[Tensor, "rows cols"],
-        gradient: Float[Tensor, ""],
-        width: float,
-    ) -> Float[Tensor, ""]:
+    def _multiple(self, z: Maps, counts: Cells, gradient: Scalar, width: float) -> Scalar:
         """Return the energy with the given wells, of all channels together."""
         assert self.wells is not None
         wells = _standardised(self.wells) if self.scaling == "standard" else self.wells

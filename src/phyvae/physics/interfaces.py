@@ -3,15 +3,14 @@
 import math
 from typing import Literal
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice, as_number, brief, is_integer
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import root
-from .gradients import corner_steps
+from .numerics import Cells, Maps, Scalar, Values, corner_steps, root
 from .standardising import scaled, standardise_values
 
 __all__ = ["InterfaceEnergy"]
@@ -89,19 +88,14 @@ class InterfaceEnergy(PhysicsLoss):
         self.ratio, self.angle, self.folds = ratio, angle, folds
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the mean energy of a cell; with a mask, of steps between cells that count."""
         z, counts = scaled(maps, mask, self.scaling)
         down, right = corner_steps(z, counts, pixel.edges).unbind(1)
         energy = self._energy(down, right)
         return energy.mean((0, 1)).sum() / counts.sum().clamp(min=1)
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the mean energy of the slope at the sites, per spacing of the sites."""
         slopes = graph.slopes(standardise_values(values, graph, self.scaling))
         return self._energy(slopes[..., 0], slopes[..., 1]).mean()

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice, as_positive
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import ratio
-from .masking import mean_over
+from .numerics import Cells, Maps, Scalar, mean_over, ratio
 from .standardising import scaled
 
 __all__ = ["ClassOccupancy"]
@@ -77,11 +76,7 @@ class ClassOccupancy(PhysicsLoss):
         self.temperature = as_positive(temperature, "temperature")
         self.scaling = as_choice(scaling, "scaling", ("standard", "none", "probabilities"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the entropy as a part of its maximum, over the cells that count."""
         check_channels(maps, "ClassOccupancy", 2)
         z, counts = scaled(maps, mask, self.scaling)

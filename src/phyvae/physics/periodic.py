@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice, as_number, as_positive, brief, sides_of
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .finite import ratio
+from .numerics import Cells, Maps, Scalar, ratio
 from .standardising import scaled
 
 __all__ = ["PeriodicOrder"]
@@ -95,12 +95,7 @@ class PeriodicOrder(PhysicsLoss):
         self.pixel_size = pixel_size
         self._check_periods((1.0, 1.0) if pixel_size is None else (0.0, 0.0))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the share of the power; masked-out cells are set to the mean."""
         check_neighbours(maps, needs="a wave")
         spectrum = torch.view_as_real(torch.fft.fft2(scaled(maps, mask)[0]))

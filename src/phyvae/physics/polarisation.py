@@ -8,9 +8,17 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_neighbours, check_values
-from .finite import ratio
-from .gradients import scharr_gradient
-from .masking import eroded, masked, mean_over
+from .numerics import (
+    Cells,
+    Maps,
+    Scalar,
+    Values,
+    eroded,
+    masked,
+    mean_over,
+    ratio,
+    scharr_gradient,
+)
 from .standardising import deviation_of, rounding_errors
 
 __all__ = ["BoundCharge", "Vorticity"]
@@ -53,16 +61,11 @@ class BoundCharge(PhysicsLoss):
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
         return _charge(*_gradients(maps, mask, pixel, "BoundCharge"))
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the ratio, with the slopes at the sites."""
         return _charge(*_slopes(values, graph, "BoundCharge"))
 
@@ -103,16 +106,11 @@ class Vorticity(PhysicsLoss):
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the ratio; with a mask, over cells whose eight neighbours all count."""
         return _curl(*_gradients(maps, mask, pixel, "Vorticity"))
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         """Return the ratio, with the slopes at the sites."""
         return _curl(*_slopes(values, graph, "Vorticity"))
 
@@ -124,21 +122,19 @@ _Gradients = tuple[Float[Tensor, "2 *cells"], Float[Tensor, "2 *cells"], Bool[Te
 """∂y and ∂x of both components, and where they count."""
 
 
-def _charge(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+def _charge(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Scalar:
     """Return the mean squared divergence over the mean squared gradient."""
     divergence = along_y[0] + along_x[1]
     return _relative(divergence, along_y, along_x, counts)
 
 
-def _curl(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Float[Tensor, ""]:
+def _curl(along_y: Tensor, along_x: Tensor, counts: Tensor) -> Scalar:
     """Return the mean squared curl over the mean squared gradient."""
     curl = along_y[1] - along_x[0]
     return _relative(curl, along_y, along_x, counts)
 
 
-def _relative(
-    field: Tensor, along_y: Tensor, along_x: Tensor, counts: Tensor
-) -> Float[Tensor, ""]:
+def _relative(field: Tensor, along_y: Tensor, along_x: Tensor, counts: Tensor) -> Scalar:
     """Return the mean square of a field over the mean squared gradient."""
     total = mean_over(along_y.square() + along_x.square(), counts).sum()
     return ratio(mean_over(field.square(), counts), total)

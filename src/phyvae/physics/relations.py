@@ -5,14 +5,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import ratio, root
-from .masking import mean_over
+from .numerics import Cells, Maps, Scalar, mean_over, ratio, root
 from .sparsity import from_background
 from .standardising import scaled
 
@@ -52,11 +51,7 @@ class Decorrelation(PhysicsLoss):
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the mean squared correlation, over the cells that count."""
         check_channels(maps, "Decorrelation", 2)
         z, counts = scaled(maps, mask)
@@ -101,11 +96,7 @@ class Exclusiveness(PhysicsLoss):
     def __init__(self) -> None:
         super().__init__()  # a torch module would take any argument
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the mean overlap of two channels, over the cells that count."""
         check_channels(maps, "Exclusiveness", 2)
         deviation, counts = from_background(maps, mask)
@@ -154,10 +145,7 @@ class Relation(PhysicsLoss):
     sees_places = False
 
     def __init__(
-        self,
-        function: Callable[..., Tensor],
-        *,
-        scaling: Literal["standard", "none"] = "standard",
+        self, function: Callable[..., Tensor], *, scaling: Literal["standard", "none"] = "standard"
     ) -> None:
         super().__init__()
         if not callable(function) or isinstance(function, type | PhysicsLoss):
@@ -167,11 +155,7 @@ class Relation(PhysicsLoss):
         self.function = function
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the mean square of the function, over the cells that count."""
         z, counts = scaled(maps, mask, self.scaling)
         try:
@@ -195,7 +179,7 @@ class Relation(PhysicsLoss):
         return f"Relation({name}, scaling={self.scaling!r})"
 
 
-def _mean_of_pairs(values: Float[Tensor, "channels channels"]) -> Float[Tensor, ""]:
+def _mean_of_pairs(values: Float[Tensor, "channels channels"]) -> Scalar:
     """Return the mean above the diagonal."""
     count = len(values)
     return values.triu(1).sum() / (count * (count - 1) / 2)

@@ -2,14 +2,10 @@
 
 from typing import Literal
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .finite import length, ratio, root
-from .masking import masked, mean_over, sorted_cells
+from .numerics import Cells, Maps, Scalar, length, masked, mean_over, ratio, root, sorted_cells
 from .standardising import scaled
 
 __all__ = ["Sparsity", "from_background"]
@@ -53,11 +49,7 @@ class Sparsity(PhysicsLoss):
         super().__init__()
         self.kind = as_choice(kind, "kind", ("l1", "group"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None) -> Scalar:
         """Return the ratio of the norms, over the cells that count."""
         deviation, counts = from_background(maps, mask)
         if self.kind == "group":
@@ -70,9 +62,7 @@ class Sparsity(PhysicsLoss):
         return f"Sparsity(kind={self.kind!r})"
 
 
-def from_background(
-    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
-) -> tuple[Float[Tensor, "channels rows cols"], Bool[Tensor, "rows cols"]]:
+def from_background(maps: Maps, mask: Cells | None) -> tuple[Maps, Cells]:
     """Return the standardised maps minus their (lower) median, 0 where no cell counts.
 
     The median is the level that most cells have, if more than half of them have one.

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..patches.graph import SiteGraph
 from .checking import check_maps, check_values
-from .masking import masked
+from .numerics import Cells, Maps, Values, masked
 
 __all__ = [
     "ROUNDING",
@@ -22,10 +22,7 @@ ROUNDING = 16
 """Differences up to so many units in the last place may be rounding errors."""
 
 
-def standardise(
-    maps: Float[Tensor, "channels rows cols"],
-    mask: Bool[Tensor, "rows cols"] | None = None,
-) -> Float[Tensor, "channels rows cols"]:
+def standardise(maps: Maps, mask: Cells | None = None) -> Maps:
     """Return each map with mean 0 and standard deviation 1; a flat map becomes 0.
 
     The mean and the deviation carry gradient. Without it, training lowers a loss by shrinking or
@@ -56,9 +53,7 @@ def standardise(
     return _standardised(maps, mask)
 
 
-def standardise_values(
-    values: Float[Tensor, "channels n"], graph: SiteGraph, scaling: str = "standard"
-) -> Float[Tensor, "channels n"]:
+def standardise_values(values: Values, graph: SiteGraph, scaling: str = "standard") -> Values:
     """Return values at sites, checked, with mean 0 and standard deviation 1 per channel.
 
     A physics loss needs little more for sites without a lattice (`PhysicsLoss.on_graph`)::
@@ -82,11 +77,7 @@ def standardise_values(
     return _standardised(values[:, None], None)[:, 0] if scaling == "standard" else values
 
 
-def scaled(
-    maps: Float[Tensor, "channels rows cols"],
-    mask: Bool[Tensor, "rows cols"] | None,
-    scaling: str = "standard",
-) -> tuple[Float[Tensor, "channels rows cols"], Bool[Tensor, "rows cols"]]:
+def scaled(maps: Maps, mask: Cells | None, scaling: str = "standard") -> tuple[Maps, Cells]:
     """Return checked maps, standardised if `scaling` is "standard", and which cells count.
 
     The other cells are 0.
@@ -95,12 +86,8 @@ def scaled(
 
 
 def moments(
-    maps: Float[Tensor, "channels rows cols"], weight: Float[Tensor, "rows cols"]
-) -> tuple[
-    Float[Tensor, "channels rows cols"],
-    Float[Tensor, "channels 1 1"],
-    Bool[Tensor, "channels 1 1"],
-]:
+    maps: Maps, weight: Float[Tensor, "rows cols"]
+) -> tuple[Maps, Float[Tensor, "channels 1 1"], Bool[Tensor, "channels 1 1"]]:
     """Return the maps minus their mean, their standard deviation, and which maps are flat.
 
     Each cell has a weight, 0 or 1; the deviation of a flat map is 1.
@@ -132,9 +119,7 @@ def deviation_of(
     return torch.where(flat, 1.0, variance).sqrt(), flat
 
 
-def _standardised(
-    maps: Float[Tensor, "channels rows cols"], mask: Bool[Tensor, "rows cols"] | None
-) -> Float[Tensor, "channels rows cols"]:
+def _standardised(maps: Maps, mask: Cells | None) -> Maps:
     weight = torch.ones_like(maps[0]) if mask is None else mask.to(maps)
     maps = torch.where(weight > 0, maps, 0.0)  # not a product: NaN * 0 is NaN
     centred, deviation, flat = moments(maps, weight)

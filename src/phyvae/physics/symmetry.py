@@ -3,13 +3,12 @@
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .._checks import as_choice
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import ratio
+from .numerics import Cells, Maps, Scalar, ratio
 from .standardising import scaled
 
 __all__ = ["MapSymmetry"]
@@ -57,12 +56,7 @@ class MapSymmetry(PhysicsLoss):
         super().__init__()
         self.operation = as_choice(operation, "operation", get_args(Operation))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the difference, over cells that count and whose image does, too."""
         self._check_shape(*maps.shape[1:])
         self._check_square(pixel)

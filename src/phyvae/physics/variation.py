@@ -2,15 +2,11 @@
 
 from typing import Literal
 
-from jaxtyping import Bool, Float
-from torch import Tensor
-
 from .._checks import as_choice
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .finite import length, root
-from .gradients import corner_steps
+from .numerics import Cells, Maps, Scalar, Values, corner_steps, length, root
 from .standardising import scaled, standardise_values
 
 __all__ = ["TotalVariation"]
@@ -55,18 +51,13 @@ class TotalVariation(PhysicsLoss):
         super().__init__()
         self.scaling = as_choice(scaling, "scaling", ("standard", "none"))
 
-    def forward(
-        self,
-        maps: Float[Tensor, "channels rows cols"],
-        mask: Bool[Tensor, "rows cols"] | None = None,
-        pixel: MapPixel = SQUARE,
-    ) -> Float[Tensor, ""]:
+    def forward(self, maps: Maps, mask: Cells | None = None, pixel: MapPixel = SQUARE) -> Scalar:
         """Return the mean step; with a mask, between cells that both count."""
         z, counts = scaled(maps, mask, self.scaling)
         steps = length(corner_steps(z, counts, pixel.edges), dim=1).mean((0, 1))
         return steps.sum() / counts.sum().clamp(min=1)
 
-    def on_graph(self, values: Float[Tensor, "channels n"], graph: SiteGraph) -> Float[Tensor, ""]:
+    def on_graph(self, values: Values, graph: SiteGraph) -> Scalar:
         r"""Return the mean over sites of :math:`\sqrt{\frac12 \sum_j w_{ij} (z_j - z_i)^2}`.
 
         On a square raster a slope costs the same as in the map, and noise about the same; a sharp

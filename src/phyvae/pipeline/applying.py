@@ -111,10 +111,7 @@ class AppliedModel:
         return found.image, found.mask, found.cell
 
     def _cropped(
-        self,
-        image: np.ndarray,
-        mask: np.ndarray | None,
-        pixel_size: tuple[float, float] | None,
+        self, image: np.ndarray, mask: np.ndarray | None, pixel_size: tuple[float, float] | None
     ) -> tuple[PatchGrid, float]:
         """Return patches in the scale of training, and the share of pixels beyond it."""
         mask = None if mask is None or mask.all() else mask

@@ -51,10 +51,7 @@ def write_folder(found: Domains, folder: Path) -> list[str]:
 def check_place(target: Path) -> None:
     """Make the folders above that of a result, and check that it can be written into them.
 
-    Raises
-    ------
-    OSError
-        If it cannot: better now than after the computation.
+    Raises OSError if it cannot: better now than after the computation.
     """
     above = target.parent
     try:
@@ -68,10 +65,7 @@ def check_place(target: Path) -> None:
 def put(part: Path, target: Path, *, over: bool) -> None:
     """Give a written folder its name; over one that is there, which is removed only then.
 
-    Raises
-    ------
-    FileExistsError
-        If there is one, and it must not be replaced.
+    Raises FileExistsError if there is one, and it must not be replaced.
     """
     if not target.exists():
         part.rename(target)

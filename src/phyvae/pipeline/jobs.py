@@ -10,39 +10,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..compute.threads import one_thread
 from ..scans.reading import read
 from ..scans.scan import Scan
+from ..scans.surveying import survey
 from .finding import find_domains
 from .folder import write_folder
 from .loading import load_domains
+from .preparing import Request, prepared
 from .result import Domains
 
-__all__ = ["Job", "Outcome", "frames_of", "outcomes"]
+__all__ = ["Job", "Outcome", "frames_of", "outcomes", "preview"]
 
 
 @dataclass(frozen=True)
 class Job:
     """One file, or one frame of it, and where its result goes.
 
-    Attributes
-    ----------
-    path
-        The file.
-    part
-        Beginning of the name of the hidden folder that is written.
-    channel
-        Channel of the file, if one was asked for.
-    arguments
-        Those of `find_domains`.
-    frame
-        Which frame; of frames after the first one, the domains are those of `model`.
-    model
-        File of the result of the first frame.
-    alone
-        Whether it may use all cores, and show its progress.
+    path: The file.
+    part: Beginning of the name of the hidden folder that is written.
+    channel: Channel of the file, if one was asked for.
+    arguments: Those of `find_domains`.
+    frame: Which frame; of frames after the first one, the domains are those of `model`.
+    model: File of the result of the first frame.
+    alone: Whether it may use all cores, and show its progress.
     """
 
     path: str
@@ -179,3 +173,27 @@ def frames_of(path: str, channel: str | None = None) -> list[Scan]:
     """Return the frames of a file; of an image, the one. A channel may be a number."""
     found = read(path, int(channel) if channel and channel.isdigit() else channel)
     return [found] if isinstance(found, Scan) else found
+
+
+def preview(path: str, channel: str | None, given: dict[str, Any]) -> tuple[str, bool]:
+    """Return the choices that `find_domains` would make, as text, and whether it could answer.
+
+    path, channel: The file.
+    given: Arguments of `find_domains`.
+    """
+    scans = frames_of(path, channel)
+    scan = scans[0]
+    wanted = {name: given.get(name) for name in ("size", "step", "flatten")}
+    found = prepared([scan], Request(**wanted))
+    grid = found.grids[0]
+    lines = [repr(scan)]
+    if len(scans) > 1:
+        lines.append(f"  frames: {len(scans)}; the model of the first one is used for all")
+    lines.append(f"  patches: {grid.shape[0]} x {grid.shape[1]}")
+    lines += [f"  {name}: {choice}" for name, choice in found.settings.items()]
+    if scan.cube is None and np.isfinite(scan.image).all():
+        seen = survey(scan.image)
+        lines.append(f"  flaws: {seen.flaws}; the noise of a pixel is {seen.noise:.3g}")
+    if found.problem:
+        lines.append(f"  cannot be answered: {found.problem}")
+    return "\n".join(lines), not found.problem

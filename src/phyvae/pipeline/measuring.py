@@ -105,8 +105,7 @@ class Measured:
         if missing.all() or not missing.any() or self.grid.specimen is None:
             return self.labels
         rows, cols = distance_transform_edt(missing, return_distances=False, return_indices=True)
-        found: np.ndarray = self.labels[rows, cols]
-        return found
+        return np.asarray(self.labels[rows, cols])
 
     def to_xarray(self, what: str = "labels") -> Any:
         """Return labels or maps as an xarray.DataArray, with coordinates in nm or px.

@@ -18,15 +18,10 @@ READ_BACK = ("classes", "size", "step", "flatten", "w", "strength", "train", "se
 def settings_text(settings: Mapping[str, Choice], title: str, *, answered: bool = True) -> str:
     """Return the text of a settings file.
 
-    Parameters
-    ----------
-    settings
-        Choices by name. Those of `READ_BACK` stand under ``[settings]``, others under
+    settings: Choices by name. Those of `READ_BACK` stand under ``[settings]``, others under
         ``[others]``.
-    title
-        What was analysed.
-    answered
-        Whether there is an answer. Without one, sizes are those of a first look, and are
+    title: What was analysed.
+    answered: Whether there is an answer. Without one, sizes are those of a first look, and are
         comments: read back, they would count as given.
     """
     mine = [name for name in READ_BACK if name in settings]
@@ -41,13 +36,9 @@ def settings_text(settings: Mapping[str, Choice], title: str, *, answered: bool 
 def read_settings(path: AnyPath) -> dict[str, Any]:
     """Return the arguments of `find_domains` that a settings file gives.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be opened.
-    ValueError
-        If it is no TOML, has no table ``[settings]`` or others than that and ``[others]``, or
-        gives a setting that is not one of `READ_BACK`.
+    Raises OSError if the file cannot be opened; ValueError if it is no TOML, has no table
+    ``[settings]`` or others than that and ``[others]``, or gives a setting that is not one of
+    `READ_BACK`.
     """
     try:
         with open(path, "rb") as file:

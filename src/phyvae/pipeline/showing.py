@@ -14,11 +14,9 @@ from ..domains.evidence import DomainEvidence
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
-from ..plotting.cells import on_sites, outlines_of
-from ..plotting.overview import plot_overview
+from ..plotting.cells import on_sites, outlines_of, wall_lines
+from ..plotting.overview import Spectral, plot_cells, plot_overview
 from ..plotting.panels import Panels
-from ..plotting.patch_panels import Spectral, plot_cells
-from ..plotting.walls import wall_lines
 from ..report.contents import Cells, Contents, Patches
 from ..report.page import png_address, write_page
 from ..saving.contents import AnyPath
@@ -205,8 +203,7 @@ def _cells(found: Shown, there: np.ndarray, stride: int, factor: int) -> Cells:
         outlines = outlines_of(grid).reshape(len(grid), -1, 2)[there]
 
     def on_page(places: np.ndarray) -> np.ndarray:
-        found: np.ndarray = (places + 0.5) / factor - 0.5
-        return found
+        return np.asarray((places + 0.5) / factor - 0.5)
 
     return Cells(
         index=np.stack(np.divmod(there, grid.shape[1]), axis=1),

@@ -18,9 +18,8 @@ from ..patches.grid import PatchGrid
 from ..training.checkpoints import described_call
 from ..training.collapse import STANDS_OUT, CollapsedMapsWarning, advice_on, signals
 from ..training.grids import grids_to_train
-from ..training.loop import run_epoch
+from ..training.loop import NonFiniteLossError, run_epoch
 from ..training.objective import PhysicsObjective
-from ..training.refusals import NonFiniteLossError
 from ..training.schedules import Beta, as_schedule
 from ..training.trainer import PhysicsTrainer
 from .comparison import Sweep

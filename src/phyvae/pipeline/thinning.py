@@ -48,17 +48,14 @@ def smaller(images: np.ndarray, factor: int) -> Float[np.ndarray, "..."]:
     *others, height, width = images.shape
     rows, cols = height // factor, width // factor
     cut = images[..., : rows * factor, : cols * factor]
-    means: np.ndarray = cut.reshape(*others, rows, factor, cols, factor).mean(axis=(-3, -1))
-    return means
+    return np.asarray(cut.reshape(*others, rows, factor, cols, factor).mean(axis=(-3, -1)))
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    found: np.ndarray = (values - low) / ((high - low) or 1.0)
-    return found
+    return np.asarray((values - low) / ((high - low) or 1.0))
 
 
 def eight_bits(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     """Return intensities from 0 to 1 as 0 to 255."""
-    found: np.ndarray = np.round(255 * np.clip(values, 0, 1)).astype(np.uint8)
-    return found
+    return np.asarray(np.round(255 * np.clip(values, 0, 1)).astype(np.uint8))

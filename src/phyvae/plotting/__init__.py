@@ -6,10 +6,10 @@ Each function returns ``(fig, axes)``, `axes` an array, and shows nothing. `widt
 
 from .comparison import plot_comparison as plot_comparison
 from .distribution import plot_distribution as plot_distribution
-from .domains import plot_segmentation as plot_segmentation
 from .during_training import DrawMaps as DrawMaps
 from .history import plot_history as plot_history
 from .manifold import plot_manifold as plot_manifold
 from .maps import plot_latent_maps as plot_latent_maps
+from .maps import plot_segmentation as plot_segmentation
 from .patches import plot_patches as plot_patches
-from .sites import plot_sites as plot_sites
+from .patches import plot_sites as plot_sites

@@ -20,6 +20,7 @@ from .arguments import (
     scale_of,
     sides_of,
 )
+from .cells import add_walls
 from .panels import (
     COLOURS,
     Panels,
@@ -31,7 +32,6 @@ from .panels import (
     show_labels,
     show_row,
 )
-from .walls import add_walls
 
 __all__ = ["plot_comparison"]
 

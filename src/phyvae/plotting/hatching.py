@@ -48,5 +48,4 @@ def stripes_of(hidden: Bool[np.ndarray, "height width"]) -> np.ndarray:
     """Return 1 on diagonal stripes over the pixels that were left out, else 0; uint8."""
     period = max(8, max(hidden.shape) // 25)
     along = np.add.outer(*(np.arange(side) for side in hidden.shape)) % period
-    found: np.ndarray = (hidden & (along < period / 4)).astype(np.uint8)
-    return found
+    return np.asarray((hidden & (along < period / 4)).astype(np.uint8))

@@ -10,15 +10,7 @@ from scipy.special import ndtri
 
 from .._checks import as_array, as_integer, brief
 from .arguments import Array, as_channels, as_latents, extent_of
-from .panels import (
-    COLOURS,
-    Panels,
-    add_colourbar,
-    finished,
-    latent_name,
-    new_panels,
-    show_image,
-)
+from .panels import COLOURS, Panels, add_colourbar, finished, latent_name, new_panels, show_image
 
 __all__ = ["plot_manifold"]
 

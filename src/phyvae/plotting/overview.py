@@ -1,19 +1,63 @@
-"""One figure of a result: image, domains, maps and mean cells."""
+"""The overview of a result: image, domains, maps and mean cells, placed to the inch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from ..patches.grid import PatchGrid
-from .arguments import Array, as_channels, as_domains, as_image, extent_of, in_unit, sides_of
+from .arguments import (
+    Array,
+    as_channels,
+    as_domains,
+    as_image,
+    as_width,
+    extent_of,
+    in_unit,
+    sides_of,
+)
+from .cells import add_walls
 from .hatching import LEFT_OUT, add_hatching, recorded
-from .panels import Panels, finished, show_image, show_labels, show_row
-from .patch_panels import Spectral, group_of, show_cells
-from .placing import Group, placed
-from .scale_bar import add_scale_bar
-from .walls import add_walls
+from .panels import Panels, colour_of, finished, show_image, show_labels, show_row
 
-__all__ = ["plot_overview"]
+__all__ = [
+    "ONE_LINE",
+    "Group",
+    "Spectral",
+    "add_scale_bar",
+    "group_of",
+    "placed",
+    "plot_cells",
+    "plot_overview",
+    "round_length",
+    "show_cells",
+]
+
+Spectral = tuple[Float[np.ndarray, " length"], str]  # values of the spectral axis, and its label
+_COLUMNS = 6
+_TITLE = 0.22  # inches above a panel, for each line of its title
+_MARGIN = 0.06
+ONE_LINE, _TWO_LINES = 1.0, 0.78  # inches that a panel needs for a title of one line, or of two
+
+
+@dataclass(frozen=True)
+class Group:
+    """Panels of one shape, which begin a row.
+
+    count: Number of panels.
+    aspect: Height of a panel over its width.
+    columns: Number of panels in a row, of those that are not tall.
+    left, right, below: Inches for the labels and the colour bar of each.
+    """
+
+    count: int
+    aspect: float
+    columns: int
+    left: float = 0.0
+    right: float = 0.5
+    below: float = 0.04
 
 
 def plot_overview(
@@ -30,18 +74,12 @@ def plot_overview(
 ) -> Panels:
     """Plot the image with walls and a scale bar, the domains over it, the maps and mean cells.
 
-    Parameters
-    ----------
-    grid, labels, maps, pixel_size, unit, width
-        As for `plot_latent_maps`. Without a domain, as where all labels are -1, there is no panel
-        for them.
-    cells
-        Mean patch of each domain, by label.
-    image
-        Image of the scan: pixels that were left out are shown as recorded, with hatching, and
+    grid, labels, maps, pixel_size, unit, width: As for `plot_latent_maps`. Without a domain, as
+        where all labels are -1, there is no panel for them.
+    cells: Mean patch of each domain, by label.
+    image: Image of the scan: pixels that were left out are shown as recorded, with hatching, and
         blank if NaN. By default, the image of the grid is shown.
-    spectral
-        Values of the spectral axis and its label, if patches are spectra.
+    spectral: Values of the spectral axis and its label, if patches are spectra.
     """
     z = as_channels(maps)
     if image is None:
@@ -77,3 +115,126 @@ def plot_overview(
     add_scale_bar(first, unit)
     show_cells(last, cells, sides, unit, spectral)
     return finished(fig), np.array(panels + last)
+
+
+def plot_cells(
+    cells: Mapping[int, np.ndarray], sides: Any, unit: str, spectral: Spectral | None = None
+) -> Panels:
+    """Plot the mean patch of each domain as a figure of its own; as for `show_cells`."""
+    columns = min(_COLUMNS, max(3, len(cells)))
+    fig, (axes,) = placed([group_of(cells, sides, columns)], 1.8 * columns)
+    show_cells(axes, cells, sides, unit, spectral)
+    return finished(fig), np.array(axes)
+
+
+def group_of(cells: Mapping[int, np.ndarray], sides: Any, columns: int) -> Group:
+    """Return the panels for mean patches: one for all spectra; smaller ones for many domains."""
+    shapes = [mean.shape for mean in cells.values()]
+    if not shapes:
+        return Group(0, 1.0, columns)
+    if len(shapes[0]) == 1:
+        return Group(1, 0.5 if columns <= 2 else 0.3, 1, left=0.5, right=0.9, below=0.42)
+    height, width = np.multiply(shapes[0], sides)
+    if len(shapes) > 2 * columns:
+        return Group(len(shapes), height / width, 2 * columns, right=0.15)
+    closer = 0.3 if height > 1.4 * width else 0.5
+    return Group(len(shapes), height / width, columns, right=closer)
+
+
+def show_cells(
+    axes: Any,
+    cells: Mapping[int, np.ndarray],
+    sides: Any,
+    unit: str = "px",
+    spectral: Spectral | None = None,
+) -> None:
+    """Show the mean patch of each domain in a panel, framed in the colour of the domain.
+
+    The first has a scale bar, unless the unit is px. Spectra are curves in one panel. Each has a
+    finite value. `sides` are height and width of a pixel.
+    """
+    if spectral is not None and cells:
+        _show_spectra(axes[0], cells, spectral)
+        return
+    low = min((float(np.nanmin(mean)) for mean in cells.values()), default=0.0)
+    high = max((float(np.nanmax(mean)) for mean in cells.values()), default=1.0)
+    for k, (ax, (label, mean)) in enumerate(zip(axes, cells.items(), strict=True)):
+        height, width = np.multiply(mean.shape, sides)
+        show_image(ax, mean, cmap="gray", clim=(low, high), extent=(0, width, height, 0))
+        ax.set(xticks=[], yticks=[])
+        if k == 0 and unit != "px":
+            add_scale_bar(ax, unit)
+        narrow = ax.get_window_extent().width < ONE_LINE * ax.figure.dpi
+        ax.set_title(f"mean cell,{chr(10) if narrow else ' '}domain {label}")
+        ax.spines[:].set(color=colour_of(label), linewidth=2)
+
+
+def _show_spectra(ax: Any, cells: Mapping[int, np.ndarray], spectral: Spectral) -> None:
+    """Show mean spectra over their axis."""
+    values, name = spectral
+    for label, mean in cells.items():
+        ax.plot(values, mean, color=colour_of(label), linewidth=1, label=f"domain {label}")
+    ax.set(title="mean spectra", xlabel=name, ylabel="intensity")
+    ax.margins(x=0)
+    ax.legend(
+        loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0,
+        handlelength=1.0, ncols=-(-len(cells) // 12),
+    )  # fmt: skip
+
+
+def placed(groups: Sequence[Group], width: float) -> tuple[Any, list[list[Any]]]:
+    """Return a figure as high as its panels need, and the panels of each group.
+
+    A panel fits into its column, and is at most 1.4 times as high as that is wide; tall panels
+    stand closer.
+    """
+    import matplotlib.pyplot as plt
+
+    inches, top, places = as_width(width), _MARGIN, []
+    for group in groups:
+        across = (inches - _MARGIN) / group.columns
+        around = group.left + group.right
+        wide = (across - around) * min(1.0, 1.4 / group.aspect)
+        left = max(group.left, min((_TWO_LINES - wide) / 2, across - wide - group.right))
+        apart = min(across, max(left + wide + group.right, _TWO_LINES))
+        each = int((inches - _MARGIN) / apart + 1e-6)
+        high, above = wide * group.aspect, _TITLE * (1 if wide >= ONE_LINE else 1.7)
+        for row in range(-(-group.count // each)):
+            top += above
+            for column in range(min(each, group.count - row * each)):
+                places.append((_MARGIN + left + column * apart, top, wide, high))
+            top += high + group.below
+    fig = plt.figure(figsize=(inches, top + _MARGIN))
+    scale = np.array((inches, top + _MARGIN))
+    made = [
+        fig.add_axes((x / scale[0], 1 - (y + high) / scale[1], wide / scale[0], high / scale[1]))
+        for x, y, wide, high in places
+    ]
+    ends = np.cumsum([group.count for group in groups])
+    return fig, [
+        list(made[end - group.count : end]) for group, end in zip(groups, ends, strict=True)
+    ]
+
+
+def add_scale_bar(ax: Any, unit: str) -> None:
+    """Add a scale bar to an image, at most a third as long as it is wide; no axes then."""
+    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+
+    left, right = ax.get_xlim()
+    bottom, top = ax.get_ylim()
+    length = round_length(abs(right - left) / 3)
+    name = f"{length / 1000:g} µm" if unit == "nm" and length >= 1000 else f"{length:g} {unit}"
+    bar = AnchoredSizeBar(
+        ax.transData, length, name, "lower left", pad=0.4, borderpad=0.4, sep=2, color="white",
+        size_vertical=abs(top - bottom) / 80, fontproperties={"size": 7},
+    )  # fmt: skip
+    bar.patch.set(facecolor="black", alpha=0.6, linewidth=0)
+    ax.add_artist(bar)
+    ax.set(xticks=[], yticks=[])
+
+
+def round_length(most: float) -> float:
+    """Return the longest length of 1, 2 or 5 times a power of ten that is not above `most`."""
+    power = 10.0 ** np.floor(np.log10(most))
+    first = next(k for k in (5, 2, 1) if k <= most / power * (1 + 1e-9))
+    return float(f"{first * power:.0e}")

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from ..scans.intensities import robust_limits
 from .arguments import Extent, as_width
-from .cells import add_cells, on_sites
-from .walls import add_walls
+from .cells import add_cells, add_walls, on_sites
 
 if TYPE_CHECKING:  # matplotlib is imported when a figure is made, not before
     import matplotlib.figure

@@ -14,20 +14,13 @@ __all__ = ["Cells", "Contents", "Patches"]
 class Cells:
     """Cells of the grid that hold a patch; n of them, lengths in px of the image.
 
-    Attributes
-    ----------
-    index
-        Row and column in the grid, shape (n, 2).
-    centers
-        Centres (y, x), shape (n, 2).
-    outlines
-        Height and width of all cells, shape (2,), or corners (y, x) of each, shape (n, m, 2).
-    maps, stds
-        Latents and their standard deviations, shape (channels, n).
-    labels
-        Domain of each cell, -1 for none, shape (n,), by number of domains.
-    walls
-        Points (y, x) of the walls, NaN after each line, shape (m, 2), by number of domains.
+    index: Row and column in the grid, shape (n, 2).
+    centers: Centres (y, x), shape (n, 2).
+    outlines: Height and width of all cells, shape (2,), or corners (y, x) of each, shape (n, m,
+        2).
+    maps, stds: Latents and their standard deviations, shape (channels, n).
+    labels: Domain of each cell, -1 for none, shape (n,), by number of domains.
+    walls: Points (y, x) of the walls, NaN after each line, shape (m, 2), by number of domains.
     """
 
     index: Int[np.ndarray, "n 2"]
@@ -43,20 +36,12 @@ class Cells:
 class Patches:
     """Patches that the page shows for a cell; 255 is the intensity 1 of the grid's image.
 
-    Attributes
-    ----------
-    shape
-        (height, width) of a patch, px, or (length,) of a spectrum.
-    nearest
-        For each cell, which of the k kept ones is nearest, shape (n,).
-    kept
-        Which cells these are, shape (k,).
-    decoded
-        Decoded patches of the kept cells, shape (k, *shape); ``None`` without a decoder.
-    spectra
-        Spectra of the kept cells, shape (k, length). Patches of an image are cut from it.
-    axis, axis_name
-        Values of the spectral axis, shape (length,), and its label.
+    shape: (height, width) of a patch, px, or (length,) of a spectrum.
+    nearest: For each cell, which of the k kept ones is nearest, shape (n,).
+    kept: Which cells these are, shape (k,).
+    decoded: Decoded patches of the kept cells, shape (k, *shape); ``None`` without a decoder.
+    spectra: Spectra of the kept cells, shape (k, length). Patches of an image are cut from it.
+    axis, axis_name: Values of the spectral axis, shape (length,), and its label.
     """
 
     shape: tuple[int, ...]
@@ -72,27 +57,16 @@ class Patches:
 class Contents:
     """All that a page shows.
 
-    Attributes
-    ----------
-    title, answer
-        Name of the scan; the answer in a sentence.
-    doubts, notes
-        Reasons for doubt; parts left out to keep the page small. In sentences.
-    image
-        Shape (height, width), 255 is bright.
-    scale, unit
-        Height and width of a pixel, and their unit.
-    cells, patches
-        The cells, and the patches shown for them.
-    number
-        The number of domains found; 0 if there are none to show.
-    tables
-        Rows, as value by column, by title of the table.
-    figures
-        PNG files, by caption.
-    hatching
-        1 on stripes over the pixels that were left out, else 0, shape (height, width); ``None``
-        if none were.
+    title, answer: Name of the scan; the answer in a sentence.
+    doubts, notes: Reasons for doubt; parts left out to keep the page small. In sentences.
+    image: Shape (height, width), 255 is bright.
+    scale, unit: Height and width of a pixel, and their unit.
+    cells, patches: The cells, and the patches shown for them.
+    number: The number of domains found; 0 if there are none to show.
+    tables: Rows, as value by column, by title of the table.
+    figures: PNG files, by caption.
+    hatching: 1 on stripes over the pixels that were left out, else 0, shape (height, width);
+        ``None`` if none were.
     """
 
     title: str

@@ -19,10 +19,7 @@ _PACKAGES = ("phyvae", "torch", "pyroved", "numpy", "scipy", "scikit-image", "sc
 def write_page(path: AnyPath, page: Contents) -> None:
     """Write a page to a file, at once or not at all; one that is there is replaced.
 
-    Raises
-    ------
-    ImportError
-        Without Bokeh.
+    Raises ImportError without Bokeh.
     """
     try:
         from bokeh.embed import file_html

@@ -13,17 +13,10 @@ __all__ = ["differences", "plain"]
 def plain(value: Any, describe: Callable[[Any], Any] | None = None) -> Any:
     """Return the value as JSON gives it back.
 
-    Parameters
-    ----------
-    value
-        None, a string, a number, or a list of these.
-    describe
-        Called with what JSON has no form for; ``None`` refuses it.
+    value: None, a string, a number, or a list of these.
+    describe: Called with what JSON has no form for; ``None`` refuses it.
 
-    Raises
-    ------
-    TypeError
-        If JSON cannot hold it.
+    Raises TypeError if JSON cannot hold it.
     """
     if value is None or isinstance(value, bool | str):
         return value

@@ -26,11 +26,8 @@ def packed(value: Any, tensors: dict[str, Tensor]) -> Any:
     What JSON has no form for becomes a dictionary of one key, the name of the form: ``tuple``,
     ``dict``, ``float`` (NaN, infinities), ``tensor``, ``array``, or a class with its fields.
 
-    Raises
-    ------
-    TypeError
-        If it is, or holds, anything else than such values, numbers, strings, lists, dataclasses
-        and named tuples.
+    Raises TypeError if it is, or holds, anything else than such values, numbers, strings, lists,
+    dataclasses and named tuples.
     """
 
     def each(values: Any) -> Any:
@@ -65,10 +62,7 @@ def packed(value: Any, tensors: dict[str, Tensor]) -> Any:
 def unpacked(value: Any, tensors: Mapping[str, Tensor], classes: Sequence[type]) -> Any:
     """Return what `packed` has stored; only the given classes are made, from checked fields.
 
-    Raises
-    ------
-    Mismatch
-        If a field is not of the type, or the shape, that its class declares.
+    Raises Mismatch if a field is not of the type, or the shape, that its class declares.
     """
     if isinstance(value, list):
         return [unpacked(one, tensors, classes) for one in value]

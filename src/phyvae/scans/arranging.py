@@ -22,22 +22,12 @@ def real_of(values: Any, name: str) -> np.ndarray:
 def arrange(recording: Recording, name: str, *, spectra: bool = False) -> Scan | list[Scan]:
     """Return the scan of a recording, or a scan for each frame of a stack.
 
-    Parameters
-    ----------
-    recording
-        Numbers with two axes, or three: of these one is spectral, or counts frames.
-    name
-        Name of the scan, and of errors.
-    spectra
-        Take the third axis for spectral, whatever it is; without names, the last one.
+    recording: Numbers with two axes, or three: of these one is spectral, or counts frames.
+    name: Name of the scan, and of errors.
+    spectra: Take the third axis for spectral, whatever it is; without names, the last one.
 
-    Raises
-    ------
-    ValueError
-        If it has another number of axes, is empty or in reciprocal space, or has axes
-        of unknown kind.
-    TypeError
-        If it is not real.
+    Raises ValueError if it has another number of axes, is empty or in reciprocal space, or has
+    axes of unknown kind; TypeError if it is not real.
     """
     recording = _without_single(recording)
     axes, shape = recording.axes, np.shape(recording.data)

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .autocorrelation import Autocorrelation
-from .faults import faults_of
-from .levelling import levelled
+from .faults import faults_of, levelled
 from .planes import repeats
 
 __all__ = ["UnitCell", "cell_of", "shortest_basis", "unit_cell"]

@@ -22,17 +22,11 @@ def save_tiff(
 ) -> None:
     """Write an image, or channels, to a TIFF file that ImageJ opens with its scale.
 
-    Parameters
-    ----------
-    path
-        The file, whose name ends in ``.tif`` or ``.tiff``; one that is there is replaced.
-    array
-        Shape (height, width) or (channels, height, width), real. Integers stay integers where
+    path: The file, whose name ends in ``.tif`` or ``.tiff``; one that is there is replaced.
+    array: Shape (height, width) or (channels, height, width), real. Integers stay integers where
         ImageJ knows such, from -32768 to 32767 or 0 to 65535; others become float32.
-    pixel_size
-        Height and width of a pixel, in `unit`, > 0; ``None`` without calibration.
-    unit
-        Unit of lengths.
+    pixel_size: Height and width of a pixel, in `unit`, > 0; ``None`` without calibration.
+    unit: Unit of lengths.
     """
     import tifffile
 
@@ -60,23 +54,13 @@ def to_xarray(
 ) -> Any:
     """Return an xarray.DataArray with coordinates.
 
-    Parameters
-    ----------
-    array
-        Maps (channels, rows, cols), or labels or one map (rows, cols).
-    pixel_size
-        Distance of neighbouring rows and columns, in `unit`, > 0.
-    offset
-        Position (y, x) of row 0 and column 0, in `unit`.
-    unit
-        Unit of lengths, an attribute of the coordinates.
-    name
-        Name of the array.
+    array: Maps (channels, rows, cols), or labels or one map (rows, cols).
+    pixel_size: Distance of neighbouring rows and columns, in `unit`, > 0.
+    offset: Position (y, x) of row 0 and column 0, in `unit`.
+    unit: Unit of lengths, an attribute of the coordinates.
+    name: Name of the array.
 
-    Returns
-    -------
-    xarray.DataArray
-        With the dimensions "y", "x", and before them "channel" of maps.
+    Returns: With the dimensions "y", "x", and before them "channel" of maps.
     """
     xarray = imported("xarray", "an xarray.DataArray", "pip install xarray")
     values, sizes = _checked(array), _sizes(pixel_size)

@@ -1,4 +1,4 @@
-"""Rows, columns and pixels without a measurement: dead, hot, or of another level."""
+"""Faults of a scan and their repair, and the scan without its background."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from .intensities import as_scan
 
-__all__ = ["Faults", "faults_of", "filled"]
+__all__ = ["Faults", "faults_of", "filled", "levelled"]
 
 _FAR = 5.0  # times what 95 % of the lines, or 99 % of the pixels, keep to
 _FLAT = 0.02  # of the usual range within a line: less is dead
@@ -21,14 +21,9 @@ _SEVERAL = 5  # pixels of the lowest value
 class Faults:
     """Lines and pixels of an image that hold no measurement, and the image without them.
 
-    Attributes
-    ----------
-    rows, columns
-        Indices of dead and hot lines, ascending.
-    pixels
-        Dead and hot pixels elsewhere, (y, x), shape (n, 2).
-    repaired
-        The image with all of these replaced by their neighbours.
+    rows, columns: Indices of dead and hot lines, ascending.
+    pixels: Dead and hot pixels elsewhere, (y, x), shape (n, 2).
+    repaired: The image with all of these replaced by their neighbours.
     """
 
     rows: Int[np.ndarray, " r"]
@@ -107,3 +102,23 @@ def _dead(values: np.ndarray) -> Bool[np.ndarray, "height width"]:
     low = below[lowest] > _BELOW * np.percentile(below, 99)
     dead: np.ndarray = lowest & bool(len(low) >= _SEVERAL and low.mean() > 0.5)
     return dead
+
+
+def levelled(repaired: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+    """Return a repaired image clipped, smoothed by 1 px, and without its slow background.
+
+    The background is a mean over about a sixth of the image (three box filters, which make a
+    Gaussian of 1/16).
+
+    Raises ValueError if the image is smaller than 32 px either way.
+    """
+    from scipy.ndimage import gaussian_filter, uniform_filter
+
+    if min(repaired.shape) < 32:
+        raise ValueError(f"image has shape {repaired.shape}, but must be at least 32 x 32 px.")
+    values = repaired / np.abs(repaired).max()  # squares of any unit are finite
+    values = gaussian_filter(np.clip(values, *np.percentile(values, [0.5, 99.5])), 1.0)
+    background, width = values, round(values.size**0.5 / 8)
+    for _ in range(3):
+        background = uniform_filter(background, width)
+    return np.asarray(values - background)

@@ -94,11 +94,8 @@ def limits_of(values: np.ndarray, percentiles: Percentiles) -> tuple[float, floa
     They are two percentiles of the values, or robust: the extremes, but at most as far beyond
     percentiles 1 and 99 as these are apart.
 
-    Warns
-    -----
-    IntensityRangeWarning
-        If 2 % of the values hold three quarters of the full range, or of that between the two
-        percentiles.
+    Warns IntensityRangeWarning if 2 % of the values hold three quarters of the full range, or of
+    that between the two percentiles.
     """
     if percentiles is None:
         return 0.0, 1.0

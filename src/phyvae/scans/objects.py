@@ -26,17 +26,10 @@ def scan_of(value: Any, name: str = "image") -> Scan:
     HyperSpy signals, xarray, sidpy, h5py and zarr arrays. Of these, the pixel size is kept, and
     spectra make a spectrum image.
 
-    Parameters
-    ----------
-    value
-        The object.
-    name
-        Name of the argument, for errors; that of the scan, if the object has none.
+    value: The object.
+    name: Name of the argument, for errors; that of the scan, if the object has none.
 
-    Raises
-    ------
-    ValueError
-        If it is a stack, or no image; see `arrange`.
+    Raises ValueError if it is a stack, or no image; see `arrange`.
     """
     if _is_plain(value):
         return Scan(image_of(value, name), name=name)

@@ -37,8 +37,7 @@ def standing_out(
 ) -> Bool[np.ndarray, " n"]:
     """Return which waves of some wavevectors, cycles per px, an image of mean 0 has."""
     powers, backgrounds = _powers(values, waves)
-    found: np.ndarray = (powers > _STANDS_OUT * backgrounds) & (powers > _WEAKEST * powers.max())
-    return found
+    return np.asarray((powers > _STANDS_OUT * backgrounds) & (powers > _WEAKEST * powers.max()))
 
 
 def _powers(

@@ -9,11 +9,9 @@ from typing import Any
 
 from .._checks import brief, is_integer
 from .arranging import arrange
-from .numpy_files import read_npy, read_npz
-from .pictures import read_picture
-from .probes import PROBES
+from .pictures import read_npy, read_npz, read_picture
+from .probes import PLUGINS, PROBES, read_rosetta
 from .recording import Recording
-from .rosetta import PLUGINS, read_rosetta
 from .scan import Scan
 from .tiff import read_tiff
 

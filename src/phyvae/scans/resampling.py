@@ -14,10 +14,7 @@ _SAME = 0.01  # by which pixel sizes may differ: a quarter of a pixel along a pa
 def at_pixel_size(scan: Scan, wanted: tuple[float, float] | None, *, resample: bool) -> Scan:
     """Return a scan that has a pixel size, resampled to it where that is allowed.
 
-    Raises
-    ------
-    ValueError
-        If the pixel size is another one, or one of both is not calibrated.
+    Raises ValueError if the pixel size is another one, or one of both is not calibrated.
     """
     own = scan.pixel_size
     if own is None and wanted is None:

@@ -6,8 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .cell import cell_of
-from .faults import faults_of
-from .levelling import levelled
+from .faults import faults_of, levelled
 from .planes import strongest_planes
 
 __all__ = ["lattice_spacing", "spacing_of"]

@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from .._checks import as_mask
 from .cell import UnitCell, cell_of
-from .faults import faults_of, filled
-from .levelling import levelled
+from .faults import faults_of, filled, levelled
 from .objects import image_of
 
 __all__ = ["Survey", "survey"]
 
+Pixels = Bool[np.ndarray, "height width"]
 _UNUSUAL = 6.0  # robust standard deviations of the local mean
 _BRIGHT = 1.2  # standard deviations of the image within a cell
 _MOST = 0.95  # of the image that may be excluded
@@ -55,15 +55,15 @@ class Survey:
     >>> grid = phyvae.PatchGrid(found.repaired, size=24, mask=found.mask)
     """
 
-    mask: Bool[np.ndarray, "height width"]
+    mask: Pixels
     repaired: Float[np.ndarray, "height width"]
     noise: float
     limits: tuple[float, float]
     rows: Int[np.ndarray, " r"]
     columns: Int[np.ndarray, " c"]
     pixels: Int[np.ndarray, "n 2"]
-    residue: Bool[np.ndarray, "height width"]
-    vacuum: Bool[np.ndarray, "height width"]
+    residue: Pixels
+    vacuum: Pixels
     cell: UnitCell | None
 
     @property
@@ -151,9 +151,7 @@ def survey(image: Any, *, exclude: Any = None) -> Survey:
     )
 
 
-def _without_gaps(
-    image: Any, exclude: Any
-) -> tuple[Shaped[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
+def _without_gaps(image: Any, exclude: Any) -> tuple[Shaped[np.ndarray, "height width"], Pixels]:
     """Return an image whose gaps hold its median, and where these are."""
     values = image_of(image)
     gaps = ~np.isfinite(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
@@ -186,13 +184,10 @@ def _cell_of(values: np.ndarray) -> UnitCell | None:
 def _mean(values: np.ndarray, width: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
-    mean: np.ndarray = gaussian_filter(values, width, mode="reflect")
-    return mean
+    return np.asarray(gaussian_filter(values, width, mode="reflect"))
 
 
-def _vacuum(
-    smooth: np.ndarray, cell: UnitCell | None, noise: float
-) -> Bool[np.ndarray, "height width"]:
+def _vacuum(smooth: np.ndarray, cell: UnitCell | None, noise: float) -> Pixels:
     """Return where no contrast is left, within three cells of where nothing repeats either."""
     from scipy.ndimage import maximum_filter, uniform_filter
 
@@ -221,9 +216,7 @@ def _vacuum(
     return _around(core | (outside & maximum_filter(core, 3 * width)), core, 4 * cell.area)
 
 
-def _residue(
-    values: np.ndarray, smooth: np.ndarray, width: float, vacuum: Bool[np.ndarray, "height width"]
-) -> Bool[np.ndarray, "height width"]:
+def _residue(values: np.ndarray, smooth: np.ndarray, width: float, vacuum: Pixels) -> Pixels:
     """Return where the local mean is far above its usual values, around a very bright place."""
     level = _mean(filled(values, vacuum), width / 2)
     contrast = float(np.median(_mean(smooth**2, width))) ** 0.5
@@ -239,9 +232,7 @@ def _residue(
     return _around(bright, core, width**2 / 4)
 
 
-def _plane(
-    level: np.ndarray, specimen: Bool[np.ndarray, "height width"], width: float
-) -> np.ndarray:
+def _plane(level: np.ndarray, specimen: Pixels, width: float) -> np.ndarray:
     """Return the plane of a local mean, fitted robustly: bright places have little pull."""
     from sklearn.linear_model import HuberRegressor
 
@@ -255,18 +246,14 @@ def _plane(
         return np.zeros_like(level)
     fit = HuberRegressor(alpha=0, max_iter=500)
     fit.fit(places[every & specimen], (values - np.median(values)) / spread)
-    plane: np.ndarray = spread * (places @ fit.coef_)
-    return plane
+    return np.asarray(spread * (places @ fit.coef_))
 
 
-def _around(
-    region: Bool[np.ndarray, "height width"], core: Bool[np.ndarray, "height width"], area: float
-) -> Bool[np.ndarray, "height width"]:
+def _around(region: Pixels, core: Pixels, area: float) -> Pixels:
     """Return the connected regions that are core by an area, px², and by a quarter of them."""
     from scipy.ndimage import label
 
     regions, count = label(region)
     sizes, cores = (np.bincount(regions[one], minlength=count + 1) for one in (region, core))
     large = (cores >= area) & (cores >= sizes / 4) & (np.arange(count + 1) > 0)
-    kept: np.ndarray = large[regions]
-    return kept
+    return np.asarray(large[regions])

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from .pictures import luminance
-from .recording import Axis, Recording
-from .units import nanometres
+from .recording import Axis, Recording, nanometres
 
 __all__ = ["read_tiff"]
 

@@ -55,14 +55,9 @@ class BestState:
     if the mutual information of the maps at neighbouring patches has fallen, and −ELBO not by far
     more. For a decoder gains by details that have nothing to do with domains, too.
 
-    Parameters
-    ----------
-    state
-        State of the training, with the best one of a resumed call.
-    grids
-        Grids of the call.
-    epochs
-        Epochs that the call has yet to train.
+    state: State of the training, with the best one of a resumed call.
+    grids: Grids of the call.
+    epochs: Epochs that the call has yet to train.
     """
 
     def __init__(self, state: TrainingState, grids: Sequence[PatchGrid], epochs: int) -> None:

@@ -13,11 +13,12 @@ from ..models.posterior import Posterior
 from ..patches.layout import Layout
 from ..physics import PhysicsLoss
 from .batches import Batch
-from .coupling import balanced, force_of
 from .parts import ObjectiveParts
 
-__all__ = ["Coupling", "PhysicsObjective"]
+__all__ = ["Coupling", "PhysicsObjective", "balanced", "force_of"]
 
+Scalar = Float[Tensor, ""]
+Force = Float[Tensor, "cells z_dim"]
 Coupling = Literal["balanced", "product", "published"]
 _TINY = 1e-12  # of w + Ψ: a flat map without slack
 
@@ -136,7 +137,7 @@ class PhysicsObjective(nn.Module):
         if isinstance(self.physics, PhysicsLoss):
             self.physics.set_epoch(epoch)
 
-    def psi(self, content: Float[Tensor, "n channels"], layout: Layout) -> Float[Tensor, ""]:
+    def psi(self, content: Float[Tensor, "n channels"], layout: Layout) -> Scalar:
         """Return Ψ of content latents, one row per patch of the layout.
 
         It carries gradient, except with ``coupling="published"``, where it is the authors' number.
@@ -164,12 +165,7 @@ class PhysicsObjective(nn.Module):
         return psi
 
     def combine(
-        self,
-        reconstruction: Float[Tensor, ""],
-        kl: Float[Tensor, ""],
-        floor: Float[Tensor, ""],
-        psi: Float[Tensor, ""],
-        beta: float,
+        self, reconstruction: Scalar, kl: Scalar, floor: Scalar, psi: Scalar, beta: float
     ) -> ObjectiveParts:
         """Return the objective and its parts, eq. 2 with −ELBO measured from its floor."""
         neg_elbo = reconstruction + beta * kl
@@ -235,8 +231,8 @@ class PhysicsObjective(nn.Module):
     def _gradient(
         self,
         leaf: Posterior,
-        means: Float[Tensor, "cells z_dim"],
-        psi: Float[Tensor, ""],
+        means: Force,
+        psi: Scalar,
         parts: ObjectiveParts,
         decoded: Tensor,
         sites: Tensor | None,
@@ -270,3 +266,46 @@ class PhysicsObjective(nn.Module):
                 f"0 to {latent_dim - 1}."
             )
         return channels
+
+
+def force_of(psi: Scalar, means: Force, physics: object) -> Force:
+    """Return the gradient of Ψ at the latent means."""
+    if not psi.requires_grad:
+        raise ValueError(
+            f"{physics!r} returned a value without gradient, so it cannot train the "
+            'encoder; compute it from the maps with torch, or use coupling="published".'
+        )
+    return torch.autograd.grad(psi, means)[0]
+
+
+def balanced(
+    force: Force,
+    gradient: Float[Tensor, "n z_dim"],
+    signal: Float[Tensor, " z_dim"],
+    ratio: Scalar,
+) -> Force:
+    """Return the force rescaled, so that its RMS at a site is `ratio` times the gradient's.
+
+    −ELBO is a mean over n decoded patches and Ψ a number for N encoded ones, so the gradient
+    of one site's own share is n, respectively N, times the one computed.
+
+    The latents share the force in proportion to their signal, the variance of their means as a
+    part of their whole variance. In standardised maps a latent that has hardly formed yet would
+    feel the largest force of all, and never form.
+
+    force: Gradient of Ψ at the means of all patches of the tile.
+    gradient: Gradient of the product's other term at the means of the decoded patches.
+    signal: Share of each latent's variance that lies between patches, 0 to 1.
+    ratio: Ratio of the two, >= 0.
+    """
+    first, second = len(gradient) * _rms(gradient), len(force) * _rms(force)
+    acted_on = second > 0
+    share = torch.where(acted_on, signal * first, 0.0)
+    wanted = torch.where(acted_on, first, 0.0).square().sum().sqrt()
+    total = share.square().sum().sqrt()
+    scale = ratio * wanted / torch.where(total > 0, total, 1.0)
+    return scale * share / torch.where(acted_on, second, 1.0) * force
+
+
+def _rms(values: Float[Tensor, "sites z_dim"]) -> Float[Tensor, " z_dim"]:
+    return values.square().mean(0).sqrt()

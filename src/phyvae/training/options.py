@@ -1,20 +1,23 @@
 """Settings of a trainer, checked against the model they are for."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from .._checks import as_flag, as_integer, as_positive, as_seed, as_share
+from .._checks import as_flag, as_integer, as_positive, as_seed, as_share, brief, check_takes
 from ..compute.precision import Precision, dtype_of
 from ..models import PatchModel
 
-__all__ = ["TrainingOptions", "checked_options"]
+__all__ = ["Callback", "TrainingOptions", "as_callbacks", "checked_options"]
 
 _RATE = 2e-3  # learning rate of batches and patches of these sizes; no batch or patch has more
 _BATCH, _PIXELS = 100, 288
 _SMALL = 8192  # pixels decoded in a step; with fewer, several threads gain little
+Callback = Callable[[Any, int], None]
+"""Called after every epoch with the trainer and the number of epochs trained so far."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,17 @@ def _rate(batch: int, pixels: int) -> float:
     curvature of it, which is a sum over pixels.
     """
     return _RATE * min(1.0, batch / _BATCH) * min(1.0, _PIXELS / pixels)
+
+
+def as_callbacks(callbacks: object) -> list[Callback]:
+    """Return the callbacks as a list, which outlives the first epoch as an iterator does not."""
+    if isinstance(callbacks, Iterable) and not callable(callbacks):
+        listed = list(callbacks)
+        if all(callable(callback) for callback in listed):
+            for callback in listed:
+                check_takes(callback, (None, 1), "callback", "(trainer, epochs_done) -> None")
+            return listed
+    raise TypeError(
+        f"callbacks={brief(callbacks)} must be a list of callables (trainer, epochs_done) -> "
+        "None: [callback]."
+    )

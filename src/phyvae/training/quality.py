@@ -29,15 +29,10 @@ _BATCHES = 16  # that they are decoded in; the spread over them is the noise of 
 class Quality:
     """Quality of a model on a sample of patches.
 
-    Attributes
-    ----------
-    reconstruction, kl
-        Terms of −ELBO, nats per patch, one value per batch of patches.
-    information
-        Mutual information of the latent maps at neighbouring patches that share no pixel, nats;
-        see `mutual_information`.
-    signal
-        Largest signal of a latent map, 0 to 1; see `Posterior.signal`.
+    reconstruction, kl: Terms of −ELBO, nats per patch, one value per batch of patches.
+    information: Mutual information of the latent maps at neighbouring patches that share no pixel,
+        nats; see `mutual_information`.
+    signal: Largest signal of a latent map, 0 to 1; see `Posterior.signal`.
     """
 
     reconstruction: list[float]
@@ -54,12 +49,8 @@ class Quality:
 class Sample:
     """Patches of a grid that a model is judged by.
 
-    Attributes
-    ----------
-    index
-        Flat grid indices of the patches.
-    pairs
-        Positions within `index` of two neighbours that share no pixel.
+    index: Flat grid indices of the patches.
+    pairs: Positions within `index` of two neighbours that share no pixel.
     """
 
     grid: PatchGrid
@@ -153,10 +144,7 @@ def mutual_information(
     mixture of the maps has the same. Domains make neighbours alike; noise, which patches without
     a common pixel do not share, does not.
 
-    Parameters
-    ----------
-    first, second
-        Latents of the first and the second of each pair.
+    first, second: Latents of the first and the second of each pair.
     """
     if len(first) < 2:
         return 0.0

@@ -25,22 +25,13 @@ Snapshot = tuple[tuple[dict[str, Any], ...], int, int]
 class Best:
     """The best state of a call of `fit` so far, see `best_state`.
 
-    Attributes
-    ----------
-    weights
-        The model's.
-    quality
-        That of the model with these weights.
-    start
-        That of the model which the call began with.
-    epoch
-        Epochs trained by then.
-    begun
-        Epochs trained when the call began.
-    every
-        Epochs from look to look.
-    returns
-        How often the call has gone back.
+    weights: The model's.
+    quality: That of the model with these weights.
+    start: That of the model which the call began with.
+    epoch: Epochs trained by then.
+    begun: Epochs trained when the call began.
+    every: Epochs from look to look.
+    returns: How often the call has gone back.
     """
 
     weights: dict[str, Tensor]
@@ -56,18 +47,11 @@ class Best:
 class TrainingState:
     """Model, objective and optimiser, and the epochs trained.
 
-    Attributes
-    ----------
-    rows
-        Each epoch's row of the history.
-    test_losses
-        Loss of the grids held out, of each epoch that had some.
-    steps_done
-        Steps trained so far, of all processes together.
-    call
-        Description of the call of `fit` that trained the last epoch; ``None`` before the first.
-    best
-        The best state of a call that has not ended.
+    rows: Each epoch's row of the history.
+    test_losses: Loss of the grids held out, of each epoch that had some.
+    steps_done: Steps trained so far, of all processes together.
+    call: Description of the call of `fit` that trained the last epoch; ``None`` before the first.
+    best: The best state of a call that has not ended.
     """
 
     model: PatchModel

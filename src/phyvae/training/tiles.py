@@ -25,19 +25,12 @@ _Job = tuple[Any, int, int]  # tile, number of the batch in it, seed
 class Step:
     """One training step: a tile of neighbours to encode, a batch of it to decode.
 
-    Attributes
-    ----------
-    layout
-        Where in the tile's rectangle its patches lie.
-    tile
-        Flat grid indices of the tile's patches, row by row, shape (cells,).
-    batch
-        Positions within `tile` of the patches to decode, shape (n,).
-    sites
-        Positions within `tile` through which the encoder is trained, the batch first, then others
-        sampled uniformly, shape (sites,); ``None`` for all.
-    grid
-        Number of the grid, where there are several.
+    layout: Where in the tile's rectangle its patches lie.
+    tile: Flat grid indices of the tile's patches, row by row, shape (cells,).
+    batch: Positions within `tile` of the patches to decode, shape (n,).
+    sites: Positions within `tile` through which the encoder is trained, the batch first, then
+        others sampled uniformly, shape (sites,); ``None`` for all.
+    grid: Number of the grid, where there are several.
     """
 
     layout: Layout
@@ -61,22 +54,14 @@ class TileSampler:
     map. A larger grid is cut into tiles of nearly equal size; the cuts move from epoch to epoch.
     Each tile's patches are shuffled and decoded in batches of one size.
 
-    Parameters
-    ----------
-    shape
-        (rows, cols) of the patch grid.
-    batch_size
-        Patches decoded in a step. A smaller tile is decoded whole.
-    tile
-        Largest number of rows, and of columns, of a tile.
-    sites
-        Positions of a tile through which the encoder is trained; a batch of more is no fewer.
+    shape: (rows, cols) of the patch grid.
+    batch_size: Patches decoded in a step. A smaller tile is decoded whole.
+    tile: Largest number of rows, and of columns, of a tile.
+    sites: Positions of a tile through which the encoder is trained; a batch of more is no fewer.
         ``None`` is all.
-    mask
-        Cells that hold a patch, shape (rows, cols); ``None`` if all do. A tile without any is
+    mask: Cells that hold a patch, shape (rows, cols); ``None`` if all do. A tile without any is
         never sampled.
-    pixel
-        How far neighbouring patches lie apart.
+    pixel: How far neighbouring patches lie apart.
 
     Examples
     --------
@@ -151,10 +136,7 @@ class TileSampler:
 class SiteSampler(TileSampler):
     """The same for sites without a raster: a tile is the sites in a box, of tile² at most.
 
-    Attributes
-    ----------
-    graph
-        The sites and their neighbours.
+    graph: The sites and their neighbours.
     """
 
     graph: SiteGraph | None = None
@@ -192,17 +174,11 @@ def steps_over(
 ) -> Iterator[Step]:
     """Yield the steps of one epoch over grids, mixed, random by `seed` alone.
 
-    Parameters
-    ----------
-    samplers
-        Of each grid.
-    seed
-        Seed of this epoch.
-    steps
-        Number of steps, of all processes together; the default is one pass over the grids.
-    rank, ranks
-        Which one of how many processes. Each takes every ranks-th step, all equally many: if
-        they do not share out evenly, some more are added.
+    samplers: Of each grid.
+    seed: Seed of this epoch.
+    steps: Number of steps, of all processes together; the default is one pass over the grids.
+    rank, ranks: Which one of how many processes. Each takes every ranks-th step, all equally many:
+        if they do not share out evenly, some more are added.
     """
     generator = torch.Generator().manual_seed(seed)
     each = [sampler.steps_per_epoch() for sampler in samplers]
@@ -242,10 +218,7 @@ def _cuts(n: int, tile: int, generator: torch.Generator) -> list[int]:
 
 
 def _boxes(
-    sites: Float[Tensor, "n 2"],
-    index: Int[Tensor, " k"],
-    tile: int,
-    generator: torch.Generator,
+    sites: Float[Tensor, "n 2"], index: Int[Tensor, " k"], tile: int, generator: torch.Generator
 ) -> list[Int[Tensor, " cells"]]:
     """Return sites in boxes of tile² at most: halved across the longer side, off the middle."""
     if len(index) <= tile**2:

@@ -18,19 +18,13 @@ from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from .agreement import start_alike
 from .best_state import BestState
-from .callbacks import Callback, as_callbacks
-from .checkpoints import (
-    begin,
-    described_call,
-    kept_after_interrupt,
-    save_alone,
-)
+from .checkpoints import begin, described_call, kept_after_interrupt, save_alone
 from .collapse import CollapseWatch, Watched
 from .grids import grids_to_train
 from .history import History
 from .loop import planned_epochs, run_epoch, steps_in_epoch
 from .objective import PhysicsObjective
-from .options import checked_options
+from .options import Callback, as_callbacks, checked_options
 from .record import TrainingRecord
 from .schedules import Beta, as_schedule
 from .state import TrainingState

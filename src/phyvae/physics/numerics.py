@@ -1,13 +1,33 @@
-"""Finite differences of latent maps: steps between neighbouring cells, and Scharr gradients."""
+"""Numerics of latent maps: cells that count, finite roots, and differences of neighbours."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .finite import length
+__all__ = [
+    "Cells",
+    "Maps",
+    "Scalar",
+    "Values",
+    "corner_steps",
+    "eroded",
+    "length",
+    "masked",
+    "mean_over",
+    "mean_square_gradient",
+    "padded",
+    "ratio",
+    "root",
+    "scharr",
+    "scharr_gradient",
+    "sorted_cells",
+]
 
-__all__ = ["corner_steps", "mean_square_gradient", "padded", "scharr", "scharr_gradient"]
+Maps = Float[Tensor, "channels rows cols"]
+Cells = Bool[Tensor, "rows cols"]
+Values = Float[Tensor, "channels n"]
+Scalar = Float[Tensor, ""]
 
 # All by slices: constants would have to be sent to the GPU in every step. `edges` are height and
 # width of a map pixel, in the unit of length of the slopes.
@@ -15,9 +35,7 @@ Edges = tuple[float, float]
 
 
 def steps(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> tuple[Float[Tensor, "channels rows1 cols"], Float[Tensor, "channels rows cols1"]]:
     """Return the slopes to the cell below and to the right; 0 unless both cells count."""
     down = maps.diff(dim=-2) * (counts[1:] & counts[:-1]) / edges[0]
@@ -25,9 +43,7 @@ def steps(
 
 
 def corner_steps(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> Float[Tensor, "4 2 channels rows cols"]:
     """Return the four ways to take a vertical and a horizontal step from or to each cell.
 
@@ -43,9 +59,7 @@ def corner_steps(
 
 
 def mean_square_gradient(
-    maps: Float[Tensor, "channels rows cols"],
-    counts: Bool[Tensor, "rows cols"],
-    edges: Edges = (1.0, 1.0),
+    maps: Maps, counts: Cells, edges: Edges = (1.0, 1.0)
 ) -> Float[Tensor, " channels"]:
     """Return the mean squared step down plus the mean squared step to the right."""
     down, right = steps(maps, counts, edges)
@@ -55,7 +69,7 @@ def mean_square_gradient(
 
 
 def scharr_gradient(
-    maps: Float[Tensor, "channels rows cols"], edges: Edges = (1.0, 1.0)
+    maps: Maps, edges: Edges = (1.0, 1.0)
 ) -> tuple[Float[Tensor, "channels rows2 cols2"], Float[Tensor, "channels rows2 cols2"]]:
     """Return the Scharr slopes along y and along x of all inner cells.
 
@@ -68,9 +82,7 @@ def scharr_gradient(
     return along_y, along_x
 
 
-def scharr(
-    maps: Float[Tensor, "channels rows cols"], edges: Edges = (1.0, 1.0)
-) -> Float[Tensor, "channels rows cols"]:
+def scharr(maps: Maps, edges: Edges = (1.0, 1.0)) -> Maps:
     """Return the Scharr edge magnitude of each map, equal to `skimage.filters.scharr`.
 
     Examples
@@ -89,3 +101,51 @@ def padded(
 ) -> Float[Tensor, "n rows2 cols2"]:
     """Return the maps with their rim replicated, SciPy's mode "nearest"."""
     return F.pad(maps[:, None], (width, width, height, height), mode="replicate")[:, 0]
+
+
+# No constant tensors: they would have to be sent to the GPU in every step.
+
+
+def masked(maps: Maps, mask: Cells | None) -> tuple[Maps, Cells]:
+    """Return the maps with 0 in every cell that does not count, and which cells count."""
+    counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
+    return torch.where(counts, maps, 0.0), counts  # not a product: NaN * 0 is NaN
+
+
+def mean_over(
+    values: Float[Tensor, "*channels rows cols"], counts: Cells
+) -> Float[Tensor, "*channels"]:
+    """Return the mean over the cells that count; 0 if none does."""
+    return torch.where(counts, values, 0.0).sum((-2, -1)) / counts.sum().clamp(min=1)
+
+
+def sorted_cells(maps: Maps, counts: Cells) -> Float[Tensor, "channels cells"]:
+    """Return the values of each map in ascending order; cells that do not count come last."""
+    return torch.where(counts, maps, torch.inf).flatten(1).sort(dim=1).values
+
+
+def eroded(counts: Cells) -> Bool[Tensor, "rows2 cols2"]:
+    """Return the binary erosion by 3 x 3 cells, of the inner cells."""
+    rows = counts[:-2] & counts[1:-1] & counts[2:]
+    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+
+
+def root(squared: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the square root; where it is 0, so is its gradient, not NaN. That of NaN is NaN."""
+    zero = squared == 0
+    return torch.where(zero, 1.0, squared).sqrt() * ~zero
+
+
+def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
+    """Return the Euclidean length along an axis; where it is 0, so is its gradient, not NaN.
+
+    On few components it is much faster than `torch.linalg.vector_norm`.
+    """
+    return root(vectors.square().sum(dim))
+
+
+def ratio(
+    numerator: Float[Tensor, "..."], denominator: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """Return the quotient; where the denominator is 0, the numerator, which is 0 as well."""
+    return numerator / torch.where(denominator > 0, denominator, 1.0)

@@ -1,12 +1,20 @@
-"""Majority vote: a cell takes the label that most of its neighbours have."""
+"""Labels made anew from labels: numbered by their means, or outliers by a majority vote."""
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from ..patches.graph import SiteGraph
 from ..patches.neighbours import neighbours_of
 
-__all__ = ["majority_vote"]
+__all__ = ["majority_vote", "ordered"]
+
+
+def ordered(labels: Int[np.ndarray, " n"], by: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Renumber labels 0, 1, ... by the mean of a map over each."""
+    _, compact = np.unique(labels, return_inverse=True)
+    means = np.bincount(compact, weights=by) / np.bincount(compact)
+    rank: np.ndarray = np.argsort(np.argsort(means, kind="stable"))
+    return rank[compact]
 
 
 def majority_vote(

@@ -1,10 +1,11 @@
-"""Otsu's thresholds of one latent map."""
+"""Labels of one map: Otsu's thresholds, or the contour of Chan and Vese."""
 
 import numpy as np
 from jaxtyping import Float, Int
 from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.segmentation import chan_vese
 
-__all__ = ["otsu_labels"]
+__all__ = ["chan_vese_labels", "otsu_labels"]
 
 
 def otsu_labels(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray, " n"]:
@@ -18,5 +19,13 @@ def otsu_labels(values: Float[np.ndarray, " n"], classes: int) -> Int[np.ndarray
         thresholds = np.array([threshold_otsu(levels)])
     else:
         thresholds = threshold_multiotsu(levels, classes)
-    labels: np.ndarray = np.digitize(levels, thresholds, right=True)
-    return labels
+    return np.asarray(np.digitize(levels, thresholds, right=True))
+
+
+def chan_vese_labels(channel: Float[np.ndarray, "rows cols"]) -> Int[np.ndarray, "rows cols"]:
+    """Label the inside of the contour 1; it starts from Otsu's domains.
+
+    The weights are those of scikit-image.
+    """
+    inside: np.ndarray = chan_vese(channel, init_level_set=channel - threshold_otsu(channel))
+    return inside.astype(np.int64)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from skimage.segmentation import chan_vese
 
+from phyvae.domains.one_map import chan_vese_labels
 from phyvae.domains.segmentation import segment
 
 
@@ -45,3 +47,22 @@ class TestOtsu:
     @pytest.mark.parametrize("classes", [3, 5])
     def test_a_map_of_fewer_values_than_classes_has_fewer_labels(self, domains, classes):
         np.testing.assert_array_equal(segment(domains, classes, method="otsu"), domains)
+
+
+@pytest.fixture
+def disc():
+    y, x = np.mgrid[:20, :26]
+    return (np.hypot(y - 8, x - 10) < 6).astype(float)
+
+
+def test_finds_the_domain_of_the_higher_values(disc):
+    noisy = np.clip(disc + np.random.default_rng(0).normal(0, 0.1, disc.shape), 0, 1)
+    labels = chan_vese_labels(noisy)
+    assert labels.dtype == np.int64
+    np.testing.assert_array_equal(labels, disc)
+
+
+def test_leaves_no_trace_of_a_checkerboard(disc):
+    noisy = disc + np.random.default_rng(0).normal(0, 0.4, disc.shape)
+    differing = [(found != disc).sum() for found in (chan_vese_labels(noisy), chan_vese(noisy))]
+    assert differing[0] <= differing[1]
