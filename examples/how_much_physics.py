@@ -7,7 +7,7 @@ typical force of the reconstruction. ``w`` is the slack: physics fades once Ψ f
 """
 
 # %%
-# One start, seven trainings: strength grows at w = 0.1, then w grows at strength 10.
+# One start, seven trainings: strength grows at w = 0.1, then w grows at strength 3.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,10 +31,10 @@ pairs = [
     (1.0, 0.1),
     (3.0, 0.1),
     (10.0, 0.1),
-    (10.0, 0.0),
-    (10.0, 0.1),
-    (10.0, 0.25),
-    (10.0, 0.5),
+    (3.0, 0.0),
+    (3.0, 0.1),
+    (3.0, 0.25),
+    (3.0, 0.5),
 ]
 sl1 = phyvae.EdgeLoss()
 settings = {pair: phyvae.PhysicsObjective(sl1, strength=pair[0], w=pair[1]) for pair in pairs}
