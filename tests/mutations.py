@@ -260,10 +260,10 @@ BREAKS = [
         "report/test_page.py::test_text_is_text",
     ),
     Break(
-        "plotting/hatching.py",
+        "plotting/overview.py",
         "picture[~there] = np.nan",
         "pass",
-        "plotting/test_hatching.py::test_spectra_that_were_not_recorded_are_nan",
+        "plotting/test_overview.py::test_spectra_that_were_not_recorded_are_nan",
     ),
     Break(
         "plotting/overview.py",
