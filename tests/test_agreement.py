@@ -195,3 +195,19 @@ class TestThePage:
                 scores.append({"row": row, "case": "bfo low", "seed": seed, "ours": value})
         # 0.1, 0 and 0.3: their mean, and sqrt(0.0467 / 2 / 3), the standard error of a mean.
         assert "| SL1 − sh-VAE | +0.133 ± 0.088 | – |" in benchmark_page.differences(scores)
+
+    def test_compares_with_the_best_row_on_the_seeds_of_both(self, tmp_path):
+        scores = Scores(tmp_path / "kept.jsonl")
+        given = {
+            ("find_domains", "free"): (0.9, 0.7, 0.8),
+            ("sl1", "ours"): (0.9, 0.9),  # 0.1 better on two seeds
+            ("pca", "own"): (0.1, 0.8, 0.9),
+            ("start", "ours"): (1.0,),  # one seed is no comparison
+        }
+        for (row, which), values in given.items():
+            for seed, value in enumerate(values):
+                record = {"row": row, "case": "bfo low", "seed": seed, "counted": 3 - seed % 2}
+                scores.append(record | dict.fromkeys(("own", "ours", "free")) | {which: value})
+        assert benchmark_page.against_the_best(scores)[2:] == [
+            "| bfo low | 0.800 | SL1 | −0.100 | 2 | 2 of 3 |"
+        ]

@@ -85,7 +85,7 @@ def test_empty_maps_are_a_doubt_unless_their_walls_hold():
 
 def test_two_domains_that_fail_by_little():
     one = evidence(1, [1.0])
-    near = replace(one.ranking[1], contrast=1.7, ramp=0.31)
+    near = replace(one.ranking[1], contrast=2.1, ramp=0.31)
     far = replace(one.ranking[1], contrast=1.2, ramp=0.1)
     (doubt,) = doubts(counted=replace(one, ranking=(one.ranking[0], near)))
     assert "classes=2" in doubt
