@@ -148,7 +148,9 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict
 def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Path]:
     """Return the folder of each file's result."""
     if options.cluster and find_spec("distributed") is None:
-        parser.error('--cluster: pip install "phyvae[cluster]"')
+        from .scans.optional import extra
+
+        parser.error(f"--cluster: {extra('cluster')}")
     out = options.out
     if options.survey:
         return {}

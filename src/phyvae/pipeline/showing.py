@@ -96,7 +96,7 @@ class Shown(Measured):
         Raises
         ------
         ImportError
-            Without Bokeh: ``pip install "phyvae[report]"``.
+            Without Bokeh: ``python -m pip install ".[report]"`` in a clone.
         """
         write_page(path, _contents(self))
 

@@ -8,6 +8,7 @@ from platform import python_version
 from ..plotting.panels import colour_of
 from ..saving.contents import AnyPath
 from ..saving.sealed import write
+from ..scans.optional import extra
 from .contents import Contents
 from .figures import figures_of
 
@@ -25,9 +26,7 @@ def write_page(path: AnyPath, page: Contents) -> None:
         from bokeh.embed import file_html
         from bokeh.resources import INLINE
     except ImportError:
-        raise ImportError(
-            'a report needs Bokeh: pip install "phyvae[report]".', name="bokeh"
-        ) from None
+        raise ImportError(f"a report takes Bokeh: {extra('report')}.", name="bokeh") from None
     from jinja2 import Environment
 
     source = files(__package__).joinpath("page.html").read_text(encoding="utf-8")

@@ -3,10 +3,15 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["imported"]
+__all__ = ["extra", "imported"]
 
 
-def imported(module: str, purpose: str, command: str = 'pip install "phyvae[io]"') -> Any:
+def extra(name: str) -> str:
+    """Return the command that installs an extra of phyvae, which is on no index of packages."""
+    return f'python -m pip install ".[{name}]", in a clone of phyvae'
+
+
+def imported(module: str, purpose: str, command: str = extra("io")) -> Any:
     """Import a module, or raise an ImportError with the command that installs it."""
     try:
         return import_module(module)
