@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import uniform_filter
 from scipy.spatial import cKDTree
 
 from .._checks import sides_of
@@ -37,6 +38,7 @@ _VAGUE_TILT = 2.0  # degrees: with a larger standard deviation, no tilt is no re
 _VAGUE_STRAIN = 5.0  # per cent, likewise
 _LEAST_SHIFT = 0.15  # cells: less is content, such as a displaced atom
 _AMBIGUOUS = 0.15  # cells
+_UNLIKE = 0.3
 _UNCERTAIN = 0.05  # of a lattice vector
 
 Vectors = Float[np.ndarray, "2 2"]
@@ -97,7 +99,7 @@ class Wall:
 
     def __repr__(self) -> str:
         one, two = self.domains
-        return f"Wall({one} | {two}: {self.length:.4g} {self.unit}, {self.kind})"
+        return f"Wall({one} | {two}: {self.length:.3g} {self.unit}, {self.kind})"
 
 
 def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tuple[Wall, ...]:
@@ -147,7 +149,7 @@ def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tu
     >>> phantom = phyvae.phantoms.perovskite(misorientation=9.8, seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=25, step=12)
     >>> phyvae.walls_between(grid, grid.sample(phantom.domains), pixel_size=(0.03, 0.03))
-    (Wall(0 | 1: 21.61 nm, tilt 9.8°),)
+    (Wall(0 | 1: 21.6 nm, tilt 9.8°),)
     """
     domains, scale = labels_of(grid, labels), sides_of(pixel_size)
     lengths = wall_lengths(grid, domains, scale)
@@ -312,9 +314,17 @@ def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[st
     known = {"registry": registry, "registry_std": std}
     if max(registry) <= max(_SIGMAS * std, _LEAST_SHIFT):
         return {**known, "kind": "contrast"}
+    apart = f"({registry[0]:.2f}, {registry[1]:.2f})"
+    levels = uniform_filter(sides.image, round(window))
+    means = [levels[tuple(np.round(end[fits]).astype(int).T)].mean() for end in ends]
+    power = sum(float((np.abs(one[fits]) ** 2).sum()) for one in amplitudes) / 2
+    alike = float((parts[0] * np.exp(-2j * np.pi * WAVES @ shift)).real.sum())
+    # Mean squared difference of the two cells, in their mean variances.
+    if (power - alike + fits.sum() * (means[1] - means[0]) ** 2 / 4) / power > _UNLIKE:
+        reason = f"the cells differ, and their brightest places are {apart} cells apart"
+        return {**known, "kind": "contrast", "reason": reason}
     half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in registry)
-    word = "antiphase" if half else "shift"
-    return {**known, "kind": f"{word} ({registry[0]:.2f}, {registry[1]:.2f})"}
+    return {**known, "kind": f"{'antiphase' if half else 'shift'} {apart}"}
 
 
 def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Points, Points]:
