@@ -87,7 +87,9 @@ def show_row(
         values = np.ma.masked_invalid(channel)
         style = {"clim": limits[k]} if limits else {}
         shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis", **style)
-        add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
+        bar = add_colourbar(ax, shown)
+        bar.formatter.set_powerlimits((-2, 4))
+        bar.set_label(names[k] if names else latent_name(k), labelpad=1)
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
@@ -114,7 +116,9 @@ def show_labels(
     shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
     add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
-    if names:
+    if not names:
+        bar.set_label("domain", labelpad=1)
+    else:
         bar.set_ticks(ticks, labels=[names[k] if k < len(names) else f"{k}" for k in ticks])
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
