@@ -292,7 +292,9 @@ class PhysicsTrainer(TrainingRecord):
             small = self.state.options.has_small_steps(self.model)
             with (
                 one_thread(small=small),
-                tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar,
+                tqdm(
+                    total=epochs, initial=done, disable=silent or None, unit="epoch", desc="train"
+                ) as bar,
             ):
                 for epoch, count in enumerate(left, done + 1):
                     now = schedule(self.epochs_done)
