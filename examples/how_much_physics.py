@@ -55,5 +55,7 @@ for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     psi = float(sl1(z))
     ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {psi:.2f}", fontsize=8)
     ax.set(xticks=[], yticks=[])
-fig.colorbar(shown, ax=axes, shrink=0.6).set_label("$z_2$", fontsize=8)
+bar = fig.colorbar(shown, ax=axes, shrink=0.6)
+bar.set_label("$z_2$", fontsize=8)
+bar.ax.tick_params(labelsize=7)
 fig.savefig("how_much_physics.png", dpi=150)

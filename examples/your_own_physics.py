@@ -26,7 +26,7 @@ phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do
 # It trains like any other, alone or in a sum.
 
 phantom = phyvae.phantoms.bfo(shape=(300, 300), dose=5, noise=0.25, seed=0)
-suggested = phyvae.suggest(phantom.image)
+suggested = phyvae.suggest(phyvae.Scan(phantom.image, pixel_size=(0.396 / 12.6,) * 2))
 grid = suggested.grid()
 truth = grid.sample(phantom.domains)
 
@@ -48,5 +48,5 @@ found = phyvae.sweep(grid, objectives, epochs=20, steps_per_epoch=20, beta=beta,
 print(found.table(truth=truth))
 
 # %%
-fig, axes = found.plot(truth=truth, pixel_size=0.396 / 12.6, unit="nm")
+fig, axes = found.plot(truth=truth, label_names=phantom.names)
 fig.savefig("your_own_physics.png", dpi=150)
