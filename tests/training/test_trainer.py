@@ -278,3 +278,12 @@ def test_cuda_trains(coupling):
     trainer.fit(grid, epochs=5, progress=False)
     assert trainer.evaluate(grid.to("cuda")).neg_elbo < before
     assert phyvae.segment(trainer.model.latent_maps(grid)).shape == grid.shape
+
+
+def test_the_bar_has_a_name_and_is_not_written_to_files(capsys, monkeypatch):
+    trainer = small_trainer()
+    trainer.fit(small_grid(), epochs=1, progress=True)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    trainer.fit(small_grid(), epochs=1, progress=True)
+    assert "train: 100%" in capsys.readouterr().err

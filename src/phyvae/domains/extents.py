@@ -143,7 +143,9 @@ def domain_table(
     return rows
 
 
-def rounded(value: float, resolution: float) -> str:
-    """Return a length or an area as text, without digits that are finer than a resolution."""
+def rounded(value: Any, resolution: float) -> Any:
+    """Return a float as text, without digits that are finer than a resolution; "" of NaN."""
+    if not isinstance(value, float) or math.isnan(value):
+        return value if not isinstance(value, float) else ""
     digits = -math.floor(math.log10(resolution))
     return f"{round(value, digits):.{max(0, digits)}f}"

@@ -183,14 +183,7 @@ class PatchModel(nn.Module, abc.ABC):
         silent = not progress or None  # nor in a file, such as a log
         with (
             at_rest(self),
-            tqdm(
-                total=grid.count,
-                disable=silent,
-                delay=2,
-                unit="patch",
-                unit_scale=True,
-                desc="encode",
-            ) as bar,
+            tqdm(total=grid.count, disable=silent, delay=2, unit="patch", desc="encode") as bar,
         ):
             for index, posterior in self.posteriors(grid, batch_size):
                 values = getattr(posterior, statistic)[:, columns].T

@@ -32,7 +32,7 @@ _QUANTITIES |= dict.fromkeys(("mV", "V", "kV"), "bias") | dict.fromkeys(("nm", "
 _CAPTIONS = "Mean patch of each domain, moved onto the lattice.", "Mean spectrum of each domain."
 _MOST = 6  # domains on offer
 _FIRST_LOOK = "autocorrelation"  # name of the maps where there is no answer
-_TRAINING = ("physics", "w", "strength", "train", "seed")
+_TRAINING = ("classes", "physics", "w", "strength", "train", "seed")
 _CELLS = 20_000  # on a page
 _KEPT = 1_500_000  # pixels of the patches kept for a page
 
@@ -279,7 +279,7 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     return {
         "Domains": [
             {
-                name: _short(one, fine**2 if name.startswith("area") else 0)
+                name: rounded(one, fine**2 if name.startswith("area") else 1e-3)
                 for name, one in row.items()
                 if name != "walls"  # a table of their own
             }
@@ -297,7 +297,7 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
         "Number of domains": [
             {
                 "number": one.number,
-                "edges at walls, std above chance": _short(one.score),
+                "edges at walls, std above chance": rounded(one.score, 0.1),
                 "reason": one.reason,
             }
             for one in (found.evidence.ranking if found.evidence else ())
@@ -309,16 +309,7 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _short(value: Any, resolution: float = 0) -> Any:
-    """Return a number of a table as text; others as they are, NaN as none."""
-    if not isinstance(value, float):
-        return value
-    if not np.isfinite(value):
-        return ""
-    return rounded(value, resolution) if resolution else f"{value:.3g}"
-
-
 def _settings(found: Shown) -> dict[str, Choice]:
     """Return the settings; without an answer nothing was trained, and they are fewer."""
-    left_out = ("classes", *_TRAINING) if found.problem else ()
+    left_out = _TRAINING if found.problem else ()
     return {name: one for name, one in found.settings.items() if name not in left_out}

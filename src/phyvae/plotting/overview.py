@@ -228,22 +228,16 @@ def placed(groups: Sequence[Group], width: float) -> tuple[Any, list[list[Any]]]
 
 
 def _corner_without_walls(labels: Array) -> str:
-    """Return the corner with the shortest walls in the sixth of the image that a scale bar takes.
-
-    Of equal ones, the lower left one comes first.
-    """
+    """Return the first corner of those with the shortest walls, in a sixth of the image."""
     rows, cols = -(-labels.shape[0] // 3), -(-labels.shape[1] // 2)
-    corners = {
-        "lower left": labels[-rows:, :cols],
-        "lower right": labels[-rows:, -cols:],
-        "upper left": labels[:rows, :cols],
-        "upper right": labels[:rows, -cols:],
-    }
-    walls = {
-        place: sum(int((np.diff(part, axis=axis) != 0).sum()) for axis in (0, 1))
-        for place, part in corners.items()
-    }
-    return min(corners, key=lambda place: walls[place])
+    cuts = {"lower": slice(-rows, None), "upper": slice(rows)}
+    cuts |= {"left": slice(cols), "right": slice(-cols, None)}
+
+    def walls(corner: str) -> int:
+        part = labels[tuple(cuts[side] for side in corner.split())]
+        return sum(np.count_nonzero(np.diff(part, axis=axis)) for axis in (0, 1))
+
+    return min(("lower left", "lower right", "upper left", "upper right"), key=walls)
 
 
 def add_scale_bar(ax: Any, unit: str, corner: str = "lower left") -> None:
