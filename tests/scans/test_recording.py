@@ -40,11 +40,10 @@ class TestStep:
     @pytest.mark.parametrize(
         ("axis", "why"),
         [
-            (Axis("x", "", 1.0), ""),
-            (Axis("x", "px", 1.0), ""),
+            (Axis("x", "", 1.0), "step 1 has no unit"),
+            (Axis("x", "px", 1.0), "step 1 has no unit"),
             (Axis("x"), ""),
             (Axis("x", "", 0.3), "step 0.3 has no unit"),
-            (Axis("x", "", 1.0), "step 1 has no unit"),
             (Axis("x", "furlong", 1.0), "step 1 has unit 'furlong'"),
             (Axis("x", "nm", values=np.array([0.0, 1.0, 3.0])), "axis 'x' has uneven steps"),
             (Axis("x", "nm", values=np.array([0.0, np.nan])), "axis 'x' has uneven steps"),

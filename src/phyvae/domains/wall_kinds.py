@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import uniform_filter
 from scipy.spatial import cKDTree
 
 from .._checks import sides_of
@@ -15,6 +14,7 @@ from ..scans.cell import unit_cell
 from .lattices import (
     WAVES,
     SideLattice,
+    are_alike,
     domain_cell,
     equivalent_bases,
     half_window,
@@ -38,7 +38,6 @@ _VAGUE_TILT = 2.0  # degrees: with a larger standard deviation, no tilt is no re
 _VAGUE_STRAIN = 5.0  # per cent, likewise
 _LEAST_SHIFT = 0.15  # cells: less is content, such as a displaced atom
 _AMBIGUOUS = 0.15  # cells
-_UNLIKE = 0.3
 _UNCERTAIN = 0.05  # of a lattice vector
 
 Vectors = Float[np.ndarray, "2 2"]
@@ -315,12 +314,7 @@ def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[st
     if max(registry) <= max(_SIGMAS * std, _LEAST_SHIFT):
         return {**known, "kind": "contrast"}
     apart = f"({registry[0]:.2f}, {registry[1]:.2f})"
-    levels = uniform_filter(sides.image, round(window))
-    means = [levels[tuple(np.round(end[fits]).astype(int).T)].mean() for end in ends]
-    power = sum(float((np.abs(one[fits]) ** 2).sum()) for one in amplitudes) / 2
-    alike = float((parts[0] * np.exp(-2j * np.pi * WAVES @ shift)).real.sum())
-    # Mean squared difference of the two cells, in their mean variances.
-    if (power - alike + fits.sum() * (means[1] - means[0]) ** 2 / 4) / power > _UNLIKE:
+    if not are_alike(sides.image, [end[fits] for end in ends], vectors):
         reason = f"the cells differ, and their brightest places are {apart} cells apart"
         return {**known, "kind": "contrast", "reason": reason}
     half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in registry)
