@@ -174,10 +174,10 @@ BREAKS = [
         "physics/test_standardising.py::TestStandardise",
     ),
     Break(
-        "physics/numerics.py",
+        "physics/gradients.py",
         "along_x = (3 * slopes_x[:, :-2] + 10 * slopes_x[:, 1:-1] + 3 * slopes_x[:, 2:]) / 16",
         "along_x = (4 * slopes_x[:, :-2] + 8 * slopes_x[:, 1:-1] + 4 * slopes_x[:, 2:]) / 16",
-        "physics/test_numerics.py::TestScharr",
+        "physics/test_gradients.py::TestScharr",
     ),
     Break(
         "physics/filtering.py",
@@ -204,7 +204,7 @@ BREAKS = [
         "physics/test_fourier.py",
     ),
     Break(
-        "physics/numerics.py",
+        "physics/gradients.py",
         "return down, maps.diff(dim=-1) * (counts[:, 1:] & counts[:, :-1])",
         "return down, maps.diff(dim=-1) * counts[:, 1:]",
         "physics/test_dirichlet.py",

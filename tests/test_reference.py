@@ -23,8 +23,6 @@ NAMES += [f"{home}.{name}" for home in ("phantoms", "testing") for name in MODUL
 NAMES += BESIDES
 WITHOUT = {
     "testing.LAWS": "a dict has no docstring; the example of check_physics_loss lists it",
-    "DomainEvidence": "the example of domain_evidence makes one",
-    "domain_evidence": "its example names the function without phyvae",
 }
 # A name in a module of phyvae that is not one of MODULES: phyvae.patches.grid.PatchGrid.
 INTERNAL = re.compile(rf"phyvae\.(?!(?:{'|'.join(filter(None, MODULES))})\.)[a-z_]+\.[A-Za-z_]+")

@@ -74,6 +74,15 @@ class DomainEvidence:
         Those set aside, as they are unlike both of their neighbours: dead scan lines.
     set_aside
         All cells set aside, those of these rows and columns among them, shape (rows, cols).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> rng = np.random.default_rng(0)
+    >>> found = phyvae.domain_evidence(np.repeat([0.0, 1.0], 12) + rng.normal(0, 0.1, (24, 24)))
+    >>> found.number, [one.number for one in found.ranking if one.holds]
+    (2, [1, 2])
     """
 
     number: int
