@@ -51,7 +51,7 @@ class TestKind:
         image = grid.image.numpy().astype(float)
         y, x = np.indices(image.shape) - 150
         if change == "brighter":
-            image = np.where(0.3 * y + x > 0, image, 0.5 * image)
+            image = np.where(0.3 * y + x > 0, image, 0.8 * image)
         else:
             other, _ = two_crystals(atoms=ONE_ATOM, noise=0.1)
             image = np.where(0.3 * y + x > 0, image, 2 * other.image.numpy())

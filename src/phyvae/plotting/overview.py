@@ -235,7 +235,7 @@ def _corner_without_walls(labels: Array) -> str:
 
     def walls(corner: str) -> int:
         part = labels[tuple(cuts[side] for side in corner.split())]
-        return sum(np.count_nonzero(np.diff(part, axis=axis)) for axis in (0, 1))
+        return sum(int(np.count_nonzero(np.diff(part, axis=axis))) for axis in (0, 1))
 
     return min(("lower left", "lower right", "upper left", "upper right"), key=walls)
 
