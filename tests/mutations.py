@@ -580,7 +580,7 @@ BREAKS = [
     ),
     Break(
         "domains/lattices.py",
-        "and abs(levels[1] - levels[0]) <= _LEVEL * (2 * product) ** 0.5",
+        "and max(norms) <= _EQUAL * min(norms) and apart <= _LEVEL",
         "",
         "domains/test_wall_kinds.py::TestKind",
     ),

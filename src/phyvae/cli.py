@@ -154,9 +154,9 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict
 def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Path]:
     """Return the folder of each file's result."""
     if options.cluster and find_spec("distributed") is None:
-        from .scans.optional import extra
+        from .scans.optional import EXTRA
 
-        parser.error(f"--cluster: {extra('cluster')}")
+        parser.error(f"--cluster: {EXTRA.format('cluster')}")
     out = options.out
     if options.survey:
         return {}

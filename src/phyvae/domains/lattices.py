@@ -211,20 +211,15 @@ def are_alike(
     image: Float[np.ndarray, "height width"], ends: Sequence[Points], vectors: Vectors
 ) -> bool:
     """Return whether mean cells of two sides correlate, with similar contrasts and levels."""
-    size = 2 * half_window(vectors) + 1
-    blurred = uniform_filter(image, size)
-    cells, levels = [], []
-    for end in ends:
-        moved, _ = on_lattice(image, end, vectors)
-        waves, fits = local_waves(image, moved, vectors)
-        cells.append(waves[fits].mean(0))
-        levels.append(blurred[tuple(np.round(end).astype(int).T)].mean())
+    blurred = uniform_filter(image, 2 * half_window(vectors) + 1)
+    levels = [blurred[tuple(np.round(end).astype(int).T)].mean() for end in ends]
+    found = [local_waves(image, on_lattice(image, end, vectors)[0], vectors) for end in ends]
+    cells = [waves[fits].mean(0) for waves, fits in found]
     norms = [float(np.linalg.norm(cell)) for cell in cells]
-    product = norms[0] * norms[1]
+    correlation = (cells[0].conj() @ cells[1]).real / np.prod(norms)
+    apart = abs(levels[1] - levels[0]) / (2 * np.prod(norms)) ** 0.5
     return bool(
-        (cells[0].conj() @ cells[1]).real >= _CORRELATED * product
-        and max(norms) <= _EQUAL * min(norms)
-        and abs(levels[1] - levels[0]) <= _LEVEL * (2 * product) ** 0.5
+        correlation >= _CORRELATED and max(norms) <= _EQUAL * min(norms) and apart <= _LEVEL
     )
 
 

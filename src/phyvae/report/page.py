@@ -8,7 +8,7 @@ from platform import python_version
 from ..plotting.panels import colour_of
 from ..saving.contents import AnyPath
 from ..saving.sealed import write
-from ..scans.optional import extra
+from ..scans.optional import EXTRA
 from .contents import Contents
 from .figures import figures_of
 
@@ -26,7 +26,9 @@ def write_page(path: AnyPath, page: Contents) -> None:
         from bokeh.embed import file_html
         from bokeh.resources import INLINE
     except ImportError:
-        raise ImportError(f"a report takes Bokeh: {extra('report')}.", name="bokeh") from None
+        raise ImportError(
+            f"a report takes Bokeh: {EXTRA.format('report')}.", name="bokeh"
+        ) from None
     from jinja2 import Environment
 
     source = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
