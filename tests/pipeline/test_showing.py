@@ -129,10 +129,6 @@ class TestPlot:
         assert titles == ["image", "domains", *maps, *means]
         assert fig.get_figwidth() == 7
 
-    def test_without_an_answer_shows_image_and_maps(self, unanswered):
-        _, axes = unanswered.plot()
-        assert [ax.get_title() for ax in axes][:2] == ["image", "$z_1$"]
-
 
 class TestNotebook:
     def test_shows_figure_answer_doubts_and_settings(self, found):
