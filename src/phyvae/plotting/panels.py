@@ -90,7 +90,7 @@ def show_row(
         shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis", **style)
         bar = add_colourbar(ax, shown)
         bar.formatter.set_powerlimits((-2, 4))
-        bar.set_label(names[k] if names else latent_name(k), labelpad=1)
+        bar.set_label("" if names else latent_name(k), labelpad=1)
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
