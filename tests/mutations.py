@@ -579,6 +579,18 @@ BREAKS = [
         "domains/test_lattices.py",
     ),
     Break(
+        "domains/lattices.py",
+        "and max(norms) <= _EQUAL * min(norms) and apart <= _LEVEL",
+        "",
+        "domains/test_wall_kinds.py::TestKind",
+    ),
+    Break(
+        "pipeline/measuring.py",
+        "np.floor((np.arange(n) - corner) / step).clip(-1, cells).astype(int)",
+        "np.floor((np.arange(n) - corner) / step).clip(0, cells - 1).astype(int)",
+        "pipeline/test_measuring.py::TestLabelsImage",
+    ),
+    Break(
         "domains/wall_kinds.py",
         "turns = 2 * distance * normal[fits] @ np.linalg.inv(vectors) @ WAVES.T",
         "turns = 0 * distance * normal[fits] @ np.linalg.inv(vectors) @ WAVES.T",

@@ -219,8 +219,10 @@ class TestStatus:
         assert advice in capsys.readouterr().out
         assert main(["noise.npy", "--survey", "--size", "90x80"]) == 1
         assert "--size 90x80" in capsys.readouterr().err
+        assert main(["noise.npy", "--survey", "--size", "5000"]) == 1
+        assert "--size 5000 px exceeds" in capsys.readouterr().err
         assert main(["size=3.npy"]) == 1
-        assert "phyvae: size=3.npy: path=" in capsys.readouterr().err
+        assert capsys.readouterr().err == "phyvae: size=3.npy: there is no such file.\n"
 
     def test_quiet_shows_errors_only(self, here, calls, capsys):
         main(["a.npy", "bad.npy", "--quiet"])
@@ -329,12 +331,13 @@ class TestProcesses:
         assert names("two") == ["0_domains", "1_domains", "2_domains"]
 
     @pytest.mark.skipif(os.name != "posix", reason="signals")
-    def test_ctrl_c_leaves_nothing(self, images):
+    @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+    def test_ctrl_c_and_a_time_limit_leave_nothing(self, images, sign):
         command = [sys.executable, "-m", "phyvae", *images, "--no-train", "--jobs", "2"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, start_new_session=True, text=True, **pipes)
         time.sleep(15)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, sign)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "Traceback" not in errors

@@ -1,10 +1,12 @@
 """The command line: files to folders of results."""
 
 import argparse
+import contextlib
 import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +32,8 @@ question of one cannot be answered (its folder has the reason); 130 interrupted.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line ``phyvae``, and return its exit status."""
+    with contextlib.suppress(ValueError):  # outside the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no hidden folder either
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -119,8 +123,10 @@ def _as_options(text: str) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, value = found.groups()
-        return f"--{name} {'PX' if value == '...' else value.strip('()').replace(', ', 'x')}"
+        sides = dict.fromkeys(value.strip("()").split(", "))  # one of a square
+        return f"--{name} {'PX' if value == '...' else 'x'.join(sides)}"
 
+    text = re.sub(r"^path='.*?':? ", "", text)  # which is named before
     return _ARGUMENT.sub(option, re.sub(r";[^;]* sites=\S+", "", text))
 
 
@@ -148,7 +154,9 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict
 def _targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Path]:
     """Return the folder of each file's result."""
     if options.cluster and find_spec("distributed") is None:
-        parser.error('--cluster: pip install "phyvae[cluster]"')
+        from .scans.optional import EXTRA
+
+        parser.error(f"--cluster: {EXTRA.format('cluster')}")
     out = options.out
     if options.survey:
         return {}
@@ -265,7 +273,7 @@ class _Console:
 
         names = {job.part: name for name, job in jobs.items()}
         done = outcomes([*jobs.values()], self.options.jobs, self.options.cluster)
-        hidden = self.options.quiet or len(jobs) < 2
+        hidden = self.options.quiet or len(jobs) < 2 or None
         for one in tqdm(done, total=len(jobs), unit=unit, disable=hidden):
             name = names[one.job.part]
             if one.error:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from phyvae import PatchGrid, Wall, domain_areas, domain_table, mean_cells, walls_between
+from phyvae.domains.extents import rounded
 
 IMAGE = np.random.default_rng(0).random((290, 400))
 
@@ -49,6 +50,19 @@ class TestAreas:
         assert areas[0] == pytest.approx(19 * 27 * 1.69, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("value", "resolution", "text"),
+    [
+        (935.7, 18, "940"),
+        (7.141, 0.15, "7.1"),
+        (659016.0, 324, "659000"),
+        (1.23456, 1e-3, "1.235"),
+    ],
+)
+def test_no_digits_are_finer_than_the_step(value, resolution, text):
+    assert rounded(value, resolution) == text
+
+
 class TestTable:
     def test_goes_through_csv(self, grid, labels):
         maps = np.stack([labels + 0.5, np.indices(grid.shape)[0]])
@@ -62,8 +76,8 @@ class TestTable:
         assert float(first["area (px²)"]) == domain_areas(grid, labels)[3]
         assert (first["z1 mean"], first["z1 std"]) == ("3.5", "0.0")
         assert float(second["z2 mean"]) == pytest.approx((grid.shape[0] - 1) / 2)
-        assert first["walls"] == "to 7: 20.5 nm, contrast"
-        assert second["walls"] == "to 3: 20.5 nm, contrast"
+        assert first["walls"] == "to 7: 20 nm, contrast"  # the step is 10 px
+        assert second["walls"] == "to 3: 20 nm, contrast"
         assert float(first["share"]) + float(second["share"]) == pytest.approx(1)
 
     def test_no_domain_is_no_row(self, grid):

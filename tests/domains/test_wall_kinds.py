@@ -45,6 +45,21 @@ class TestKind:
         assert wall.kind.startswith("antiphase" if 0.33 not in shift else "shift (0.3")
         assert wall.registry_std < 0.02
 
+    @pytest.mark.parametrize("change", ["brighter", "atom"])
+    def test_a_shift_between_unlike_cells_is_contrast_with_a_remark(self, change):
+        grid, labels = two_crystals(shift=(0.5, 0.5), noise=0.1)
+        image = grid.image.numpy().astype(float)
+        y, x = np.indices(image.shape) - 150
+        if change == "brighter":
+            image = np.where(0.3 * y + x > 0, image, 0.8 * image)
+        else:
+            other, _ = two_crystals(atoms=ONE_ATOM, noise=0.1)
+            image = np.where(0.3 * y + x > 0, image, 2 * other.image.numpy())
+        (wall,) = walls_between(phyvae.PatchGrid(image, size=28, step=9), labels)
+        assert wall.kind == "contrast"
+        np.testing.assert_allclose(wall.registry, 0.5, atol=0.03)
+        assert "(0.50, 0.50) cells apart" in wall.reason
+
     def test_nothing_but_content_is_contrast(self):
         wall = wall_of()
         assert wall.kind == "contrast"

@@ -145,3 +145,15 @@ class TestChecks:
         assert_close((EdgeLoss() + Maskless())(maps), EdgeLoss()(maps) + maps.std())
         with pytest.raises(TypeError, match="positional argument"):
             Maskless()(maps, mask)
+
+
+def test_a_loss_without_the_constructor_of_its_base_is_named():
+    class Bare(phyvae.PhysicsLoss):
+        def __init__(self):
+            self.weight = 2.0
+
+        def forward(self, maps, mask=None):
+            return self.weight * maps.square().mean()
+
+    with pytest.raises(TypeError, match=r"Bare.__init__ must begin with super\(\).__init__\(\)"):
+        Bare()(torch.rand(1, 6, 6))

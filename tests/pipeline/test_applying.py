@@ -66,6 +66,19 @@ class TestDoubts:
         noise = np.random.default_rng(0).random((160, 160))
         again = small.apply(noise, progress=False)
         assert any("the lattice is another one: none" in one for one in again.doubts)
+        assert not any("asked for" in one or "looked for" in one for one in again.doubts)
+
+    def test_another_number_counted(self, small, again, monkeypatch):
+        here = len(np.unique(again.labels[again.labels >= 0]))
+        noise = np.random.default_rng(0).normal(size=(1, *small.grid.shape))
+        wall = noise / 50 + np.arange(small.grid.shape[1]) // 10 % 2
+        for number, maps in ((1, noise), (2, wall)):
+            found = phyvae.domain_evidence(maps, 2)
+            assert found.number == number
+            monkeypatch.setattr("phyvae.pipeline.applying.evidence_of", lambda *_, f=found: f)
+            doubts = small.apply(small.scan, progress=False).doubts
+            words = f"there are {here}, and {number} counted in this scan: "
+            assert any(words in one for one in doubts) == (number != here)
 
 
 class TestRefusals:

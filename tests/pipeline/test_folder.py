@@ -35,7 +35,7 @@ class TestContents:
         (tmp_path / "report.html").unlink()
         monkeypatch.setitem(sys.modules, "bokeh.embed", None)
         (lacking,) = write_folder(small, tmp_path)
-        assert 'pip install "phyvae[report]"' in lacking
+        assert 'python -m pip install ".[report]", in a clone' in lacking
         assert not (tmp_path / "report.html").exists()
 
     def test_the_result_is_there_in_all_forms(self, folder):

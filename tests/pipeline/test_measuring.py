@@ -17,13 +17,26 @@ class TestLabelsImage:
         np.testing.assert_array_equal(found.grid.sample(image), found.labels)
 
     def test_agrees_with_the_truth(self, found, phantom):
-        assert (found.labels_image() >= 0).all()
         assert phyvae.adjusted_rand_index(found.labels_image(), phantom.domains) > 0.85
 
-    def test_is_none_where_there_is_no_specimen(self):
+    @pytest.mark.parametrize("kind", ["raster", "masked", "spectra"])
+    def test_its_areas_are_those_of_the_table(self, kind, tmp_path):
+        found = small_domains(kind)
+        found.to_csv(tmp_path / "domains.csv")
+        found.save_tiff(tmp_path / "labels.tif")
+        pixels = np.bincount(tifffile.imread(tmp_path / "labels.tif").astype(int).ravel())
+        with (tmp_path / "domains.csv").open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                assert int(row["value in labels.tif"]) == int(row["domain"]) + 1
+                assert pixels[int(row["value in labels.tif"])] == float(row["area (px²)"])
+        assert len(pixels) == found.classes + 1
+
+    def test_is_none_in_the_rim_and_where_there_is_no_patch(self):
         masked = small_domains("masked")
-        image = masked.labels_image()
-        np.testing.assert_array_equal(image < 0, ~masked.grid.specimen.numpy())
+        image, (first, *_) = masked.labels_image(), masked.grid.centers[:, 0, 0]
+        assert (image[: int(first) - 3] == -1).all()
+        held = masked.grid.mask.numpy()
+        np.testing.assert_array_equal(masked.grid.sample(image) >= 0, held)
 
     @pytest.mark.parametrize("kind", ["sites", "graph"])
     def test_at_sites_is_that_of_the_nearest(self, kind):

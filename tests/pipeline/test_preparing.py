@@ -91,6 +91,14 @@ def test_sites_are_the_centres_of_patches(image):
         prepared([scan(image)], Request(sites=sites, step=4))
 
 
+def test_sites_off_the_lattice_are_left_out_without_a_warning(image):
+    sites = phyvae.find_sites(image, 12.0)
+    inner = sites[(sites < 180).all(1)]
+    between = inner[: len(sites) // 5] + 5.0  # one in six; a warning would be an error here
+    found = prepared([scan(image)], Request(sites=np.concatenate([sites, between]), size=14))
+    assert found.grids[0].off_lattice > 0
+
+
 class TestFewPatches:
     @pytest.mark.parametrize("values", [None, RNG.random((200, 220))])
     def test_cannot_be_answered(self, image, values):

@@ -1,13 +1,22 @@
 """Domains of a scan."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 
+from phyvae.pipeline.choices import Choice
+
 
 def test_the_answer_is_a_number_with_its_reason(found):
     assert found.classes == 2
-    assert found.answer == f"2 domains: {found.settings['classes'].reason}"
+    assert re.fullmatch(
+        r"2 domains: edges at their walls are \d+ times .* \d+ standard deviations above chance",
+        found.answer,
+    )
+    assert found.settings["classes"].reason == found.evidence.reason
+    given = replace(found, settings={**found.settings, "classes": Choice(2, "given")})
+    assert given.answer == "2 domains: given"
     one = replace(found, labels=np.zeros_like(found.labels))
     assert one.answer.startswith("one domain: ")
 

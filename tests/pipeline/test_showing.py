@@ -90,6 +90,15 @@ class TestReport:
     def test_without_an_answer_there_are_no_domains(self, unanswered, contents):
         page = contents(unanswered)
         assert (page.number, page.cells.labels, page.patches.decoded) == (0, {}, None)
+        assert page.maps == "autocorrelation"
+        rows = {row["setting"] for row in page.tables["Settings"]}
+        assert "size" in rows
+        assert not rows & {"train", "physics", "w", "strength", "classes"}
+
+    def test_without_an_answer_the_maps_are_no_latents(self, unanswered):
+        _, axes = unanswered.plot()
+        names = [f"autocorrelation {k + 1}" for k in range(len(unanswered.maps))]
+        assert [ax.get_title() for ax in axes] == ["image", *names]
 
     def test_has_every_choice_with_its_reason(self, found, contents):
         rows = contents(found).tables["Settings"]
@@ -101,7 +110,7 @@ class TestReport:
         assert len(page.figures) == 1
         assert page.tables["Walls"][0]["between"] == "0 and 1"
         assert [row["domain"] for row in page.tables["Domains"]] == [0, 1]
-        assert page.tables["Domains"][0]["area (nm²)"] == f"{found.areas[0]:.4g}"
+        assert page.tables["Domains"][0]["area (nm²)"] == f"{found.areas[0]:.2f}"
 
     def test_more_domains_than_on_offer_are_on_offer_too(self, found, contents):
         bands = np.arange(len(found.labels)) * 5 // len(found.labels)
@@ -119,10 +128,6 @@ class TestPlot:
         means = [f"mean cell, domain {k}" for k in (0, 1)]
         assert titles == ["image", "domains", *maps, *means]
         assert fig.get_figwidth() == 7
-
-    def test_without_an_answer_shows_image_and_maps(self, unanswered):
-        _, axes = unanswered.plot()
-        assert [ax.get_title() for ax in axes][:2] == ["image", "$z_1$"]
 
 
 class TestNotebook:

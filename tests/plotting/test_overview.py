@@ -58,6 +58,26 @@ def test_walls_are_on_the_image_too(grid):
     assert len(lines[0]) == len(lines[1]) == 2
 
 
+def test_the_scale_bar_covers_no_wall(grid):
+    rows, cols = grid.shape
+    for corner, part in (("lower left", np.s_[:3, :3]), ("upper right", np.s_[-3:, :3])):
+        labels = np.zeros((rows, cols), int)
+        labels[part] = 1
+        if corner == "upper right":
+            labels[-3:, -3:], labels[:3, :3] = 1, 1
+        _, axes = plot_overview(grid, labels, MAPS, {})
+        (bar,) = axes[0].findobj(AnchoredSizeBar)
+        assert bar.loc == AnchoredSizeBar.codes[corner]
+
+
+def test_colour_bars_have_names_and_the_image_is_larger_than_the_maps(grid):
+    _, axes = plot_overview(grid, LABELS, MAPS, {})
+    assert [ax.child_axes[0].get_ylabel() for ax in axes[1:]] == ["domain", "$z_1$", "$z_2$"]
+    wide = [inches(ax)[2] - inches(ax)[0] for ax in axes]
+    assert wide[0] == pytest.approx(wide[1])
+    assert wide[0] > 1.5 * wide[2]
+
+
 def test_without_a_domain_there_is_no_panel_for_them(grid):
     _, axes = plot_overview(grid, np.full_like(LABELS, -1), MAPS, {})
     assert [ax.get_title() for ax in axes] == ["image", "$z_1$", "$z_2$"]
@@ -115,12 +135,12 @@ def test_cells_share_a_grey_scale_and_keep_the_shape_of_pixels():
         assert image.get_extent() == [0, 2, 2, 0]
         assert ax.get_title() == f"mean cell, domain {label}"
         assert to_hex(ax.spines["top"].get_edgecolor()) == COLOURS[label].lower()
-    assert bars(axes) == [0, 0]
+    assert bars(axes) == [1, 1]
 
 
-def test_the_first_cell_has_a_scale_bar_if_calibrated():
+def test_each_cell_has_a_scale_bar():
     _, axes = plot_cells(CELLS, np.array([0.2, 0.1]), "nm")
-    assert bars(axes) == [1, 0]
+    assert bars(axes) == [1, 1]
 
 
 def test_spectra_are_curves_in_one_panel_with_the_axis_of_the_scan():

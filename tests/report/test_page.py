@@ -87,6 +87,6 @@ def test_the_largest_page_is_below_10_mb(written):
 
 def test_without_bokeh_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bokeh.embed", None)
-    with pytest.raises(ImportError, match=r'pip install "phyvae\[report\]"'):
+    with pytest.raises(ImportError, match=r'python -m pip install "\.\[report\]", in a clone'):
         write_page(tmp_path / "page.html", pages.contents())
     assert not (tmp_path / "page.html").exists()

@@ -47,6 +47,7 @@ class TestChecks:
         ("image", "error", "named"),
         [
             (np.where(IMAGE > 0.99, np.nan, IMAGE), ValueError, "scan holds . NaN or Inf"),
+            (np.full((3, 4), np.nan), ValueError, "12 NaN or Inf values and no others.$"),
             (np.ones((3, 4)), ValueError, r"scan is constant \(1.0\)"),
             (np.zeros((0, 4)), ValueError, r"scan is empty, shape \(0, 4\)"),
             (IMAGE + 1j, TypeError, "scan has dtype complex128, but must be real; .*magnitude"),

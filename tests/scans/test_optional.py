@@ -12,6 +12,6 @@ def test_a_module_is_imported():
 
 
 def test_without_it_the_error_names_the_command():
-    words = r'reading .xyz files takes the package nowhere: pip install "phyvae\[io\]"'
+    words = r'reading .xyz files takes the package nowhere: python -m pip install "\.\[io\]", in'
     with pytest.raises(ImportError, match=words):
         imported("nowhere.read", "reading .xyz files")

@@ -164,5 +164,5 @@ class TestRefusals:
 def test_without_the_extra_the_error_names_the_command(suffix, module, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / f"a.{suffix}").write_text("x")
-    with pytest.raises(ImportError, match=rf'reading .{suffix} .*: pip install "phyvae\[io\]"'):
+    with pytest.raises(ImportError, match=rf'reading .{suffix} .*: python -m pip .* "\.\[io\]"'):
         phyvae.read(tmp_path / f"a.{suffix}")

@@ -40,8 +40,8 @@ class TestStep:
     @pytest.mark.parametrize(
         ("axis", "why"),
         [
-            (Axis("x", "", 1.0), ""),
-            (Axis("x", "px", 1.0), ""),
+            (Axis("x", "", 1.0), "step 1 has no unit"),
+            (Axis("x", "px", 1.0), "step 1 has no unit"),
             (Axis("x"), ""),
             (Axis("x", "", 0.3), "step 0.3 has no unit"),
             (Axis("x", "furlong", 1.0), "step 1 has unit 'furlong'"),

@@ -158,3 +158,13 @@ class TestWatched:
             True,
         ]
         assert [collapse.Watched([], 9, 600).is_late(epoch) for epoch in (4, 5)] == [False, True]
+
+
+def test_a_stack_is_not_advised_to_begin_with_align():
+    grid = small_grid()
+    stack = PatchGrid.from_patches(grid.patches.flatten(0, 1))
+    model = small_trainer().model
+    assert "phyvae.align" in collapse.advice_on(model, [grid])
+    assert collapse.advice_on(model, [stack]).startswith(
+        "Domains segmented from them may be mostly noise. Train longer"
+    )

@@ -42,6 +42,9 @@ class TestRefusals:
             PhysicsTrainer(small()).fit([], 1)
         with pytest.raises(TypeError, match="must be a PatchGrid"):
             grids_to_encode(small(), [series()[0], PHANTOM.image])
+        for bad, words in ((3, "test_grid=3 must be"), ([], "test_grid is an empty list")):
+            with pytest.raises((TypeError, ValueError), match=words):
+                grids_to_train(tiny_model(), PhysicsObjective(), tiny_grid(), bad)
 
     def test_a_grid_of_other_patches_is_refused(self):
         grid = PatchGrid(np.random.default_rng(0).random((30, 30)), size=9)

@@ -131,14 +131,19 @@ class TestFit:
         with pytest.raises(phyvae.CheckpointError, match=r"steps=9, but .*a' has 10 already"):
             small_trainer().fit(small_grid(), steps=9, progress=False, resume=tmp_path / "a")
 
-    def test_the_progress_bar_shows_the_parts_and_is_silent_when_not_wanted(self, capsys):
+    def test_the_progress_bar_shows_the_parts_and_is_silent_when_not_wanted(
+        self, capsys, monkeypatch
+    ):
         trainer = small_trainer(PhysicsObjective(EdgeLoss()))
         trainer.fit(small_grid(), epochs=1, progress=False)
         silent = capsys.readouterr()
         assert silent.out == silent.err == ""
         trainer.fit(small_grid(), epochs=1)
+        assert capsys.readouterr().err == ""  # which is no terminal
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        trainer.fit(small_grid(), epochs=1)
         shown = capsys.readouterr().err
-        assert all(part in shown for part in ("ELBO=", "Ψ=", "β="))
+        assert all(part in shown for part in ("train: ", "ELBO=", "Ψ=", "β="))
 
     @pytest.mark.slow
     def test_memory_does_not_grow(self):

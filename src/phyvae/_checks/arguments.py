@@ -47,7 +47,9 @@ def as_points(points: Any, name: str = "sites") -> Float[np.ndarray, "n 2"]:
             f"{name} has shape {array.shape}, but must be (n, 2): (y, x) of each, px."
         )
     if len(array) < 4:
-        raise ValueError(f"{name} has {len(array)} site(s), but a lattice or a graph takes 4.")
+        raise ValueError(
+            f"{name} has {len(array)} point(s), but a lattice or a graph takes at least 4."
+        )
     array = array.astype(np.float64)
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():

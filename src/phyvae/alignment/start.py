@@ -151,7 +151,7 @@ def align(
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
     silent = not progress or rank() > 0
-    with one_thread(), tqdm(total=total, disable=silent, unit="step") as bar:
+    with one_thread(), tqdm(total=total, disable=silent or None, unit="step", desc="align") as bar:
         components = principal_components(here, model.like, generator)
         scores = score_field(here, components, generator)
         encoder = score_encoder(model, components, generator)

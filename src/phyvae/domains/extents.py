@@ -1,5 +1,6 @@
 """Areas of domains, and a table with a row for each."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..patches.map_pixel import cell_vectors
 from .on_grid import check_places, labels_of
 from .wall_kinds import Wall
 
-__all__ = ["domain_areas", "domain_table"]
+__all__ = ["domain_areas", "domain_table", "rounded"]
 
 
 def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dict[int, float]:
@@ -93,7 +94,7 @@ def domain_table(
     Returns
     -------
     list of dict
-        Value by column: "domain", "cells", "area (nm²)" or "area (px²)", "share", then the mean
+        Value by column: "domain", "patches", "area (nm²)" or "area (px²)", "share", then the mean
         and the standard deviation of each latent, and "walls", in words. All rows have the same
         columns: ``csv.DictWriter(file, rows[0])`` and ``pandas.DataFrame(rows)`` take them.
 
@@ -120,11 +121,12 @@ def domain_table(
             f"maps has shape {latents.shape}, but the grid has {grid.shape}; pass its maps."
         )
     rows, total = [], sum(areas.values())
+    fine = float(min(grid.step * sides_of(pixel_size)))
     for label, area in areas.items():
         inside = domains == label
         row: dict[str, Any] = {
             "domain": label,
-            "cells": int(inside.sum()),
+            "patches": int(inside.sum()),
             f"area ({'px²' if pixel_size is None else 'nm²'})": area,
             "share": area / total,
         }
@@ -132,9 +134,18 @@ def domain_table(
             row |= {f"z{number} mean": float(values.mean()), f"z{number} std": float(values.std())}
         if walls:
             row["walls"] = "; ".join(
-                f"to {sum(wall.domains) - label}: {wall.length:.4g} {wall.unit}, {wall.kind}"
+                f"to {sum(wall.domains) - label}: {rounded(wall.length, fine)} {wall.unit}, "
+                f"{wall.kind}"
                 for wall in walls
                 if label in wall.domains
             )
         rows.append(row)
     return rows
+
+
+def rounded(value: Any, resolution: float) -> Any:
+    """Return a float as text, without digits that are finer than a resolution; "" of NaN."""
+    if not isinstance(value, float) or math.isnan(value):
+        return value if not isinstance(value, float) else ""
+    digits = -math.floor(math.log10(resolution))
+    return f"{round(value, digits):.{max(0, digits)}f}"

@@ -1,10 +1,11 @@
 """Lattices measured by the phases of their waves, and how one differs from another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
+from scipy.ndimage import uniform_filter
 from scipy.spatial import cKDTree
 
 from ..patches.grid import PatchGrid
@@ -13,6 +14,7 @@ from ..scans.cell import unit_cell
 __all__ = [
     "WAVES",
     "SideLattice",
+    "are_alike",
     "domain_cell",
     "equivalent_bases",
     "half_window",
@@ -33,6 +35,9 @@ _LARGEST = 512  # px, of a rectangle that a cell is measured in
 _ROUNDS = 5
 _FEWEST = 12  # pairs of places
 _PARTS = np.concatenate([np.ones((1, 8)), 1 - np.eye(8), np.kron(np.eye(2), np.ones((1, 4)))])
+_CORRELATED = 0.9  # correlation of the mean cells of one crystal, at least
+_EQUAL = 1.5  # ratio of their contrasts, at most
+_LEVEL = 0.5  # difference of their levels, standard deviations within a cell, at most
 _SAME_LATTICE = 20.0  # per cent: more strain is another lattice
 
 
@@ -200,6 +205,22 @@ def on_lattice(
         amplitudes = amplitudes * np.exp(2j * np.pi * t @ WAVES.T)
     moved[fits] += offsets(amplitudes.mean(0).conj()) @ vectors
     return moved, fits
+
+
+def are_alike(
+    image: Float[np.ndarray, "height width"], ends: Sequence[Points], vectors: Vectors
+) -> bool:
+    """Return whether mean cells of two sides correlate, with similar contrasts and levels."""
+    blurred = uniform_filter(image, 2 * half_window(vectors) + 1)
+    levels = [blurred[tuple(np.round(end).astype(int).T)].mean() for end in ends]
+    found = [local_waves(image, on_lattice(image, end, vectors)[0], vectors) for end in ends]
+    cells = [waves[fits].mean(0) for waves, fits in found]
+    norms = [float(np.linalg.norm(cell)) for cell in cells]
+    correlation = (cells[0].conj() @ cells[1]).real / np.prod(norms)
+    apart = abs(levels[1] - levels[0]) / (2 * np.prod(norms)) ** 0.5
+    return bool(
+        correlation >= _CORRELATED and max(norms) <= _EQUAL * min(norms) and apart <= _LEVEL
+    )
 
 
 def _blocks(points: Points, depths: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -14,6 +14,7 @@ from ..scans.cell import unit_cell
 from .lattices import (
     WAVES,
     SideLattice,
+    are_alike,
     domain_cell,
     equivalent_bases,
     half_window,
@@ -97,7 +98,7 @@ class Wall:
 
     def __repr__(self) -> str:
         one, two = self.domains
-        return f"Wall({one} | {two}: {self.length:.4g} {self.unit}, {self.kind})"
+        return f"Wall({one} | {two}: {self.length:.3g} {self.unit}, {self.kind})"
 
 
 def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tuple[Wall, ...]:
@@ -147,7 +148,7 @@ def walls_between(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> tu
     >>> phantom = phyvae.phantoms.perovskite(misorientation=9.8, seed=0)
     >>> grid = phyvae.PatchGrid(phantom.image, size=25, step=12)
     >>> phyvae.walls_between(grid, grid.sample(phantom.domains), pixel_size=(0.03, 0.03))
-    (Wall(0 | 1: 21.61 nm, tilt 9.8°),)
+    (Wall(0 | 1: 21.6 nm, tilt 9.8°),)
     """
     domains, scale = labels_of(grid, labels), sides_of(pixel_size)
     lengths = wall_lengths(grid, domains, scale)
@@ -312,9 +313,12 @@ def _registry(sides: _Sides, pair: tuple[int, int], vectors: Vectors) -> dict[st
     known = {"registry": registry, "registry_std": std}
     if max(registry) <= max(_SIGMAS * std, _LEAST_SHIFT):
         return {**known, "kind": "contrast"}
+    apart = f"({registry[0]:.2f}, {registry[1]:.2f})"
+    if not are_alike(sides.image, [end[fits] for end in ends], vectors):
+        reason = f"the cells differ, and their brightest places are {apart} cells apart"
+        return {**known, "kind": "contrast", "reason": reason}
     half = all(min(part, 0.5 - part) <= _LEAST_SHIFT for part in registry)
-    word = "antiphase" if half else "shift"
-    return {**known, "kind": f"{word} ({registry[0]:.2f}, {registry[1]:.2f})"}
+    return {**known, "kind": f"{'antiphase' if half else 'shift'} {apart}"}
 
 
 def _normals(sides: _Sides, pair: tuple[int, int], radius: float) -> tuple[Points, Points]:

@@ -180,10 +180,10 @@ class PatchModel(nn.Module, abc.ABC):
         check_patches(self, grid)
         as_integer(batch_size, "batch_size", 1, " patch")
         maps: Tensor | None = None
-        silent = not progress
+        silent = not progress or None  # nor in a file, such as a log
         with (
             at_rest(self),
-            tqdm(total=grid.count, disable=silent, delay=2, unit="patch", unit_scale=True) as bar,
+            tqdm(total=grid.count, disable=silent, delay=2, unit="patch", desc="encode") as bar,
         ):
             for index, posterior in self.posteriors(grid, batch_size):
                 values = getattr(posterior, statistic)[:, columns].T
@@ -200,12 +200,12 @@ class PatchModel(nn.Module, abc.ABC):
             yield index, self.posterior(grid.data(index, self.like))
 
 
-def check_patches(model: PatchModel, grid: Any) -> None:
+def check_patches(model: PatchModel, grid: Any, name: str = "grid") -> None:
     """Raise an error unless `grid` is a patch grid whose patches suit the model."""
-    check_grid(grid)
+    check_grid(grid, name)
     if grid.patch_shape != model.patch_shape:
         raise ValueError(
-            f"the grid's patches are {grid.patch_shape}, but the model was made for "
+            f"the {name}'s patches are {grid.patch_shape}, but the model was made for "
             f"{model.patch_shape}; make it anew with grid.patch_shape, or cut patches of "
             "size=model.patch_shape."
         )

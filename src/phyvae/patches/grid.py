@@ -336,14 +336,14 @@ class PatchGrid(CroppedImage):
         ]
 
 
-def check_grid(grid: object) -> None:
+def check_grid(grid: object, name: str = "grid") -> None:
     """Raise an error unless `grid` is one patch grid."""
     if isinstance(grid, list | tuple):
         raise TypeError(
-            f"grid is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
+            f"{name} is a {type(grid).__name__} of {len(grid)}, but here must be one PatchGrid; "
             "pass one after the other: [... for grid in grids]."
         )
     if not isinstance(grid, PatchGrid):
         raise TypeError(
-            f"grid={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
+            f"{name}={brief(grid)} must be a PatchGrid: PatchGrid(image, size=..., step=...)."
         )

@@ -197,7 +197,7 @@ def _left_out(found: Survey) -> str:
     shares = {
         "residue": found.residue.mean(),
         "vacuum": found.vacuum.mean(),
-        "faults, or excluded": (~(found.mask | found.residue | found.vacuum)).mean(),
+        "faults, not recorded or excluded": (~(found.mask | found.residue | found.vacuum)).mean(),
     }
     named = [f"{100 * share:.2g} % {name}" for name, share in shares.items() if share]
     return "; ".join(named) or "all show it"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ..scans.scan import Scan
+
 __all__ = ["Phantom"]
 
 
@@ -32,6 +34,8 @@ class Phantom:
         The domains' names, in the order of the labels.
     faulty
         Which pixels are dead or hot, bool, shape (height, width).
+    pixel_size
+        Height and width of a pixel, nm, by the lattice constant of the material.
 
     Examples
     --------
@@ -41,6 +45,8 @@ class Phantom:
     ((160, 172), ('NiO', 'LSMO'))
     >>> float((phantom.image - phantom.clean).std()) > 0  # its noise
     True
+    >>> phantom.scan  # with the pixel size of LSMO
+    Scan('phantom', 160 x 172 px, pixel 0.03071 x 0.03071 nm)
     """
 
     image: Float[np.ndarray, "height width"]
@@ -50,6 +56,12 @@ class Phantom:
     lattice: float
     names: tuple[str, ...]
     faulty: Bool[np.ndarray, "height width"]
+    pixel_size: tuple[float, float]
+
+    @property
+    def scan(self) -> Scan:
+        """The image with its pixel size."""
+        return Scan(self.image, self.pixel_size, name="phantom")
 
     def __repr__(self) -> str:
         height, width = self.image.shape

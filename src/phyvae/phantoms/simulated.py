@@ -53,6 +53,7 @@ class SimulatedScan:
         noise_seed: int | None,
         flaws: Flaws | None,
         *,
+        constant: float,
         finest: int = 4,
         fewest: int = 12,
     ) -> None:
@@ -92,6 +93,7 @@ class SimulatedScan:
             raise TypeError(f"flaws={brief(flaws)} must be phantoms.Flaws(...), or None.")
         self.flaws.check_shape(shape)
         self.shape, self.lattice, self.distortion = shape, float(lattice), distortion
+        self.constant = constant  # of the lattice, nm
         self.background, self.dose, self.noise = background, dose, noise
         self.rng = np.random.default_rng(seed)
         self.noise_rng = self.rng if noise_seed is None else np.random.default_rng(noise_seed)
@@ -167,6 +169,7 @@ class SimulatedScan:
         recorded, faulty = with_faults(recorded, self.flaws, self._rngs["faults"])
         low, span = recorded.min(), np.ptp(recorded)
         domains = np.where(hidden, -1, domain(*self.positions))
+        nm = self.constant / self.lattice  # per px
         return Phantom(
             image=((recorded - low) / span).astype(np.float32),
             clean=((np.minimum(signal, most) - low) / span).astype(np.float32),
@@ -175,6 +178,7 @@ class SimulatedScan:
             lattice=self.lattice,
             names=names,
             faulty=faulty,
+            pixel_size=(self.view.aspect * nm, nm),
         )
 
     def _with_background(self, signal: Array) -> Array:

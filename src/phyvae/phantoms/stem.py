@@ -107,8 +107,9 @@ def bfo(
         )
     _check_columns(exponent, column)
     scan = SimulatedScan(
-        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws
-    )
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws,
+        constant=0.396,
+    )  # fmt: skip
     start = scan.rng.uniform(0, 2 * np.pi)
     height, width = scan.extent
     bend = scan.rng.uniform(0.1, 0.15) * height
@@ -186,8 +187,9 @@ def nio_lsmo(
     """
     _check_columns(exponent, column)
     scan = SimulatedScan(
-        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws, finest=8
-    )
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws,
+        constant=0.387, finest=8,
+    )  # fmt: skip
     depth = _beyond_a_line(scan, 15.0)  # into the perovskite
     a_sites = scan.square_net(lattice)
     b_sites = a_sites + lattice / 2
@@ -260,8 +262,9 @@ def perovskite(
             "repeats every 90 degrees and is symmetric; 0 is a single crystal."
         )
     scan = SimulatedScan(
-        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws
-    )
+        shape, lattice, distortion, background, dose, noise, seed, noise_seed, flaws,
+        constant=0.3905,
+    )  # fmt: skip
     titanium = _z(exponent, 22, 8) / _z(exponent, 38)
 
     def crystal(turn: float) -> tuple[Array, Array]:

@@ -67,8 +67,9 @@ def graphene(
             "neither."
         )
     scan = SimulatedScan(
-        shape, lattice, distortion, background, None, noise, seed, noise_seed, flaws, fewest=24
-    )
+        shape, lattice, distortion, background, None, noise, seed, noise_seed, flaws,
+        constant=0.246, fewest=24,
+    )  # fmt: skip
     extent = np.array(scan.extent)
     centre, radius, core = extent / 2, 0.15 * min(extent), 2 * lattice
     axis, flip = scan.rng.uniform(0, np.pi / 3), scan.rng.choice([-1, 1])

@@ -56,6 +56,11 @@ class PhysicsLoss(nn.Module, abc.ABC):
         self, maps: Tensor, mask: Tensor | None = None, pixel: MapPixel = SQUARE
     ) -> Tensor:
         """Check the maps and the mask, then return the loss."""
+        if "_modules" not in vars(self):
+            raise TypeError(
+                f"{type(self).__name__}.__init__ must begin with super().__init__(), as in every "
+                "torch.nn.Module."
+            )
         check_maps(maps, mask)
         return self.unchecked(maps, mask, pixel)
 

@@ -50,7 +50,12 @@ class Applied(Shown):
         refined = refine(self.model, grid, samples=4, progress=progress)
         maps = refined.maps[:count].numpy()
         labels = self._labels(maps)
-        number = len(np.unique(self.labels[self.labels >= 0]))
+        number, here = (len(np.unique(one[one >= 0])) for one in (self.labels, labels))
+        if evidence is not None and evidence.number != here:
+            doubts.append(
+                f"by the domains of {self.scan.name!r} there are {here}, and {evidence.number} "
+                f"counted in this scan: {evidence.reason}"
+            )
         reason = f"the domains of {self.scan.name!r}"
         return {
             "scan": scan,
@@ -64,7 +69,7 @@ class Applied(Shown):
             "settings": {**self.settings, "classes": Choice(number, reason)},
             "doubts": (
                 *doubts,
-                *doubts_on(scan, grid, cell, None, evidence, None, labels, number),
+                *doubts_on(scan, grid, cell, None, None, None, labels, None),
             ),
         }
 

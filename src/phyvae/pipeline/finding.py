@@ -1,7 +1,7 @@
 """From a scan to its domains in one call, with nothing but the public parts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -38,13 +38,29 @@ _LATENTS = 2
 _EDGES = EdgeLoss()
 
 
+@overload
+def find_domains(
+    scan: list[Any] | tuple[Any, ...], *, classes: int | None = None,
+    size: int | tuple[int, int] | None = None, step: int | tuple[int, int] | None = None,
+    physics: PhysicsLoss | None = EdgeLoss(), w: float = 0.1, strength: float = 1.0,  # noqa: B008
+    exclude: Any = None, flatten: bool | None = None, sites: Any = None, train: bool = True,
+    seed: int = 0, device: torch.device | str | None = None, progress: bool = True,
+) -> list[Domains]: ...  # fmt: skip
+@overload
+def find_domains(
+    scan: Any, *, classes: int | None = None,
+    size: int | tuple[int, int] | None = None, step: int | tuple[int, int] | None = None,
+    physics: PhysicsLoss | None = EdgeLoss(), w: float = 0.1, strength: float = 1.0,  # noqa: B008
+    exclude: Any = None, flatten: bool | None = None, sites: Any = None, train: bool = True,
+    seed: int = 0, device: torch.device | str | None = None, progress: bool = True,
+) -> Domains: ...  # fmt: skip
 def find_domains(
     scan: Any,
     *,
     classes: int | None = None,
     size: int | tuple[int, int] | None = None,
     step: int | tuple[int, int] | None = None,
-    physics: PhysicsLoss | None = _EDGES,
+    physics: PhysicsLoss | None = EdgeLoss(),  # noqa: B008 - the default as users write it
     w: float = 0.1,
     strength: float = 1.0,
     exclude: Any = None,
@@ -54,7 +70,7 @@ def find_domains(
     seed: int = 0,
     device: torch.device | str | None = None,
     progress: bool = True,
-) -> Any:
+) -> Domains | list[Domains]:
     """Find the domains of a scan: survey, patches, start, training, refinement, count, labels.
 
     Parameters
@@ -70,8 +86,10 @@ def find_domains(
         ``None`` chooses them by the unit cell.
     physics
         What walls cost, a `PhysicsLoss`; ``None`` is the plain shift-invariant VAE.
-    w, strength
-        Slack and weight of the physics, as for `PhysicsObjective`.
+    w
+        Slack of the physics, 0 to 0.5: once the loss of the maps falls below it, physics fades.
+    strength
+        Force of the physics in units of that of the reconstruction, >= 0; see `PhysicsObjective`.
     exclude
         True where a pixel shows no specimen, bool, shape (height, width), beyond dead pixels,
         residue and vacuum, which are found.
@@ -81,14 +99,14 @@ def find_domains(
         Centres (y, x) of the patches, px, shape (n, 2), such as those of `find_sites`, in place
         of a raster.
     train
-        Whether to train after the start. Without, maps are those of `align`: half of the time,
-        and often as good.
+        Whether to train after the start. Without, maps are those of `align`, in half of the
+        time: as good on clean lattices, but not at tilt boundaries and on distorted scans.
     seed
         Seed of weights, batches and noise.
     device
         Where to train, such as ``"cuda"``; ``None`` is CUDA if torch finds any, else the CPU.
     progress
-        Whether to show progress bars.
+        Whether to show progress bars; there are none where stderr is no terminal.
 
     Returns
     -------

@@ -138,8 +138,8 @@ def _outcome(job: Job) -> Outcome:
         except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
             return Outcome(job, error=_text(error, part), trace=traceback.format_exc())
-    notes = found.scan.notes  # of the file; they are among the doubts
-    doubts = [f"{'note' if one in notes else 'doubt'}: {one}" for one in found.doubts]
+    doubts = [f"note: {one}" for one in found.scan.notes]
+    doubts += [f"doubt: {one}" for one in found.doubts if one not in found.scan.notes]
     heard = [f"warning: {' '.join(str(one.message).split())}" for one in caught]
     return Outcome(
         job,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from .._checks import as_choice
@@ -54,9 +53,13 @@ class Measured:
         )
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of the domains, numbers to 6 digits; replace a file that is there."""
+        """Write the table of the domains, numbers to 6 digits; replace a file that is there.
+
+        A column has the number that each domain has in the file of `save_tiff`.
+        """
         rows = [
-            {
+            {"domain": row["domain"], "value in labels.tif": row["domain"] + 1}
+            | {
                 name: float(f"{one:.6g}") if isinstance(one, float) else one
                 for name, one in row.items()
             }
@@ -69,43 +72,34 @@ class Measured:
         write(path, text.getvalue().encode())
 
     def labels_image(self) -> Int[np.ndarray, "height width"]:
-        """Return the domain of each pixel of the scan: that of the nearest patch.
+        """Return the domain of each pixel of the scan: that of the patch that counts for it.
+
+        In a raster these are the pixels up to half a step from the centre of a patch, so that
+        they make up `areas`; at sites, those nearer to it than to others, up to half a patch.
 
         Returns
         -------
         ndarray
-            int64, shape (height, width) of the scan; -1 where there is no specimen, and where no
-            patch reaches.
+            int64, shape (height, width) of the scan; as in `labels`, -1 is none: the rim around
+            the patches, and what shows no specimen.
         """
         grid, shape = self.grid, self.scan.image.shape
         if grid.is_raster:
-            nearest = [
-                np.round((np.arange(n) - first) / step).astype(int).clip(0, cells - 1)
-                for n, first, step, cells in zip(
-                    shape, grid.centers[0, 0], grid.step, grid.shape, strict=True
-                )
+            corners = grid.centers[0, 0] - np.divide(grid.step, 2)
+            parts = zip(shape, corners, grid.step, grid.shape, strict=True)
+            # Before the first and after the last cell is none: -1 is the index of the last one.
+            index = [
+                np.floor((np.arange(n) - corner) / step).clip(-1, cells).astype(int)
+                for n, corner, step, cells in parts
             ]
-            found = self._filled()[np.ix_(*nearest)]
+            found = np.pad(self.labels, (0, 1), constant_values=-1)[np.ix_(*index)]
         else:
             held = np.isfinite(grid.centers).all(-1)
             pixels = np.moveaxis(np.indices(shape), 0, -1)
             reach = max(grid.patch_shape) / 2
             far, index = cKDTree(grid.centers[held]).query(pixels, distance_upper_bound=reach)
             found = np.append(self.labels[held], -1)[np.where(np.isfinite(far), index, -1)]
-        if grid.specimen is not None:
-            found = np.where(grid.specimen.cpu().numpy(), found, -1)
         return np.asarray(found, np.int64)
-
-    def _filled(self) -> Int[np.ndarray, "rows cols"]:
-        """Return the labels, those of cells without a patch by the nearest that has one.
-
-        Such a cell may show some specimen, up to half of its patch.
-        """
-        missing = self.labels < 0
-        if missing.all() or not missing.any() or self.grid.specimen is None:
-            return self.labels
-        rows, cols = distance_transform_edt(missing, return_distances=False, return_indices=True)
-        return np.asarray(self.labels[rows, cols])
 
     def to_xarray(self, what: str = "labels") -> Any:
         """Return labels or maps as an xarray.DataArray, with coordinates in nm or px.

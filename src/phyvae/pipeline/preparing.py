@@ -1,5 +1,6 @@
 """Patches and settings for scans: by the unit cell, for spectra, at sites, or by a given size."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -211,7 +212,9 @@ def _at_sites(scans: Sequence[Scan], request: Request) -> Prepared:
     if size is None:
         found = suggest(image)
         size, cell, reason = found.size, found.cell, found.reasons["size"]
-    grid = PatchGrid.at(scans[0], request.sites, size)
+    with warnings.catch_warnings():  # sites that are left out are among the doubts
+        warnings.filterwarnings("ignore", "sites: ", UserWarning)
+        grid = PatchGrid.at(scans[0], request.sites, size)
     settings = {
         "size": Choice(grid.patch_shape, reason),
         "sites": Choice(grid.count, "number of sites with a patch"),

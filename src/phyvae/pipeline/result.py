@@ -93,11 +93,19 @@ class Domains(Applied):
 
     @property
     def answer(self) -> str:
-        """The answer in a sentence: how many domains, and why."""
+        """The answer in a sentence: how many domains, and why; ``evidence.reason`` is longer."""
         if self.problem:
             return f"cannot be answered, because {self.problem}"
-        reason = self.settings["classes"].reason
-        return f"{'one domain' if self.classes == 1 else f'{self.classes} domains'}: {reason}"
+        named = "one domain" if self.classes == 1 else f"{self.classes} domains"
+        reason, evidence = self.settings["classes"].reason, self.evidence
+        if evidence is not None and evidence.number == self.classes > 1:
+            own = evidence.ranking[self.classes - 1]
+            if reason == evidence.reason and np.isfinite([own.contrast, own.score]).all():
+                reason = (
+                    f"edges at their walls are {own.contrast:.0f} times those around, and "
+                    f"{own.score:.0f} standard deviations above chance"
+                )
+        return f"{named}: {reason}"
 
     def apply(self, scan: Any, *, resample: bool = False, progress: bool = True) -> Any:
         """Find the same domains in another scan, by the model as it is.
@@ -143,7 +151,7 @@ class Domains(Applied):
         scans = one_or_several(scan)
         if isinstance(scans, Scan):
             return replace(self, **self._on(scans, resample=resample, progress=progress))
-        frames = tqdm(scans, desc="frames", unit="frame", disable=not progress)
+        frames = tqdm(scans, desc="frames", unit="frame", disable=not progress or None)
         return (
             replace(self, **self._on(one, resample=resample, progress=False)) for one in frames
         )

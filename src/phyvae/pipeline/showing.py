@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 
 from ..domains.evidence import DomainEvidence
+from ..domains.extents import rounded
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
@@ -30,6 +31,8 @@ _QUANTITIES = dict.fromkeys(("meV", "eV", "keV"), "energy")
 _QUANTITIES |= dict.fromkeys(("mV", "V", "kV"), "bias") | dict.fromkeys(("nm", "µm"), "wavelength")
 _CAPTIONS = "Mean patch of each domain, moved onto the lattice.", "Mean spectrum of each domain."
 _MOST = 6  # domains on offer
+_FIRST_LOOK = "autocorrelation"  # name of the maps where there is no answer
+_TRAINING = ("classes", "physics", "w", "strength", "train", "seed")
 _CELLS = 20_000  # on a page
 _KEPT = 1_500_000  # pixels of the patches kept for a page
 
@@ -80,6 +83,7 @@ class Shown(Measured):
             unit=self.scan.unit,
             width=width,
             spectral=_spectral(self),
+            names=[f"{_FIRST_LOOK} {k + 1}" for k in range(len(self.maps) * bool(self.problem))],
         )
 
     def report(self, path: AnyPath) -> None:
@@ -96,7 +100,7 @@ class Shown(Measured):
         Raises
         ------
         ImportError
-            Without Bokeh: ``pip install "phyvae[report]"``.
+            Without Bokeh: ``python -m pip install ".[report]"`` in a clone.
         """
         write_page(path, _contents(self))
 
@@ -105,7 +109,7 @@ class Shown(Measured):
         rows = "".join(
             f"<tr><td>{escape(name)}</td><td>{escape(str(one.value))}</td>"
             f"<td>{escape(one.reason)}</td></tr>"
-            for name, one in self.settings.items()
+            for name, one in _settings(self).items()
         )
         doubts = "".join(f"<li>{escape(doubt)}</li>" for doubt in self.doubts)
         return (
@@ -182,6 +186,7 @@ def _contents(found: Shown) -> Contents:
         cells=cells,
         patches=patches,
         number=found.classes,
+        maps=_FIRST_LOOK if found.problem else "",
         tables=_tables(found),
         figures=_figures(found),
         hatching=hatching,
@@ -270,10 +275,11 @@ def _decoded(found: Shown, cells: np.ndarray) -> Float[np.ndarray, "n *patch"]:
 
 def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
+    fine = float(min(found.grid.step * sides_of(found.scan.pixel_size)))
     return {
         "Domains": [
             {
-                name: f"{one:.4g}" if isinstance(one, float) else one
+                name: rounded(one, fine**2 if name.startswith("area") else 1e-3)
                 for name, one in row.items()
                 if name != "walls"  # a table of their own
             }
@@ -282,7 +288,7 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
         "Walls": [
             {
                 "between": " and ".join(map(str, wall.domains)),
-                f"length ({wall.unit})": f"{wall.length:.4g}",
+                f"length ({wall.unit})": rounded(wall.length, fine),
                 "kind": wall.kind,
                 "remark": wall.reason,
             }
@@ -291,13 +297,19 @@ def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
         "Number of domains": [
             {
                 "number": one.number,
-                "score": f"{one.score:.1f}" if np.isfinite(one.score) else "",
+                "edges at walls, std above chance": rounded(one.score, 0.1),
                 "reason": one.reason,
             }
             for one in (found.evidence.ranking if found.evidence else ())
         ],
         "Settings": [
             {"setting": name, "value": one.value, "reason": one.reason}
-            for name, one in found.settings.items()
+            for name, one in _settings(found).items()
         ],
     }
+
+
+def _settings(found: Shown) -> dict[str, Choice]:
+    """Return the settings; without an answer nothing was trained, and they are fewer."""
+    left_out = _TRAINING if found.problem else ()
+    return {name: one for name, one in found.settings.items() if name not in left_out}

@@ -199,7 +199,8 @@ def sweep(
             grids_to_train(each.model, each.objective, grid)
     call = described_call([grid], beta, steps_per_epoch)
     try:
-        with tqdm(total=epochs * len(named), disable=not progress, unit="epoch") as bar:
+        total = epochs * len(named)
+        with tqdm(total=total, disable=not progress or None, unit="epoch", desc="sweep") as bar:
             for epoch in range(epochs):
                 now = {n: betas[n][epoch] for n in named if n not in found.stopped}
                 if now:
@@ -259,7 +260,7 @@ def _warn_of_collapse(found: Sweep) -> None:
         warnings.warn(
             f"The latent maps of {len(collapsed)} of {len(shares)} settings carry no signal "
             f"yet. Of their variance there lies between patches: {', '.join(collapsed)}. "
-            f"{advice_on(next(iter(found.models.values())))}",
+            f"{advice_on(next(iter(found.models.values())), [found.grid])}",
             CollapsedMapsWarning,
             stacklevel=4,
         )

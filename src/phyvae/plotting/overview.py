@@ -42,6 +42,7 @@ Spectral = tuple[Float[np.ndarray, " length"], str]  # values of the spectral ax
 _COLUMNS = 6
 _TITLE = 0.22  # inches above a panel, for each line of its title
 _MARGIN = 0.06
+_BAR = 0.62  # inches for a colour bar, its numbers and its name
 ONE_LINE, _TWO_LINES = 1.0, 0.78  # inches that a panel needs for a title of one line, or of two
 LEFT_OUT = 1e-3  # share of pixels left out, above which they are hatched
 _GREY = "#9A9A9A"
@@ -76,6 +77,7 @@ def plot_overview(
     unit: str = "px",
     width: float = 7.0,
     spectral: Spectral | None = None,
+    names: Sequence[str] = (),
 ) -> Panels:
     """Plot the image with walls and a scale bar, the domains over it, the maps and mean cells.
 
@@ -85,6 +87,7 @@ def plot_overview(
     image: Image of the scan: pixels that were left out are shown as recorded, with hatching, and
         blank if NaN. By default, the image of the grid is shown.
     spectral: Values of the spectral axis and its label, if patches are spectra.
+    names: Names of the maps; by default those of latents.
     """
     z = as_channels(maps)
     if image is None:
@@ -96,13 +99,16 @@ def plot_overview(
     sides = sides_of(pixel_size)
     around = in_unit(extent_of(picture.shape), pixel_size, unit)
     extent = in_unit(extent_of(grid.shape, grid), pixel_size, unit)
-    columns = 4 if width > 5 else 2
-    count = 1 + answered + len(z)
-    (height, across) = np.multiply(picture.shape, sides)
-    columns = min(columns, max(3, count, len(cells)))
-    groups = [Group(count, height / across, columns), group_of(cells, sides, columns)]
-    fig, (panels, last) = placed(groups, width)
-    first, *rest = panels
+    columns = min(4 if width > 5 else 2, max(3, len(z), len(cells)))
+    height, across = np.multiply(picture.shape, sides)
+    groups = [
+        Group(1 + answered, height / across, 2, right=_BAR),
+        Group(len(z), height / across, columns, right=_BAR),
+        group_of(cells, sides, columns),
+    ]
+    fig, (large, small, last) = placed(groups, width)
+    (first, *rest), panels = large, large + small
+    corner = "lower left"
     show_image(first, picture, cmap="gray", extent=around)
     first.set_title("image (mask hatched)" if hatched else "image")
     if answered:
@@ -111,13 +117,14 @@ def plot_overview(
         show_image(rest[0], picture, cmap="gray", extent=around)
         show_labels(rest[0], domains, extent, 0.5, grid, sides)
         rest[0].set_title("domains")
+        corner = _corner_without_walls(domains)
     if hatched:
         for ax in panels[: 1 + answered]:
             add_hatching(ax, hidden, around)
-    show_row(panels[count - len(z) :], z, None, extent, grid, sides)
+    show_row(small, z, None, extent, grid, sides, names)
     for ax in panels:
         ax.set(xlim=around[:2], ylim=around[2:], xticks=[], yticks=[])
-    add_scale_bar(first, unit)
+    add_scale_bar(first, unit, corner)
     show_cells(last, cells, sides, unit, spectral)
     return finished(fig), np.array(panels + last)
 
@@ -155,7 +162,7 @@ def show_cells(
 ) -> None:
     """Show the mean patch of each domain in a panel, framed in the colour of the domain.
 
-    The first has a scale bar, unless the unit is px. Spectra are curves in one panel. Each has a
+    All have one grey scale, and a scale bar each. Spectra are curves in one panel. Each has a
     finite value. `sides` are height and width of a pixel.
     """
     if spectral is not None and cells:
@@ -163,12 +170,11 @@ def show_cells(
         return
     low = min((float(np.nanmin(mean)) for mean in cells.values()), default=0.0)
     high = max((float(np.nanmax(mean)) for mean in cells.values()), default=1.0)
-    for k, (ax, (label, mean)) in enumerate(zip(axes, cells.items(), strict=True)):
+    for ax, (label, mean) in zip(axes, cells.items(), strict=True):
         height, width = np.multiply(mean.shape, sides)
         show_image(ax, mean, cmap="gray", clim=(low, high), extent=(0, width, height, 0))
         ax.set(xticks=[], yticks=[])
-        if k == 0 and unit != "px":
-            add_scale_bar(ax, unit)
+        add_scale_bar(ax, unit)
         narrow = ax.get_window_extent().width < ONE_LINE * ax.figure.dpi
         ax.set_title(f"mean cell,{chr(10) if narrow else ' '}domain {label}")
         ax.spines[:].set(color=colour_of(label), linewidth=2)
@@ -221,7 +227,20 @@ def placed(groups: Sequence[Group], width: float) -> tuple[Any, list[list[Any]]]
     ]
 
 
-def add_scale_bar(ax: Any, unit: str) -> None:
+def _corner_without_walls(labels: Array) -> str:
+    """Return the first corner of those with the shortest walls, in a sixth of the image."""
+    rows, cols = -(-labels.shape[0] // 3), -(-labels.shape[1] // 2)
+    cuts = {"lower": slice(-rows, None), "upper": slice(rows)}
+    cuts |= {"left": slice(cols), "right": slice(-cols, None)}
+
+    def walls(corner: str) -> int:
+        part = labels[tuple(cuts[side] for side in corner.split())]
+        return sum(int(np.count_nonzero(np.diff(part, axis=axis))) for axis in (0, 1))
+
+    return min(("lower left", "lower right", "upper left", "upper right"), key=walls)
+
+
+def add_scale_bar(ax: Any, unit: str, corner: str = "lower left") -> None:
     """Add a scale bar to an image, at most a third as long as it is wide; no axes then."""
     from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
@@ -230,7 +249,7 @@ def add_scale_bar(ax: Any, unit: str) -> None:
     length = round_length(abs(right - left) / 3)
     name = f"{length / 1000:g} µm" if unit == "nm" and length >= 1000 else f"{length:g} {unit}"
     bar = AnchoredSizeBar(
-        ax.transData, length, name, "lower left", pad=0.4, borderpad=0.4, sep=2, color="white",
+        ax.transData, length, name, corner, pad=0.4, borderpad=0.4, sep=2, color="white",
         size_vertical=abs(top - bottom) / 80, fontproperties={"size": 7},
     )  # fmt: skip
     bar.patch.set(facecolor="black", alpha=0.6, linewidth=0)

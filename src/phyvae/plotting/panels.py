@@ -88,7 +88,9 @@ def show_row(
         values = np.ma.masked_invalid(channel)
         style = {"clim": limits[k]} if limits else {}
         shown = _show_map(ax, values, extent, grid, pixel_size, cmap="viridis", **style)
-        add_colourbar(ax, shown).formatter.set_powerlimits((-2, 4))
+        bar = add_colourbar(ax, shown)
+        bar.formatter.set_powerlimits((-2, 4))
+        bar.set_label("" if names else latent_name(k), labelpad=1)
         ax.set_title(names[k] if names else latent_name(k))
         if labels is not None:
             add_walls(ax, labels, extent, "white", grid, pixel_size)
@@ -115,6 +117,7 @@ def show_labels(
     shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
     add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
+    bar.set_label("" if names else "domain", labelpad=1)
     name_ticks(bar, ticks, names)
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 

@@ -38,8 +38,8 @@ def refine_classes(
         energy = energy.with_physics(strength)
     # Ψ has a weight now, so the encoder's probabilities may have less energy.
     start = min(probabilities, start, key=energy.value)
-    steps = mean_field_steps(iterations)
-    with tqdm(total=steps, disable=not progress or rank() > 0, unit="step", desc="refine") as bar:
+    steps, silent = mean_field_steps(iterations), not progress or rank() > 0
+    with tqdm(total=steps, disable=silent or None, unit="step", desc="refine") as bar:
         found = energy.descend(start, steps, bar.update)
     history = torch.stack([energy.parts(p) for p in (probabilities, found)], dim=1).cpu()
     mean, std = encoded.mean, encoded.std

@@ -29,11 +29,11 @@ def refine_latents(
     progress: bool,
 ) -> Refined:
     """Return the maps whose latents have the least energy, with their standard deviations."""
-    most = 2 * iterations + samples
+    most, silent = 2 * iterations + samples, not progress or rank() > 0
     start = energy.start()
     with (
         one_thread(small=start.numel() < _SMALL),
-        tqdm(total=most, disable=not progress or rank() > 0, unit="step", desc="refine") as bar,
+        tqdm(total=most, disable=silent or None, unit="step", desc="refine") as bar,
     ):
 
         def advance(value: float) -> None:

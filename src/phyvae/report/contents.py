@@ -63,6 +63,7 @@ class Contents:
     scale, unit: Height and width of a pixel, and their unit.
     cells, patches: The cells, and the patches shown for them.
     number: The number of domains found; 0 if there are none to show.
+    maps: Name of the maps, if they are no latents.
     tables: Rows, as value by column, by title of the table.
     figures: PNG files, by caption.
     hatching: 1 on stripes over the pixels that were left out, else 0, shape (height, width);
@@ -82,3 +83,4 @@ class Contents:
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     figures: Mapping[str, bytes]
     hatching: UInt8[np.ndarray, "height width"] | None = None
+    maps: str = ""

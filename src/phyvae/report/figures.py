@@ -106,7 +106,7 @@ def _map(page: Contents, cells: Any, image: Any, k: int) -> Any:
     from bokeh.models import ColorBar, LinearColorMapper
 
     figure = _new(
-        _latent(k + 1),
+        _latent(k + 1, page),
         width=round(image.frame_width * _MAP / _WIDTH),
         height=round(image.frame_height * _MAP / _WIDTH),
         tools=_TOOLS[:2],
@@ -123,9 +123,10 @@ def _map(page: Contents, cells: Any, image: Any, k: int) -> Any:
 
 def _scatter(page: Contents, cells: Any) -> Any:
     """Return the scatter plot of the first two latents, or of the one and its uncertainty."""
-    figure = _new("latents", width=_SIDE, height=340)
-    figure.xaxis.axis_label = "z₁"
-    figure.yaxis.axis_label = "z₂" if len(page.cells.maps) > 1 else "uncertainty of z₁"
+    figure = _new(f"{page.maps}, components" if page.maps else "latents", width=_SIDE, height=340)
+    one, two = _latent(1, page), _latent(2, page)
+    figure.xaxis.axis_label = one
+    figure.yaxis.axis_label = two if len(page.cells.maps) > 1 else f"uncertainty of {one}"
     colours = {"field": "domain", "transform": _domain_colours(page, "#777777")}
     points = figure.scatter(
         "z1", "across", source=cells, size=5, color=colours, line_color=None, alpha=0.7,
@@ -264,7 +265,7 @@ def _add_hover(figure: Any, page: Contents, shown: Any) -> None:
     known += [("domain", "@domain")] if page.number else []
     for k, stds in enumerate(page.cells.stds, 1):
         spread = f" ± @s{k}{{0.00}}" if np.isfinite(stds).any() else ""
-        known.append((_latent(k), f"@z{k}{{0.00}}{spread}"))
+        known.append((_latent(k, page), f"@z{k}{{0.00}}{spread}"))
     figure.add_tools(_hover()(renderers=[shown], tooltips=known))
 
 
@@ -294,7 +295,9 @@ def _new(
     return made
 
 
-def _latent(number: int) -> str:
+def _latent(number: int, page: Contents) -> str:
+    if page.maps:
+        return f"{page.maps} {number}"
     return f"z{chr(0x2080 + number)}" if number < 10 else f"z{number}"
 
 

@@ -8,6 +8,7 @@ from platform import python_version
 from ..plotting.panels import colour_of
 from ..saving.contents import AnyPath
 from ..saving.sealed import write
+from ..scans.optional import EXTRA
 from .contents import Contents
 from .figures import figures_of
 
@@ -26,7 +27,7 @@ def write_page(path: AnyPath, page: Contents) -> None:
         from bokeh.resources import INLINE
     except ImportError:
         raise ImportError(
-            'a report needs Bokeh: pip install "phyvae[report]".', name="bokeh"
+            f"a report takes Bokeh: {EXTRA.format('report')}.", name="bokeh"
         ) from None
     from jinja2 import Environment
 

@@ -172,7 +172,10 @@ def _foreign(start: bytes) -> str:
             "when it is loaded; phyvae loads none. Load it where you trust it, and hand over "
             "the weights with model.load_state_dict."
         )
-    return "no checkpoint of phyvae's, or is truncated; save one with trainer.save(path)."
+    return (
+        "no checkpoint of phyvae's, or is truncated; found.save(path), trainer.save(path) and "
+        "model.save(path) write one."
+    )
 
 
 def _shown(path: str | os.PathLike[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import as_positive, as_real, brief
+from .._checks import as_real, sides_of
 from ..saving.sealed import as_path, write
 from .optional import imported
 
@@ -36,7 +36,7 @@ def save_tiff(
     metadata: dict[str, Any] = {"axes": "CYX"[-values.ndim :]}
     resolution = None
     if pixel_size is not None:
-        height, width = _sizes(pixel_size)
+        height, width = sides_of(pixel_size).tolist()
         resolution = 1 / width, 1 / height  # pixels per unit, x first
         metadata["unit"] = unit
     content = BytesIO()
@@ -63,7 +63,7 @@ def to_xarray(
     Returns: With the dimensions "y", "x", and before them "channel" of maps.
     """
     xarray = imported("xarray", "an xarray.DataArray", "pip install xarray")
-    values, sizes = _checked(array), _sizes(pixel_size)
+    values, sizes = _checked(array), sides_of(pixel_size).tolist()
     coordinates = {
         axis: ((axis,), start + size * np.arange(count), {"units": unit})
         for axis, start, size, count in zip("yx", offset, sizes, values.shape[-2:], strict=True)
@@ -85,7 +85,7 @@ def to_hyperspy(
     Parameters are those of `to_xarray`; the name is the title.
     """
     api = imported("hyperspy.api", "a HyperSpy signal", "pip install hyperspy")
-    values, sizes = _checked(array), _sizes(pixel_size)
+    values, sizes = _checked(array), sides_of(pixel_size).tolist()
     axes = [{"name": "channel", "size": len(values), "navigate": True}] * (values.ndim - 2)
     axes += [
         {"name": axis, "size": count, "scale": size, "offset": start, "units": unit}
@@ -101,16 +101,6 @@ def _checked(array: Any) -> np.ndarray:
             f"array has shape {values.shape}, but must be (rows, cols) or (channels, rows, cols)."
         )
     return values
-
-
-def _sizes(pixel_size: Any) -> Pair:
-    try:
-        height, width = pixel_size
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"pixel_size={brief(pixel_size)} must be height and width of a pixel, (y, x)."
-        ) from None
-    return as_positive(height, "pixel_size"), as_positive(width, "pixel_size")
 
 
 def _as_imagej(values: np.ndarray) -> np.ndarray:

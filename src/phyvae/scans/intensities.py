@@ -54,6 +54,8 @@ def as_intensities(values: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} is empty, shape {array.shape}.")
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())
+        if count == array.size:
+            raise ValueError(f"{name} holds {count} NaN or Inf values and no others.")
         raise ValueError(
             f"{name} holds {count} NaN or Inf value(s); fill or crop them first "
             "(for example skimage.restoration.inpaint_biharmonic), or leave them out of a "

@@ -3,10 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["imported"]
+__all__ = ["EXTRA", "imported"]
+
+EXTRA = 'python -m pip install ".[{}]", in a clone of phyvae'  # which is on no index of packages
 
 
-def imported(module: str, purpose: str, command: str = 'pip install "phyvae[io]"') -> Any:
+def imported(module: str, purpose: str, command: str = EXTRA.format("io")) -> Any:
     """Import a module, or raise an ImportError with the command that installs it."""
     try:
         return import_module(module)

@@ -44,7 +44,7 @@ def read(path: str | os.PathLike[str], channel: str | int | None = None) -> Scan
 
     NumPy, TIFF and pictures are read as they are; files of electron and probe microscopes (dm3,
     dm4, emd, mrc, hspy, zspy, ser, emi, prz, nxs, blo; gwy, ibw, sxm, 3ds) take
-    ``pip install "phyvae[io]"``.
+    ``python -m pip install ".[io]"`` in a clone of phyvae.
 
     Parameters
     ----------

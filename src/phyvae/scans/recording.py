@@ -93,7 +93,7 @@ class Axis:
         if unit is None:
             given = stated(self.unit)
             why = f"step {scale:.4g} has " + (f"unit {given!r}" if given else "no unit")
-            return None, why if given or scale != 1 else ""
+            return None, why
         usable = np.isfinite(scale) and scale > 0
         return (scale * unit, "") if usable else (None, f"step {scale:g} is no length")
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from .._checks import brief, sides_of
+
 __all__ = ["Scan"]
 
 
@@ -20,7 +22,8 @@ class Scan:
         Intensities, shape (height, width), real; NaN where nothing was recorded. Of a spectrum
         image, the mean of each spectrum.
     pixel_size : tuple of float or None
-        Height and width of a pixel, nm; ``None`` without calibration.
+        Height and width of a pixel, nm; one number, when a scan is made, counts for both.
+        ``None`` without calibration.
     cube : ndarray or None
         Spectra of a spectrum image, shape (height, width, length).
     axis : ndarray or None
@@ -42,7 +45,7 @@ class Scan:
     --------
     >>> import numpy as np
     >>> import phyvae
-    >>> phyvae.Scan(np.zeros((300, 400)), pixel_size=(0.02, 0.02))
+    >>> phyvae.Scan(np.zeros((300, 400)), pixel_size=0.02)
     Scan('scan', 300 x 400 px, pixel 0.02 x 0.02 nm)
     """
 
@@ -56,6 +59,16 @@ class Scan:
     channels: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.image) != 2:
+            raise ValueError(
+                f"image={brief(self.image)} must have two axes, (height, width); make a scan of "
+                "each frame of a stack; of spectra pass the mean, and all of them as cube=..."
+            )
+        if self.pixel_size is not None:
+            height, width = sides_of(self.pixel_size)
+            object.__setattr__(self, "pixel_size", (float(height), float(width)))
 
     @property
     def unit(self) -> str:

@@ -29,7 +29,7 @@ _LOOKED_AT = 1024  # patches
 _HALF_TIME = 1000  # steps; after fewer, no map need have formed
 _AS_THE_PRIOR = 0.5  # nats per patch; with less KL divergence, latents are the prior's
 _ADVICE = (
-    "Domains segmented from them may be mostly noise. Begin with phyvae.align, train longer "
+    "Domains segmented from them may be mostly noise. {}rain longer "
     "(1000 to 2500 steps are usual), pass a smaller lr or a larger batch_size, or check size and "
     "coordinate_scale of the patches against the lattice (phyvae.lattice_spacing). An image of "
     "one phase has no map."
@@ -117,7 +117,8 @@ class CollapseWatch:
             text = (
                 f"The latent maps carry no signal yet: {listed} of their variance lies between "
                 f"patches, after {done} epochs. "
-                f"{_ON_THE_PRIOR.format(kl) if kl < _AS_THE_PRIOR else ''}{advice_on(state.model)}"
+                f"{_ON_THE_PRIOR.format(kl) if kl < _AS_THE_PRIOR else ''}"
+                f"{advice_on(state.model, call.grids)}"
             )
         else:
             return
@@ -140,6 +141,7 @@ def signals(model: PatchModel, grids: Sequence[PatchGrid]) -> list[float]:
     return shares
 
 
-def advice_on(model: PatchModel) -> str:
-    """Return the advice on maps of this model that carry no signal."""
-    return _ADVICE if model.classes is None else _ADVICE_ON_CLASSES
+def advice_on(model: PatchModel, grids: Sequence[PatchGrid]) -> str:
+    """Return the advice on maps of this model that carry no signal; align takes no stack."""
+    start = "T" if any(grid.is_stack for grid in grids) else "Begin with phyvae.align, t"
+    return _ADVICE.format(start) if model.classes is None else _ADVICE_ON_CLASSES

@@ -14,13 +14,13 @@ from .objective import PhysicsObjective
 __all__ = ["grids_to_encode", "grids_to_train"]
 
 
-def grids_to_encode(model: PatchModel, grid: Any) -> list[PatchGrid]:
+def grids_to_encode(model: PatchModel, grid: Any, name: str = "grid") -> list[PatchGrid]:
     """Return one grid, or a list of them, as a list, if the model can encode their patches."""
     grids = list(grid) if isinstance(grid, list | tuple) else [grid]
     if not grids:
-        raise ValueError("grid is an empty list; pass at least one PatchGrid.")
+        raise ValueError(f"{name} is an empty list; pass at least one PatchGrid.")
     for one in grids:
-        check_patches(model, one)
+        check_patches(model, one, name)
     return grids
 
 
@@ -32,7 +32,7 @@ def grids_to_train(
     _check_members(model, grids[0])
     model.check_training(grids)
     objective.check(model)
-    held_out = [] if test_grid is None else grids_to_encode(model, test_grid)
+    held_out = [] if test_grid is None else grids_to_encode(model, test_grid, "test_grid")
     if objective.needs_map:
         for one in [*grids, *held_out]:
             Layout.of(one).check_places(objective.physics)

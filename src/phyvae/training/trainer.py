@@ -283,7 +283,7 @@ class PhysicsTrainer(TrainingRecord):
         epochs = done + len(left)
         saves = {"checkpoint": checkpoint is not None, "every": every, "steps": steps}
         start_alike(self.state, call, len(left), beta, saves)
-        begun, silent = self.epochs_done, not progress or processes.rank() > 0
+        begun, mute = self.epochs_done, not progress or processes.rank() > 0 or None
         if resume is None:
             self.state.best = None
         keeper = BestState(self.state, grids, len(left))
@@ -292,7 +292,7 @@ class PhysicsTrainer(TrainingRecord):
             small = self.state.options.has_small_steps(self.model)
             with (
                 one_thread(small=small),
-                tqdm(total=epochs, initial=done, disable=silent, unit="epoch") as bar,
+                tqdm(total=epochs, initial=done, disable=mute, unit="epoch", desc="train") as bar,
             ):
                 for epoch, count in enumerate(left, done + 1):
                     now = schedule(self.epochs_done)
