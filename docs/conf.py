@@ -81,6 +81,8 @@ html_theme_options = {
     "navbar_persistent": ["search-button"],
 }
 html_sidebars = {"index": []}
+html_static_path = ["_static"]
+html_css_files = ["phyvae.css"]
 
 
 # -- Docstrings --------------------------------------------------------------------------------
