@@ -48,12 +48,13 @@ swept = phyvae.sweep(grid, names, epochs=12, steps_per_epoch=20, beta=beta, mode
 
 maps = swept.maps
 low, high = np.quantile(maps["strength 0, w 0.1"][1].numpy(), [0.005, 0.995])
-side = 280 * 0.396 / 12.6  # nm
+nm, half = 0.396 / 12.6, grid.step[0] / 2  # a pixel, and half a cell of the map
+top, bottom = nm * (grid.centers[0, 0, 0] - half), nm * (grid.centers[-1, -1, 0] + half)
 plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
 fig, axes = plt.subplots(2, 4, figsize=(7, 4), layout="constrained", sharex=True, sharey=True)
 for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     z = maps[f"strength {strength:g}, w {w:g}"]
-    shown = ax.imshow(z[1].numpy(), vmin=low, vmax=high, extent=(0, side, side, 0))
+    shown = ax.imshow(z[1].numpy(), vmin=low, vmax=high, extent=(top, bottom, bottom, top))
     ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {float(sl1(z)):.2f}")
     ax.label_outer()
 fig.supxlabel("x (nm)", fontsize=8)
