@@ -78,6 +78,8 @@ def test_physics_frees_a_noisy_film_of_false_grains_as_readme_has_it(run):
     )
     assert plain == pytest.approx(0.83, abs=0.03)
     assert physical == pytest.approx(0.97, abs=0.015)
+    assert found["final"] > 0.95
+    assert min(found["later"]) > plain + 0.05
 
 
 def test_psi_falls_with_strength_and_rises_with_w(run):
