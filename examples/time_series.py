@@ -28,9 +28,12 @@ found = phyvae.find_domains(frames, classes=3)
 
 
 def position(domains):
-    """Return the mean position of the wall, nm, from the domain of each pixel."""
-    substrate, upper = domains[5, 5], domains[5, -5]
-    return len(domains) * nm * (domains == upper).sum() / (domains != substrate).sum()
+    """Return the mean position of the wall, nm, from the domain of each pixel; -1 is none."""
+    rows, cols = (domains >= 0).any(axis=1), (domains >= 0).any(axis=0)
+    inside = domains[rows][:, cols]
+    substrate, upper = inside[0, 0], inside[0, -1]
+    share = (inside == upper).sum() / (inside != substrate).sum()
+    return nm * (rows.argmax() + share * rows.sum())
 
 
 images = [one.labels_image() for one in found]
@@ -46,7 +49,7 @@ step, side = found[0].grid.step[0] * nm, 252 * nm
 plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
 fig, axes = plt.subplots(1, 4, figsize=(7, 2.3), layout="constrained", width_ratios=(1, 1, 1, 1.3))
 for ax, frame in zip(axes, (0, 2, 5), strict=False):
-    upper = images[frame] == images[frame][5, -5]
+    upper = images[frame] == images[frame][30, -30]
     ax.imshow(frames[frame].image, cmap="gray", extent=(0, side, side, 0))
     ax.contour(upper, [0.5], colors="#E69F00", extent=(0, side, 0, side))
     ax.set(title=f"frame {frame}", xlabel="x (nm)", yticks=[0, 2, 4, 6] if frame == 0 else [])
