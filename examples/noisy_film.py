@@ -61,8 +61,8 @@ fig.savefig("noisy_film.png", dpi=150)
 # %%
 # `phyvae.find_domains` does more: it refines the maps, and walls cost energy. Then both models
 # find the domains. With physics the encoder's maps are flatter (a smaller Ψ), and the agreement
-# depends less on when training stops. A phantom of seed 1 has 0.90 and 0.96 in the figure, 0.98 and
-# 0.97 refined.
+# depends less on when training stops. A phantom of seed 1 has 0.90 and 0.96 in the figure, and
+# 0.98 and 0.97 refined.
 
 for (name, trainer), (maps, labels) in zip(swept.trainers.items(), rows.values(), strict=True):
     refined = phyvae.refine(trainer.model, grid)

@@ -26,7 +26,7 @@ phyvae.testing.check_physics_loss(Smoothness())
 # It trains like any other. All three trainings begin with the same model.
 
 phantom = phyvae.phantoms.bfo(shape=(300, 300), dose=5, noise=0.25, seed=0)
-suggested = phyvae.suggest(phantom.image)
+suggested = phyvae.suggest(phyvae.Scan(phantom.image, pixel_size=(0.396 / 12.6,) * 2))
 grid = suggested.grid()
 truth = grid.sample(phantom.domains)
 
@@ -49,18 +49,8 @@ swept = phyvae.sweep(grid, objectives, epochs=20, steps_per_epoch=20, beta=beta,
 # Both losses make the maps flatter. Smoothness punishes high steps more than low ones, so it takes
 # out the noise and blurs the walls a little; SL1 leaves the walls sharp.
 
-rows = {}
-for name, labels in swept.labels(truth=truth).items():
-    maps = swept.maps[name]
+for name, maps in swept.maps.items():
     psi = ", ".join(f"Ψ of {other} {float(loss(maps)):.3f}" for other, loss in losses.items())
     print(f"{name}: {psi}")
-    rows[name] = maps, labels
-fig, axes = phyvae.plot_comparison(
-    rows,
-    truth=truth,
-    grid=grid,
-    label_names=phantom.names,
-    pixel_size=0.396 / 12.6,
-    unit="nm",
-)
+fig, axes = swept.plot(truth=truth, label_names=phantom.names)
 fig.savefig("your_own_physics.png", dpi=150)

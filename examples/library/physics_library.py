@@ -225,7 +225,7 @@ left, right = (torch.where(torch.hypot(y, x - c) < 9, 1.0, -1.0) for c in (-11, 
 middle = torch.where(torch.hypot(y, x + 3) < 9, 1.0, -1.0)
 fig = two(
     {
-        "Decorrelation\nanother contrast each": (
+        "Decorrelation\nuncorrelated maps": (
             phyvae.Decorrelation(),
             [(wall, steep_wall), (wall, turned), (wall, wall)],
         ),

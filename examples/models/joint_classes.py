@@ -100,7 +100,8 @@ fig, axes = phyvae.plot_comparison(
     rows,
     truth=truth,
     grid=grid,
-    names=trainer.model.map_names[1:],
+    names=[f"P({name})" for name in phantom.names],
+    label_names=phantom.names,
     pixel_size=0.396 / 12.6,
     unit="nm",
 )

@@ -118,9 +118,12 @@ for name, found in kinds.items():
 # %%
 # Where the kinds lie
 # -------------------
-# Triangles are 0, rods are 1. Particles at the rim have no room for a patch, hence no dot.
+# Particles at the rim have no room for a patch, hence no dot.
 
-fig, (ax,) = phyvae.plot_sites(grid, kinds["phy-rVAE"], pixel_size=PIXEL, unit="nm", width=4.5)
+names = ("triangles", "rods")
+fig, (ax,) = phyvae.plot_sites(
+    grid, kinds["phy-rVAE"], label_names=names, pixel_size=PIXEL, unit="nm", width=4.5
+)
 ax.collections[0].set_sizes([5])  # smaller than the particles
 fig.savefig("rotation_sites.png", dpi=200)
 
@@ -133,7 +136,7 @@ fig.savefig("rotation_sites.png", dpi=200)
 fig, axes = plt.subplots(
     2, 3, figsize=(7.2, 4.4), layout="constrained", width_ratios=(1.5, 1, 1), squeeze=False
 )
-names, colours = ("triangles", "rods"), ("#0072B2", "#E69F00")
+colours = ("#0072B2", "#E69F00")
 reach = grid.patch_shape[0] * PIXEL / 2
 for row, (method, trainer) in zip(axes, trainers.items(), strict=True):
     z = maps[method][:, 0]
@@ -145,7 +148,7 @@ for row, (method, trainer) in zip(axes, trainers.items(), strict=True):
             shape.numpy(), cmap="gray", vmin=0, vmax=1, extent=(-reach, reach, reach, -reach)
         )
         row[1 + k].set(title=f"found as {names[k]}", xlabel="x (nm)", ylabel="y (nm)")
-    row[0].set(title=method, xlabel="$z_1$", ylabel="$z_2$")
+    row[0].set(title=method, xlabel="$z_1$", ylabel="$z_2$", xlim=(-1.5, 2), ylim=(-0.8, 0.9))
     fig.colorbar(shown, ax=row[1:], label="intensity (arb. units)")
 axes[1, 0].legend(frameon=False, fontsize=8, loc="upper right", markerscale=2)
 fig.savefig("rotation_latents.png", dpi=200)

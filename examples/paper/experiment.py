@@ -36,16 +36,14 @@ def options(description: str, folder: str) -> argparse.Namespace:
 class Prepared(NamedTuple):
     """Patches, the true domains if they are known, and what suits them.
 
-    `nm` is the height and width of a pixel, if it is known, `names` are those of the true domains.
-    `model` are the settings of `ShiftVAE`, `reach` is that of `align`: None of spectra, which
-    have no lattice.
+    `names` are those of the true domains. `model` are the settings of `ShiftVAE`, `reach` is that
+    of `align`: None of spectra, which have no lattice.
     """
 
     grid: phyvae.PatchGrid
     truth: np.ndarray | None
     model: dict[str, Any]
     reach: tuple[int, int] | None
-    nm: tuple[float, float] | None
     names: tuple[str, ...] = ()
 
 
@@ -64,19 +62,17 @@ def prepare(arguments: argparse.Namespace, phantom: Callable[..., Phantom], nm: 
         grid = phyvae.PatchGrid.from_spectra(scan)
         # A Bernoulli decoder does not resolve small differences of spectra.
         settings |= {"sampler_d": "gaussian", "decoder_sig": noise_of(grid)}
-        return Prepared(grid, None, settings, None, scan.pixel_size)
+        return Prepared(grid, None, settings, None)
     try:
-        found = phyvae.suggest(scan)
+        found = phyvae.suggest(scan, size=arguments.size, step=arguments.step)
     except ValueError as error:
         raise SystemExit(f"{error} The examples need a lattice.") from error
     print(*found.reasons.values(), sep="\n")
-    size, step = arguments.size or found.size, arguments.step or found.step
-    grid = phyvae.PatchGrid(found.image, size, step, mask=found.mask)
-    pairs = zip(found.dx_prior, found.size, grid.patch_shape, strict=True)
-    settings |= {"dx_prior": tuple(prior * usual / own for prior, usual, own in pairs)}
+    grid = found.grid()
+    settings |= {"dx_prior": found.dx_prior}
     truth = None if made is None else grid.sample(made.domains)
     names = () if made is None else made.names
-    return Prepared(grid, truth, settings, found.reach, scan.pixel_size, names)
+    return Prepared(grid, truth, settings, found.reach, names)
 
 
 def started(prepared: Prepared) -> phyvae.ShiftVAE:
@@ -112,10 +108,7 @@ class Experiment:
         self.folder, self.is_quick, self.seed = arguments.folder, arguments.quick, arguments.seed
         prepared = prepare(arguments, phantom, nm)
         self.grid, self.truth = prepared.grid, prepared.truth
-        scale = {} if prepared.nm is None else {"pixel_size": prepared.nm, "unit": "nm"}
-        self.scale: dict[str, Any] = scale
-        self.known = {"grid": self.grid, "truth": self.truth, **scale}
-        self.known["label_names"] = prepared.names or None
+        self.names = prepared.names or None
         print(self.grid)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.save("image_and_patches", phyvae.plot_patches(self.grid))
@@ -155,7 +148,8 @@ class Experiment:
 
     def plot(self, name: str, rows: Mapping[str, tuple[Any, Any]]) -> None:
         """Plot a row per entry, below the image and the truth; save the figure."""
-        self.save(name, phyvae.plot_comparison(rows, **self.known))
+        known = {"grid": self.grid, "truth": self.truth, "label_names": self.names}
+        self.save(name, phyvae.plot_comparison(rows, **known))
 
     def matched(self, labels: Any) -> Any:
         """Return labels numbered as the true ones or, without these, as the first result."""
@@ -196,10 +190,9 @@ class Experiment:
     def portrait(self, name: str) -> None:
         """Draw one result in full: maps, domains on the image, manifold, distribution."""
         maps, labels = self.maps[name], self.labels[name]
-        self.save(
-            "latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid, **self.scale)
-        )
-        self.save("segmentation", phyvae.plot_segmentation(self.grid, labels, **self.scale))
+        named = {"label_names": self.names}
+        self.save("latent_maps", phyvae.plot_latent_maps(maps, labels, grid=self.grid, **named))
+        self.save("segmentation", phyvae.plot_segmentation(self.grid, labels, **named))
         model = self.sweep.models[name]
         self.save("manifold", phyvae.plot_manifold(model, 5, maps=maps, width=5.0))
-        self.save("distribution", phyvae.plot_distribution(maps, labels))
+        self.save("distribution", phyvae.plot_distribution(maps, labels, **named))

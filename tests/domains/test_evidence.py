@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import phyvae
 from phyvae import domain_evidence
@@ -9,6 +10,13 @@ from phyvae import domain_evidence
 RNG = np.random.default_rng(0)
 HALVES = RNG.normal(0, 0.03, (2, 30, 40))
 HALVES[0, :, 20:] += 1.0
+
+
+def halves_and_slow_change(seed):
+    rng = np.random.default_rng(seed)
+    slow = gaussian_filter(rng.normal(size=(36, 36)), 5)
+    maps = np.stack([1.0 * (np.arange(36) >= 18) + 0 * slow, 0.3 * slow / slow.std()])
+    return maps + rng.normal(0, 0.05, maps.shape)
 
 
 class TestDomainEvidence:
@@ -55,6 +63,24 @@ class TestDomainEvidence:
         assert found.ranking[1].contrast > 1.8
         assert "tried: the edge between two of them is a slow change, of thickness" in found.reason
         assert domain_evidence(wide, most=2, wall=5).number == 2
+
+    @pytest.mark.parametrize("seed", [2, 8, 44, 48])
+    def test_a_slow_change_in_another_channel_adds_no_domain(self, seed):
+        assert domain_evidence(halves_and_slow_change(seed), most=4, wall=3).number == 2
+
+    @pytest.mark.parametrize("seed", [7, 10, 20])
+    def test_patches_that_overlap_what_was_left_out_have_no_part_in_it(self, seed):
+        y, x = np.mgrid[:36, :36]
+        away = np.hypot(y - 14, x - 18)
+        maps = halves_and_slow_change(seed)
+        maps[1] -= 1.5 * (away < 5.7)
+        assert domain_evidence(maps, most=4, wall=3, mask=away > 4).number == 2
+
+    def test_a_narrow_specimen_counts_as_a_whole(self):
+        mask = np.zeros((30, 40), dtype=bool)
+        mask[8:12] = True
+        found = domain_evidence(HALVES, most=2, wall=3, mask=mask)
+        assert (found.labels[mask] >= 0).all()
 
     def test_sets_dead_lines_and_cells_aside(self):
         maps = HALVES.copy()

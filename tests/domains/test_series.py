@@ -148,7 +148,8 @@ class TestOnSites:
         monkeypatch.setattr(room, "_SITES", 150)  # several parts
         found = segment(values[None], method="otsu", denoise=0.3, graph=graph)
         np.testing.assert_array_equal(found, expected)
-        smooth = room.BilateralFilter(0.3).on_graph(torch.from_numpy(scaled)[None], graph)
+        sites = graph.sites.numpy() / graph.spacing
+        smooth = room.bilateral_over(scaled[None], sites, 0.3)
         np.testing.assert_allclose(smooth[0], filtered, atol=1e-12)
 
     def test_denoising_mends_labels_of_noisy_sites(self):

@@ -86,3 +86,8 @@ class TestDistribution:
         maps = np.where(LABELS == 0, np.nan, MAPS)
         with pytest.raises(ValueError, match="leave no patch"):
             plotting.plot_distribution(maps, np.where(LABELS == 0, 0, -1))
+
+    def test_names_the_labels_it_knows(self):
+        _, (_, top, _) = plotting.plot_distribution(MAPS, LABELS, label_names=["film", "step"])
+        shown = [text.get_text() for text in top.get_legend().get_texts()]
+        assert shown == ["film", "step", "2"]

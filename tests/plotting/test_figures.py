@@ -26,8 +26,24 @@ FIGURES = {
         MAPS, np.resize(np.arange(12), LABELS.shape)
     ),
     "distribution of one": lambda g, s: plotting.plot_distribution(MAPS[:1], LABELS),
+    "distribution with names": lambda g, s: plotting.plot_distribution(
+        MAPS, LABELS, label_names=["substrate", "variant up", "variant down"]
+    ),
     "history": lambda g, s: plotting.plot_history({"a": history(), "b": history(offset=1)}),
 }
+# With names of labels, some of which are missing.
+NAMED = {
+    "maps": lambda g, names: plotting.plot_latent_maps(MAPS, LABELS, label_names=names),
+    "segmentation": lambda g, names: plotting.plot_segmentation(g, LABELS, label_names=names),
+    "sites": lambda g, names: plotting.plot_sites(g, LABELS, label_names=names),
+}
+
+
+@pytest.mark.parametrize("plot", NAMED.values(), ids=NAMED)
+def test_labels_have_their_names(plot, grid):
+    _, axes = plot(grid, ["film", "substrate"])
+    (bar,) = axes[-1].child_axes
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["film", "substrate", "2"]
 
 
 def test_importing_the_module_leaves_matplotlib_unimported():

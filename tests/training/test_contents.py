@@ -1,5 +1,6 @@
 """The contents of a trainer's file: those of another trainer, or of nobody's, are refused."""
 
+import inspect
 import json
 import pickle
 import random
@@ -8,16 +9,21 @@ import pytest
 import safetensors.torch
 import torch
 
+import phyvae
+from objectives import OBJECTIVES, Rough
 from phyvae import (
     CheckpointError,
     EdgeLoss,
     FourierLoss,
     Maximize,
     PhysicsObjective,
+    PhysicsTrainer,
+    ShiftVAE,
     load_model,
     load_trainer,
 )
 from phyvae.saving import sealed
+from phyvae.training import contents
 from phyvae.training.contents import described, restore, sealed_training
 from small import assert_same_state, fit, tiny_trainer
 
@@ -176,3 +182,42 @@ class TestBadContents:
         with pytest.raises(CheckpointError, match="cannot be loaded"):
             fit(trainer, 3, resume=path)
         assert all(torch.equal(before[k], v) for k, v in trainer.model.state_dict().items())
+
+
+def test_every_loss_of_phyvaes_is_built_again_from_its_settings():
+    built = contents.build_objective
+    for objective in OBJECTIVES:
+        described = json.loads(json.dumps(contents.describe_objective(objective)))
+        assert contents.describe_objective(built(described)) == described
+    covered = json.dumps([contents.describe_objective(objective) for objective in OBJECTIVES])
+    for name in contents._LOSSES.keys() - {"Relation"}:  # it holds a function of the user's
+        assert f'"loss": "{name}"' in covered, f"add {name} to OBJECTIVES"
+
+
+def test_every_setting_of_a_constructor_is_saved():
+    def names(cls, *others):
+        return set(inspect.signature(cls).parameters) - set(others)
+
+    trainer = tiny_trainer()
+    assert trainer.settings.keys() == names(
+        PhysicsTrainer, "model", "objective", "device", "enumerate_parallel"
+    )
+    assert trainer.model.settings.keys() == names(ShiftVAE, "device", "invariances")  # one kind
+    described = contents.describe_objective(trainer.objective)
+    assert described.keys() == names(PhysicsObjective)
+
+
+class TestForeignLoss:
+    def test_is_found_at_any_depth(self):
+        own = PhysicsObjective(EdgeLoss() + 2.0 * phyvae.Maximize(Rough()))
+        assert contents.foreign_loss(contents.describe_objective(own)) == "Rough"
+        ours = PhysicsObjective(EdgeLoss() + 2.0 * phyvae.Maximize(EdgeLoss()))
+        assert contents.foreign_loss(contents.describe_objective(ours)) is None
+
+    def test_is_described_by_its_name_and_its_numbers(self):
+        described = contents.describe_objective(PhysicsObjective(Rough(3.0)))
+        assert described["physics"] == {"own": "Rough", "settings": {"power": 3.0}}
+
+    def test_names_of_a_file_are_looked_up_among_phyvaes_losses_alone(self):
+        with pytest.raises(KeyError, match="system"):
+            contents.build_objective({"physics": {"loss": "system", "settings": {}}})

@@ -103,6 +103,13 @@ def align(
     Alignment
         How well the shifts agree, how many factors stand out, and their maps.
 
+    Raises
+    ------
+    TypeError
+        If the model is no `ShiftVAE`, or `grid` is a list of grids.
+    ValueError
+        If a number is out of its range, or the grid holds spectra.
+
     Warns
     -----
     AlignmentWarning

@@ -20,7 +20,20 @@ def count_domains(
 ) -> int:
     """Return the number of domains in latent maps, for `segment`; 1 if there are none.
 
-    It is that of `domain_evidence`, which has the same parameters, and the reasons.
+    Parameters
+    ----------
+    maps, most, grid, wall, seed, mask
+        As for `domain_evidence`, which also returns the reasons.
+
+    Returns
+    -------
+    int
+        Number of domains, 1 to `most`.
+
+    Raises
+    ------
+    ValueError
+        As `domain_evidence`.
 
     Examples
     --------

@@ -18,6 +18,7 @@ __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
 _CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
+_MORE = 1.2  # factor by which walls that hold by little must add to the score
 _SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
 Cells = Bool[np.ndarray, "rows cols"]
@@ -73,6 +74,15 @@ class DomainEvidence:
         Those set aside, as they are unlike both of their neighbours: dead scan lines.
     set_aside
         All cells set aside, those of these rows and columns among them, shape (rows, cols).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import phyvae
+    >>> rng = np.random.default_rng(0)
+    >>> found = phyvae.domain_evidence(np.repeat([0.0, 1.0], 12) + rng.normal(0, 0.1, (24, 24)))
+    >>> found.number, [one.number for one in found.ranking if one.holds]
+    (2, [1, 2])
     """
 
     number: int
@@ -182,7 +192,7 @@ def _whole(patches: Cells, wall: float) -> Cells:
     """Return the cells whose patches show nothing of the cells without a patch."""
     if patches.all():
         return patches
-    whole: np.ndarray = distance_transform_edt(patches) > 1 + wall / 2
+    whole: np.ndarray = distance_transform_edt(patches) > 0.5 + wall / 2
     return whole if whole.sum() >= patches.sum() / 2 else patches
 
 
@@ -198,7 +208,7 @@ def _chosen(ranking: tuple[NumberEvidence, ...]) -> NumberEvidence | None:
         if not one.holds or one.score < _SHARE * best:
             continue
         clear = one.contrast >= _CLEAR or one.ramp <= RAMP / 2
-        if clear or one.score > before:
+        if clear or one.score > _MORE * before:
             chosen, before = one, max(before, one.score)
     return chosen
 

@@ -15,8 +15,8 @@ from .fourier import SL2 as SL2
 from .fourier import FourierLoss as FourierLoss
 from .ginzburg_landau import GinzburgLandau as GinzburgLandau
 from .ginzburg_landau import ModicaMortola as ModicaMortola
+from .gradients import scharr as scharr
 from .interfaces import InterfaceEnergy as InterfaceEnergy
-from .numerics import scharr as scharr
 from .occupancy import ClassOccupancy as ClassOccupancy
 from .periodic import PeriodicOrder as PeriodicOrder
 from .polarisation import BoundCharge as BoundCharge

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._checks import as_number, brief
 from .base import PhysicsLoss
-from .numerics import Cells, Maps, Scalar, sorted_cells
+from .masking import Cells, Maps, Scalar, sorted_cells
 from .standardising import scaled
 
 __all__ = ["AreaFractions"]

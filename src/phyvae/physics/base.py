@@ -11,7 +11,7 @@ from .._checks import as_nonnegative
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .checking import check_maps, check_values
-from .numerics import Cells, Maps, Scalar, Values
+from .masking import Cells, Maps, Scalar, Values
 
 __all__ = ["PhysicsLoss", "Sum", "Weighted"]
 

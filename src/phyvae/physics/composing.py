@@ -9,7 +9,7 @@ from .._checks import as_nonnegative, as_number, brief, check_takes, is_integer
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .numerics import Cells, Maps, Scalar, Values
+from .masking import Cells, Maps, Scalar, Values
 
 __all__ = ["Maximize", "OnChannels", "Scheduled"]
 

@@ -11,7 +11,7 @@ from .._checks import as_flag, as_number, sides_of
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .numerics import Cells, Maps, Scalar
+from .masking import Cells, Maps, Scalar
 from .standardising import ROUNDING, scaled
 
 __all__ = ["Autocorrelation"]

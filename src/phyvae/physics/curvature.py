@@ -10,7 +10,8 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .numerics import Cells, Maps, Scalar, Values, eroded, length, ratio
+from .finite import length, ratio
+from .masking import Cells, Maps, Scalar, Values, eroded
 from .standardising import scaled, standardise_values
 
 __all__ = ["Curvature"]

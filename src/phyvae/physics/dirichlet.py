@@ -7,7 +7,8 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .numerics import Cells, Maps, Scalar, Values, mean_square_gradient
+from .gradients import mean_square_gradient
+from .masking import Cells, Maps, Scalar, Values
 from .standardising import scaled, standardise_values
 
 __all__ = ["DirichletEnergy"]

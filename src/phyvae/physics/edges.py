@@ -13,7 +13,9 @@ from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_maps, check_values
 from .filtering import bilateral
-from .numerics import Cells, Maps, Scalar, Values, eroded, length, masked, padded, scharr
+from .finite import length
+from .gradients import padded, scharr
+from .masking import Cells, Maps, Scalar, Values, eroded, masked
 from .standardising import rounding_errors, scaled
 
 __all__ = ["SL1", "EdgeLoss"]

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .numerics import Cells, Edges, Maps, padded
+from .gradients import Edges, padded
+from .masking import Cells, Maps
 from .standardising import moments
 
 __all__ = ["bilateral"]

@@ -11,7 +11,8 @@ from torch import Tensor
 from .._checks import as_choice, as_nonnegative
 from .base import PhysicsLoss
 from .checking import check_maps
-from .numerics import Cells, Maps, Scalar, ratio
+from .finite import ratio
+from .masking import Cells, Maps, Scalar
 from .standardising import scaled
 
 __all__ = ["SL2", "FourierLoss"]

@@ -14,7 +14,8 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_length, check_neighbours
-from .numerics import Cells, Maps, Scalar, Values, mean_over, mean_square_gradient
+from .gradients import mean_square_gradient
+from .masking import Cells, Maps, Scalar, Values, mean_over
 from .standardising import scaled, standardise_values
 
 __all__ = ["GinzburgLandau", "ModicaMortola"]

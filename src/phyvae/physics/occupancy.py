@@ -11,7 +11,8 @@ from torch import Tensor
 from .._checks import as_choice, as_positive
 from .base import PhysicsLoss
 from .checking import check_channels
-from .numerics import Cells, Maps, Scalar, mean_over, ratio
+from .finite import ratio
+from .masking import Cells, Maps, Scalar, mean_over
 from .standardising import scaled
 
 __all__ = ["ClassOccupancy"]

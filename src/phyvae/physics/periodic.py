@@ -12,7 +12,8 @@ from .._checks import as_choice, as_number, as_positive, brief, sides_of
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_neighbours
-from .numerics import Cells, Maps, Scalar, ratio
+from .finite import ratio
+from .masking import Cells, Maps, Scalar
 from .standardising import scaled
 
 __all__ = ["PeriodicOrder"]

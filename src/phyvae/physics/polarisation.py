@@ -8,17 +8,9 @@ from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
 from .checking import check_channels, check_neighbours, check_values
-from .numerics import (
-    Cells,
-    Maps,
-    Scalar,
-    Values,
-    eroded,
-    masked,
-    mean_over,
-    ratio,
-    scharr_gradient,
-)
+from .finite import ratio
+from .gradients import scharr_gradient
+from .masking import Cells, Maps, Scalar, Values, eroded, masked, mean_over
 from .standardising import deviation_of, rounding_errors
 
 __all__ = ["BoundCharge", "Vorticity"]

@@ -11,7 +11,8 @@ from torch import Tensor
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .numerics import Cells, Maps, Scalar, mean_over, ratio, root
+from .finite import ratio, root
+from .masking import Cells, Maps, Scalar, mean_over
 from .sparsity import from_background
 from .standardising import scaled
 

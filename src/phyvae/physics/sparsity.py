@@ -5,7 +5,8 @@ from typing import Literal
 from .._checks import as_choice
 from .base import PhysicsLoss
 from .checking import check_channels
-from .numerics import Cells, Maps, Scalar, length, masked, mean_over, ratio, root, sorted_cells
+from .finite import length, ratio, root
+from .masking import Cells, Maps, Scalar, masked, mean_over, sorted_cells
 from .standardising import scaled
 
 __all__ = ["Sparsity", "from_background"]

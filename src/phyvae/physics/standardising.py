@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..patches.graph import SiteGraph
 from .checking import check_maps, check_values
-from .numerics import Cells, Maps, Values, masked
+from .masking import Cells, Maps, Values, masked
 
 __all__ = [
     "ROUNDING",

@@ -8,7 +8,8 @@ from torch import Tensor
 from .._checks import as_choice
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .numerics import Cells, Maps, Scalar, ratio
+from .finite import ratio
+from .masking import Cells, Maps, Scalar
 from .standardising import scaled
 
 __all__ = ["MapSymmetry"]

@@ -6,7 +6,9 @@ from .._checks import as_choice
 from ..patches.graph import SiteGraph
 from ..patches.map_pixel import SQUARE, MapPixel
 from .base import PhysicsLoss
-from .numerics import Cells, Maps, Scalar, Values, corner_steps, length, root
+from .finite import length, root
+from .gradients import corner_steps
+from .masking import Cells, Maps, Scalar, Values
 from .standardising import scaled, standardise_values
 
 __all__ = ["TotalVariation"]

@@ -1,16 +1,14 @@
 """A trained model on another scan: same patches, same intensities, same domains."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from ..domains.series import Series
 from ..domains.wall_energy import DomainMeans, domain_means
-from ..models import ShiftVAE
 from ..patches.crops import RasterCrops
 from ..patches.grid import PatchGrid
 from ..patches.masking import masked, specimen_of
@@ -25,8 +23,9 @@ from ..scans.scan import Scan
 from .choices import Choice
 from .doubting import doubts_on, evidence_of
 from .preparing import Request, repaired_specimen
+from .showing import Shown
 
-__all__ = ["AppliedModel", "one_or_several"]
+__all__ = ["Applied", "one_or_several"]
 
 _ALIKE = 0.1  # by which lattice vectors of one lattice may differ in length
 _OUTSIDE = 0.02  # of the pixels may exceed the intensities of training
@@ -37,20 +36,12 @@ def one_or_several(value: Any) -> Scan | Iterable[Any]:
     return value if isinstance(value, list | tuple | Iterator) else opened(value)
 
 
-@dataclass(frozen=True, eq=False)
-class AppliedModel:
-    """A trained model with the domains of its scan; the fields are those of `Domains`."""
+class Applied(Shown):
+    """A result whose model and domains can be applied to another scan."""
 
-    scan: Scan
-    grid: PatchGrid
-    model: ShiftVAE
     cell: UnitCell | None
-    labels: Int[np.ndarray, "rows cols"]
-    maps: Float[np.ndarray, "channels rows cols"]
-    signal: Float[np.ndarray, " channels"]
-    settings: Mapping[str, Choice]
 
-    def on(self, value: Any, *, resample: bool, progress: bool) -> dict[str, Any]:
+    def _on(self, value: Any, *, resample: bool, progress: bool) -> dict[str, Any]:
         """Return the fields of the result for another scan, as far as they are other ones."""
         scan = at_pixel_size(_as_scan(value, self.scan), self.scan.pixel_size, resample=resample)
         grid, cell, doubts = self._patches(scan)

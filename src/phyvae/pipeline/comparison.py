@@ -1,6 +1,6 @@
 """The trainings of a sweep compared: maps, domains, measures, a table, a figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,6 +167,7 @@ class Sweep:
         truth: Int[np.ndarray, "rows cols"] | None = None,
         pixel_size: float | None = None,
         unit: str = "px",
+        label_names: Sequence[str] | None = None,
         width: float = 7.0,
     ) -> tuple[Any, Any]:
         """Plot a row of panels per setting: its maps and, with `classes` or `truth`, its domains.
@@ -184,6 +185,7 @@ class Sweep:
             truth=truth,
             grid=self.grid,
             names=alike,
+            label_names=label_names,
             pixel_size=pixel_size,
             unit=unit,
             width=width,

@@ -16,16 +16,15 @@ from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
-from .applying import AppliedModel, one_or_several
+from .applying import Applied, one_or_several
 from .choices import Choice
-from .showing import Shown
 from .storing import store
 
 __all__ = ["Domains"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Domains(Shown):
+class Domains(Applied):
     """The domains of a scan; see `phyvae.find_domains`.
 
     Attributes
@@ -141,22 +140,12 @@ class Domains(Shown):
         if self.problem or not self.grid.is_raster:
             problem = "no domains" if self.problem else "patches at sites, which one scan has"
             raise ValueError(f"found.apply: this result has {problem}; find_domains(scan) anew.")
-        model = AppliedModel(
-            self.scan,
-            self.grid,
-            self.model,
-            self.cell,
-            self.labels,
-            self.maps,
-            self.signal,
-            self.settings,
-        )
         scans = one_or_several(scan)
         if isinstance(scans, Scan):
-            return replace(self, **model.on(scans, resample=resample, progress=progress))
+            return replace(self, **self._on(scans, resample=resample, progress=progress))
         frames = tqdm(scans, desc="frames", unit="frame", disable=not progress)
         return (
-            replace(self, **model.on(one, resample=resample, progress=False)) for one in frames
+            replace(self, **self._on(one, resample=resample, progress=False)) for one in frames
         )
 
     def save(self, path: AnyPath) -> None:

@@ -52,12 +52,28 @@ def plot_comparison(
 ) -> Panels:
     """Plot a row per method: its latent maps, and its labels.
 
-    `rows` maps the method's name to (maps, labels or None), all on one patch grid. A column has
-    one colour scale, so that rows can be compared; `standardise` maps of unlike units before.
-    With a grid, the row above them shows its image, its middle magnified where there is room, and,
-    if given, the true domains `truth`, shape (rows, cols). `label_names` are names of the labels
-    from 0, such as those of a phantom; the rest is as for `plot_latent_maps`.
-    `axes` has one row per row of the figure; unused ones are invisible.
+    Parameters
+    ----------
+    rows
+        By the method's name, (maps, labels or None), all on one patch grid. A column has one
+        colour scale, so that rows can be compared; `standardise` maps of unlike units before.
+    truth
+        True domains, shape (rows, cols); needs `grid`.
+    grid
+        The grid of the maps: the row above them shows its image, and its middle magnified where
+        there is room.
+    names, label_names, pixel_size, unit, width
+        As for `plot_latent_maps`.
+
+    Returns
+    -------
+    fig, axes
+        `axes` has one row per row of the figure; unused ones are invisible.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If rows are no such pairs, or their maps have unequal grids.
 
     Examples
     --------

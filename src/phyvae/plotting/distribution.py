@@ -1,5 +1,6 @@
 """How the patches spread over two latents."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,29 @@ def plot_distribution(
     labels: Array | None = None,
     *,
     channels: tuple[int, int] = (0, 1),
+    label_names: Sequence[str] | None = None,
     width: float = 3.4,
 ) -> Panels:
     """Plot how the patches spread over two latents, coloured by label, and both histograms.
 
-    `maps` and `labels` are as for `plot_latent_maps`; patches without finite z or a domain are
-    left out. Both axes have one scale, unless one latent spreads at least four times the other.
-    `axes`: the scatter plot, the histograms along x and y; of one channel, its histogram.
+    Both axes have one scale, unless one latent spreads at least four times the other.
+
+    Parameters
+    ----------
+    maps, labels, label_names, width
+        As for `plot_latent_maps`; patches without finite z or a domain are left out.
+    channels
+        The latents along x and y.
+
+    Returns
+    -------
+    fig, axes
+        `axes`: the scatter plot, the histograms along x and y; of one channel, its histogram.
+
+    Raises
+    ------
+    ValueError
+        If no patch is left, or there is no such latent.
 
     Examples
     --------
@@ -47,7 +64,7 @@ def plot_distribution(
     histograms[0].set_ylabel("patches")
     ax.set_xlabel(latent_name(along[0]))
     if labels is not None:
-        _legend(histograms[0], corner)
+        _legend(histograms[0], corner, label_names or ())
     return finished(fig), panels
 
 
@@ -82,17 +99,18 @@ def _histograms(panel: Any, values: np.ndarray, domain: np.ndarray, upright: boo
         )
 
 
-def _legend(histogram: Any, corner: Any) -> None:
-    """Put the legend of a few labels in the corner, of many above the figure."""
-    handles, names = histogram.get_legend_handles_labels()
-    few = len(names) <= 4  # as many as the corner holds
+def _legend(histogram: Any, corner: Any, names: Sequence[str]) -> None:
+    """Put the legend of a few labels in the corner, of many or named ones above the figure."""
+    handles, labels = histogram.get_legend_handles_labels()
+    few = len(labels) <= 4 and not names  # as many as the corner holds
+    labels = [names[k] if (k := int(label)) < len(names) else label for label in labels]
     (corner if few else histogram).legend(
         handles,
-        names,
-        title="labels",
+        labels,
+        title=None if names else "labels",
         loc="upper left" if few else "lower left",
         bbox_to_anchor=(0, 1.0 if few else 1.05),
-        ncols=1 if few else 5,
+        ncols=1 if few else 2 if names else 5,
         frameon=False,
         borderaxespad=0,
         borderpad=0,

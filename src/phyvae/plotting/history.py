@@ -23,9 +23,24 @@ CURVES = {  # attribute of History: title, unit
 def plot_history(history: Any, *, width: float = 7.0) -> Panels:
     """Plot -ELBO, reconstruction, KL divergence, physics loss and KL weight against the epoch.
 
-    `history` is the History of a training, or a mapping from name to History, compared in one
-    figure with a legend. A training without physics has no curve of the physics loss. Different
-    losses share its axis, so compare only the curves of one loss there.
+    Parameters
+    ----------
+    history
+        The `History` of a training, or a mapping from name to `History`, compared in one figure
+        with a legend. A training without physics has no curve of the physics loss. Different
+        losses share its axis, so compare only the curves of one loss there.
+    width
+        Figure width, inches.
+
+    Returns
+    -------
+    fig, axes
+        One panel for each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is no `History`, or there is none.
 
     Examples
     --------

@@ -29,6 +29,7 @@ def plot_latent_maps(
     *,
     grid: PatchGrid | None = None,
     names: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 7.0,
@@ -47,6 +48,8 @@ def plot_latent_maps(
     names
         A title for each map, where it is no content latent: ``model.map_names``, or
         ``["$p_1$", "$p_2$"]``.
+    label_names
+        Names of the labels from 0, such as ``phantom.names``; by default their numbers.
     pixel_size, unit
         Size of an image pixel, or its height and width, and the unit: ``pixel_size=0.02,
         unit="nm"``; needs `grid`. By default those of the grid's scan, if it has a calibration.
@@ -76,7 +79,9 @@ def plot_latent_maps(
     n = len(z) + (domains is not None)
     rows = math.ceil(n / (4 if as_width(width) > 5 else 2))
     fig, axes = new_panels(rows, math.ceil(n / rows), width)
-    show_row(axes.ravel()[:n], z, domains, extent, grid, sides_of(pixel_size), names or ())
+    known = label_names or ()
+    sides = sides_of(pixel_size)
+    show_row(axes.ravel()[:n], z, domains, extent, grid, sides, names or (), label_names=known)
     for ax in axes.flat[n:]:
         ax.set_visible(False)
     label_outer(axes, unit)
@@ -88,6 +93,7 @@ def plot_segmentation(
     labels: Array,
     *,
     grid: PatchGrid | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     alpha: float = 0.4,
@@ -101,10 +107,15 @@ def plot_segmentation(
         Shape (height, width), or the grid, which holds its image.
     labels
         Domains on the grid, shape (rows, cols), or without a grid on the pixels of `image`.
-    grid, pixel_size, unit, width
+    grid, label_names, pixel_size, unit, width
         As for `plot_latent_maps`. The rim of the image, the centre of no patch, stays grey.
     alpha
         Opacity of the domains, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is beyond 0 to 1, or the shapes do not fit.
 
     Examples
     --------
@@ -131,7 +142,7 @@ def plot_segmentation(
     fig, axes = new_panels(1, 1, width)
     show_image(axes[0, 0], picture, cmap="gray", extent=around)
     extent = in_unit(extent_of(domains.shape, grid), pixel_size, unit)
-    show_labels(axes[0, 0], domains, extent, alpha, grid, sides_of(pixel_size))
+    show_labels(axes[0, 0], domains, extent, alpha, grid, sides_of(pixel_size), label_names or ())
     axes[0, 0].set(xlim=around[:2], ylim=around[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

@@ -24,6 +24,7 @@ __all__ = [
     "label_colours",
     "label_outer",
     "latent_name",
+    "name_ticks",
     "new_panels",
     "show_image",
     "show_labels",
@@ -114,8 +115,7 @@ def show_labels(
     shown = _show_map(ax, domains, extent, grid, pixel_size, **style)
     add_walls(ax, labels, extent, "black", grid, pixel_size)
     bar = add_colourbar(ax, shown, ticks)
-    if names:
-        bar.set_ticks(ticks, labels=[names[k] if k < len(names) else f"{k}" for k in ticks])
+    name_ticks(bar, ticks, names)
     bar.solids.set_alpha(1.0)  # over an image a translucent colour darkens; on paper it pales
 
 
@@ -159,6 +159,12 @@ def add_colourbar(ax: Any, shown: Any, ticks: Any = None) -> Any:
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond)
     ticks = MaxNLocator(5) if ticks is None else ticks
     return ax.figure.colorbar(shown, cax=cax, ticks=ticks, extend=extend or "neither")
+
+
+def name_ticks(bar: Any, ticks: range | None, names: Sequence[str]) -> None:
+    """Name the labels at a colourbar; those beyond the names keep their numbers."""
+    if names and ticks is not None:
+        bar.set_ticks(ticks, labels=[names[k] if k < len(names) else f"{k}" for k in ticks])
 
 
 def label_outer(axes: Any, unit: str) -> None:

@@ -1,6 +1,7 @@
 """The image with its patches, or its sites."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from .panels import (
     finished,
     label_colours,
     label_outer,
+    name_ticks,
     new_panels,
     show_image,
 )
@@ -34,18 +36,37 @@ from .panels import (
 __all__ = ["plot_patches", "plot_sites"]
 
 
-def plot_patches(grid: PatchGrid, n: int = 5, *, seed: int = 0, width: float = 7.0) -> Panels:
+def plot_patches(grid: PatchGrid, n: int = 6, *, seed: int = 0, width: float = 7.0) -> Panels:
     """Plot the image with `n` patches outlined, and these patches on the same grey scale.
 
-    Of a spectrum image: its mean intensity with `n` points marked, and their spectra. The patches
-    are spread over the image, by `seed`; `axes` starts with the image. Raises ValueError unless
-    1 <= n <= their number.
+    Of a spectrum image: its mean intensity with `n` points marked, and their spectra.
+
+    Parameters
+    ----------
+    grid
+        The patches.
+    n
+        How many are shown, 1 to their number; an even number fills the figure.
+    seed
+        Seed of their places, which are spread evenly over the image.
+    width
+        Figure width, inches.
+
+    Returns
+    -------
+    fig, axes
+        `axes` starts with the image.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `n` patches.
 
     Examples
     --------
     >>> import phyvae
     >>> grid = phyvae.PatchGrid(phyvae.phantoms.bfo(seed=0).image, size=24, step=12)
-    >>> fig, axes = phyvae.plot_patches(grid, n=6)
+    >>> fig, axes = phyvae.plot_patches(grid, n=4)
     """
     check_grid(grid)
     as_width(width)
@@ -108,6 +129,7 @@ def plot_sites(
     values: Array | None = None,
     *,
     sites: Array | None = None,
+    label_names: Sequence[str] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     unit: str = "px",
     width: float = 3.4,
@@ -124,7 +146,7 @@ def plot_sites(
         where the sites are, nothing else.
     sites
         Centres (y, x), px, shape (n, 2); with an image only.
-    pixel_size, unit, width
+    label_names, pixel_size, unit, width
         As for `plot_latent_maps`.
 
     Raises
@@ -170,7 +192,7 @@ def plot_sites(
     size = float(np.clip((72 * width) ** 2 / 12 / len(x), 1, 30))
     dots = ax.scatter(x, y, s=size, linewidths=0, **style)
     if values is not None:
-        add_colourbar(ax, dots, ticks)
+        name_ticks(add_colourbar(ax, dots, ticks), ticks, label_names or ())
     ax.set(xlim=extent[:2], ylim=extent[2:])
     label_outer(axes, unit)
     return finished(fig), axes[0]

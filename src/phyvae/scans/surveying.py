@@ -107,6 +107,11 @@ def survey(image: Any, *, exclude: Any = None) -> Survey:
     Survey
         ``PatchGrid(found.repaired, size, mask=found.mask)`` leaves the rest out.
 
+    Raises
+    ------
+    ValueError
+        If the image has less than 9 px either way, or is constant.
+
     Examples
     --------
     >>> import phyvae

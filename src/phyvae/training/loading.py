@@ -11,9 +11,8 @@ from ..models.loading import built_model
 from ..saving.contents import AnyPath, refusing
 from ..saving.sealed import CheckpointError
 from .checkpoints import read_training
-from .contents import restore
+from .contents import build_objective, foreign_loss, restore
 from .objective import PhysicsObjective
-from .recipes import build_objective, foreign_loss
 from .trainer import PhysicsTrainer
 
 __all__ = ["load_trainer"]

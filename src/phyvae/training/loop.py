@@ -14,8 +14,7 @@ from ..patches.grid import PatchGrid
 from ..saving.sealed import CheckpointError
 from .agreement import share_buffers
 from .batches import Batch, Tiles, batches
-from .epoch import Means, Warmup, train_epoch
-from .evaluation import evaluated
+from .epoch import Means, Warmup, evaluated, train_epoch
 from .objective import PhysicsObjective
 from .state import TrainingState
 from .tiles import TileSampler, sampler_of, steps_over

@@ -12,7 +12,7 @@ from ..models import PatchModel
 from ..patches.grid import PatchGrid
 from ..saving.contents import AnyPath
 from .checkpoints import save_training
-from .evaluation import evaluated
+from .epoch import evaluated
 from .grids import grids_to_encode
 from .history import History
 from .objective import PhysicsObjective

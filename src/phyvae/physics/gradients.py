@@ -1,33 +1,21 @@
-"""Numerics of latent maps: cells that count, finite roots, and differences of neighbours."""
+"""Differences of neighbouring cells, and the Scharr gradient."""
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from .finite import length
+from .masking import Cells, Maps
+
 __all__ = [
-    "Cells",
-    "Maps",
-    "Scalar",
-    "Values",
+    "Edges",
     "corner_steps",
-    "eroded",
-    "length",
-    "masked",
-    "mean_over",
     "mean_square_gradient",
     "padded",
-    "ratio",
-    "root",
     "scharr",
     "scharr_gradient",
-    "sorted_cells",
 ]
-
-Maps = Float[Tensor, "channels rows cols"]
-Cells = Bool[Tensor, "rows cols"]
-Values = Float[Tensor, "channels n"]
-Scalar = Float[Tensor, ""]
 
 # All by slices: constants would have to be sent to the GPU in every step. `edges` are height and
 # width of a map pixel, in the unit of length of the slopes.
@@ -101,51 +89,3 @@ def padded(
 ) -> Float[Tensor, "n rows2 cols2"]:
     """Return the maps with their rim replicated, SciPy's mode "nearest"."""
     return F.pad(maps[:, None], (width, width, height, height), mode="replicate")[:, 0]
-
-
-# No constant tensors: they would have to be sent to the GPU in every step.
-
-
-def masked(maps: Maps, mask: Cells | None) -> tuple[Maps, Cells]:
-    """Return the maps with 0 in every cell that does not count, and which cells count."""
-    counts = torch.ones_like(maps[0], dtype=torch.bool) if mask is None else mask
-    return torch.where(counts, maps, 0.0), counts  # not a product: NaN * 0 is NaN
-
-
-def mean_over(
-    values: Float[Tensor, "*channels rows cols"], counts: Cells
-) -> Float[Tensor, "*channels"]:
-    """Return the mean over the cells that count; 0 if none does."""
-    return torch.where(counts, values, 0.0).sum((-2, -1)) / counts.sum().clamp(min=1)
-
-
-def sorted_cells(maps: Maps, counts: Cells) -> Float[Tensor, "channels cells"]:
-    """Return the values of each map in ascending order; cells that do not count come last."""
-    return torch.where(counts, maps, torch.inf).flatten(1).sort(dim=1).values
-
-
-def eroded(counts: Cells) -> Bool[Tensor, "rows2 cols2"]:
-    """Return the binary erosion by 3 x 3 cells, of the inner cells."""
-    rows = counts[:-2] & counts[1:-1] & counts[2:]
-    return rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
-
-
-def root(squared: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Return the square root; where it is 0, so is its gradient, not NaN. That of NaN is NaN."""
-    zero = squared == 0
-    return torch.where(zero, 1.0, squared).sqrt() * ~zero
-
-
-def length(vectors: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
-    """Return the Euclidean length along an axis; where it is 0, so is its gradient, not NaN.
-
-    On few components it is much faster than `torch.linalg.vector_norm`.
-    """
-    return root(vectors.square().sum(dim))
-
-
-def ratio(
-    numerator: Float[Tensor, "..."], denominator: Float[Tensor, "..."]
-) -> Float[Tensor, "..."]:
-    """Return the quotient; where the denominator is 0, the numerator, which is 0 as well."""
-    return numerator / torch.where(denominator > 0, denominator, 1.0)
