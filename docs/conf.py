@@ -54,7 +54,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"(/benchmarks/|experiment\.py)",
-    "subsection_order": ["../examples/paper", "../examples/models"],
+    "subsection_order": ["../examples/library", "../examples/paper", "../examples/models"],
     "within_subsection_order": "quick_run.InOrder",
     "first_notebook_cell": (
         "# In Colab: upload a wheel of phyvae (python -m build), or give the address of a clone.\n"
@@ -81,6 +81,8 @@ html_theme_options = {
     "navbar_persistent": ["search-button"],
 }
 html_sidebars = {"index": []}
+html_static_path = ["_static"]
+html_css_files = ["phyvae.css"]
 
 
 # -- Docstrings --------------------------------------------------------------------------------

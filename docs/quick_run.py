@@ -10,7 +10,6 @@ from phyvae.pipeline import finding
 ORDER = (
     "first_map", "noisy_film", "how_much_physics", "superlattice", "grains_and_residue",
     "real_file", "spectra", "time_series", "sites", "your_own_physics", "comparison_with_pca",
-    "physics_library",
 )  # fmt: skip
 
 

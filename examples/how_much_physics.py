@@ -2,8 +2,8 @@
 How much physics?
 =================
 
-Two numbers set the physics. ``strength`` is the force of the loss Ψ on a patch, in units of the
-typical force of the reconstruction. ``w`` is the slack: physics fades once Ψ falls below it.
+Two numbers set the physics. With ``strength`` 1 the loss Ψ pulls the latents of a patch about as
+hard as the reconstruction does. ``w`` is the slack: where Ψ is far below it, physics has no force.
 """
 
 # %%
@@ -44,18 +44,20 @@ swept = phyvae.sweep(grid, names, epochs=12, steps_per_epoch=20, beta=beta, mode
 
 # %%
 # The second latent separates the variants. The more strength, the flatter the map; the more slack,
-# the less flat. All panels have one colour scale.
+# the less flat. All panels have one colour scale, and axes in nm.
 
 maps = swept.maps
 low, high = np.quantile(maps["strength 0, w 0.1"][1].numpy(), [0.005, 0.995])
-fig, axes = plt.subplots(2, 4, figsize=(7, 3.9), layout="constrained")
+nm, half = 0.396 / 12.6, grid.step[0] / 2  # a pixel, and half a cell of the map
+top, bottom = nm * (grid.centers[0, 0, 0] - half), nm * (grid.centers[-1, -1, 0] + half)
+plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
+fig, axes = plt.subplots(2, 4, figsize=(7, 4), layout="constrained", sharex=True, sharey=True)
 for ax, (strength, w) in zip(axes.flat, pairs, strict=True):
     z = maps[f"strength {strength:g}, w {w:g}"]
-    shown = ax.imshow(z[1].numpy(), vmin=low, vmax=high)
-    psi = float(sl1(z))
-    ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {psi:.2f}", fontsize=8)
-    ax.set(xticks=[], yticks=[])
-bar = fig.colorbar(shown, ax=axes, shrink=0.6)
-bar.set_label("$z_2$", fontsize=8)
-bar.ax.tick_params(labelsize=7)
+    shown = ax.imshow(z[1].numpy(), vmin=low, vmax=high, extent=(top, bottom, bottom, top))
+    ax.set_title(f"strength {strength:g}, w {w:g}\n$\\Psi$ = {float(sl1(z)):.2f}")
+    ax.label_outer()
+fig.supxlabel("x (nm)", fontsize=8)
+fig.supylabel("y (nm)", fontsize=8)
+fig.colorbar(shown, ax=axes, shrink=0.6, label="$z_2$")
 fig.savefig("how_much_physics.png", dpi=150)

@@ -2,14 +2,13 @@
 A file with calibration
 =======================
 
-A TIFF of a microscope has a pixel size. Lengths of walls, areas and scale bars are then in nm. Set
-the environment variable ``PHYVAE_SCAN`` to a file of yours; else a phantom is written as one.
+A TIFF of a microscope has a pixel size. Lengths of walls, areas and scale bars are then in nm. Put
+the path of your file in place of ``film.tif``; here a phantom is written as one.
 """
 
 # %%
 # ImageJ's TIFF files hold the pixels per unit, and the unit.
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import tifffile
 
 import phyvae
 
-path = Path(os.environ.get("PHYVAE_SCAN", "film.tif"))
+path = Path("film.tif")
 if not path.exists():
     image = phyvae.phantoms.nio_lsmo((380, 380), seed=0).image
     counts = np.round(20000 * image).astype(np.uint16)

@@ -17,17 +17,16 @@ import phyvae
 rng = np.random.default_rng(0)
 bias = np.linspace(-10, 10, 64)  # V
 y, x = np.mgrid[:40, :40]
-truth = (x + 3 * np.sin(y / 4) > 20).astype(int)
-truth[np.hypot(y - 12, x - 33) < 5] = 0
-coercive = np.where(truth, 3.0, 1.8)[..., None]  # V
+kind = (x + 3 * np.sin(y / 4) > 20).astype(int)
+kind[np.hypot(y - 12, x - 33) < 5] = 0
+coercive = np.where(kind, 3.0, 1.8)[..., None]  # V
 opening = (np.tanh(bias + coercive) - np.tanh(bias - coercive)) / 2
-opening = opening + 0.4 * rng.standard_normal(opening.shape)
-scan = phyvae.Scan(
-    opening.mean(-1), cube=opening, pixel_size=(25.0, 25.0), axis=bias, axis_unit="V"
-)
+noisy = opening + 0.4 * rng.standard_normal(opening.shape)
+scan = phyvae.Scan(noisy.mean(-1), cube=noisy, pixel_size=(25.0, 25.0), axis=bias, axis_unit="V")
 
 # %%
-# ``physics=None`` trains the plain autoencoder.
+# ``physics=None`` trains the plain autoencoder. The disc on the right is a region of its own, but
+# of the kind on the left: two domains.
 
 found = {
     "without physics": phyvae.find_domains(scan, physics=None, classes=2),
@@ -36,21 +35,21 @@ found = {
 print(found["with physics"])
 
 # %%
-# The area of the decoded loop at each point; r is the correlation with the true area.
+# The mean opening of the loop at each point, as measured and as decoded from the latents; r is the
+# correlation with the truth.
 
-plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
-fig, axes = plt.subplots(1, 3, figsize=(7, 2.4), layout="constrained", sharey=True)
-step, side = bias[1] - bias[0], 40 * 25 / 1000
-areas = {"truth": 4 * coercive[..., 0]}
+means = {"truth": opening.mean(-1), "as measured": noisy.mean(-1)}
 for name, one in found.items():
-    maps = one.model.latent_maps(one.grid)
-    loops = one.model.decode(maps.flatten(1).T).numpy()
-    low, high = one.grid.limits
-    areas[name] = (2 * step * (low + (high - low) * loops).sum(-1)).reshape(truth.shape)
-for ax, (name, area) in zip(axes, areas.items(), strict=True):
-    shown = ax.imshow(area, extent=(0, side, side, 0), vmin=5, vmax=14)
-    r = np.corrcoef(area.ravel(), areas["truth"].ravel())[0, 1]
+    low, high = one.grid.limits  # the decoder returns loops on a scale of 0 to 1
+    latents = one.model.latent_maps(one.grid).flatten(1).T
+    loops = low + (high - low) * one.model.decode(latents).numpy()
+    means[name] = loops.mean(-1).reshape(kind.shape)
+plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
+fig, axes = plt.subplots(1, 4, figsize=(7, 2.1), layout="constrained", sharey=True)
+for ax, (name, mean) in zip(axes, means.items(), strict=True):
+    shown = ax.imshow(mean, extent=(0, 1, 1, 0), vmin=0.1, vmax=0.4)
+    r = np.corrcoef(mean.ravel(), means["truth"].ravel())[0, 1]
     ax.set(title=name if name == "truth" else f"{name}\nr = {r:.2f}", xlabel="x (µm)")
 axes[0].set_ylabel("y (µm)")
-fig.colorbar(shown, ax=axes, label="loop area (arb. units · V)")
+fig.colorbar(shown, ax=axes, label="mean opening\n(arb. units)")
 fig.savefig("spectra.png", dpi=150)

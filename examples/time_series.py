@@ -15,51 +15,50 @@ import numpy as np
 import phyvae
 
 nm = 0.396 / 12.6  # per px
-heights = np.linspace(0.3, 0.7, 6)
 phantoms = [
     phyvae.phantoms.bfo((252, 252), wall=wall, dose=150, noise=0.05, seed=0, noise_seed=frame)
-    for frame, wall in enumerate(heights)
+    for frame, wall in enumerate(np.linspace(0.3, 0.7, 6))
 ]
 frames = [phyvae.Scan(phantom.image, pixel_size=(nm, nm)) for phantom in phantoms]
 found = phyvae.find_domains(frames, classes=3)
 
 # %%
-# The share of the film that the upper variant covers gives the mean position of the wall. The
-# names of the labels come from the first frame.
+# The upper variant fills the film from its upper edge to the wall, so its share of the film is the
+# mean position of the wall.
 
-labels = np.stack([one.labels for one in found])
-substrate = np.bincount(labels[0, :, :3].ravel()).argmax()
-upper = np.bincount(labels[0, :4, -8:].ravel()).argmax()
-film = (labels != substrate).mean(axis=0) > 0.5
-share = np.array([(frame == upper)[film].mean() for frame in labels])
-height = len(film) * found[0].grid.step[0] * nm  # of all patches
-top = (252 * nm - height) / 2
-position = top + share * height
-true = (
-    252
-    * nm
-    * np.array(
-        [
-            (one.domains == one.domains[5, -5]).sum() / (one.domains != one.domains[5, 5]).sum()
-            for one in phantoms
-        ]
-    )
-)
-speed, true_speed = (np.polyfit(range(6), one, 1)[0] for one in (position, true))
+
+def position(domains):
+    """Return the mean position of the wall, nm, from the domain of each pixel; -1 is none."""
+    rows, cols = (domains >= 0).any(axis=1), (domains >= 0).any(axis=0)
+    inside = domains[rows][:, cols]
+    substrate, upper = inside[0, 0], inside[0, -1]
+    share = (inside == upper).sum() / (inside != substrate).sum()
+    return nm * (rows.argmax() + share * rows.sum())
+
+
+images = [one.labels_image() for one in found]
+positions = [position(image) for image in images]
+true = [
+    position(np.where(image < 0, -1, phantom.domains))  # of the same pixels
+    for image, phantom in zip(images, phantoms, strict=True)
+]
+speed, true_speed = (np.polyfit(range(6), one, 1)[0] for one in (positions, true))
 print(f"the wall moves by {speed:.2f} nm per frame, in truth by {true_speed:.2f} nm")
 
 # %%
+# Patches are whole steps apart, so a position may be off by half a step: the bars.
+
+step, side = found[0].grid.step[0] * nm, 252 * nm
 plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
-fig, axes = plt.subplots(1, 4, figsize=(7, 2.0), layout="constrained", width_ratios=(1, 1, 1, 1.2))
+fig, axes = plt.subplots(1, 4, figsize=(7, 2.3), layout="constrained", width_ratios=(1, 1, 1, 1.3))
 for ax, frame in zip(axes, (0, 2, 5), strict=False):
-    grid, side = found[frame].grid, 252 * nm
+    upper = images[frame] == images[frame][30, -30]
     ax.imshow(frames[frame].image, cmap="gray", extent=(0, side, side, 0))
-    y, x = np.moveaxis(grid.centers, -1, 0) * nm
-    ax.contour(x, y, labels[frame] == upper, [0.5], colors="#E69F00")
-    ax.set(title=f"frame {frame}", xlabel="x (nm)", yticks=[0, 4, 8] if frame == 0 else [])
+    ax.contour(upper, [0.5], colors="#E69F00", extent=(0, side, 0, side))
+    ax.set(title=f"frame {frame}", xlabel="x (nm)", yticks=[0, 2, 4, 6] if frame == 0 else [])
 axes[0].set_ylabel("y (nm)")
-axes[3].plot(position, "o", color="#0072B2", label="found")
+axes[3].errorbar(range(6), positions, step / 2, fmt="o", ms=4, color="#0072B2", label="found")
 axes[3].plot(true, color="black", lw=1, label="true")
-axes[3].set(xlabel="frame", ylabel="mean wall position (nm)")
+axes[3].set(xlabel="frame", ylabel="wall (nm)", title="mean position of the wall")
 axes[3].legend(frameon=False)
 fig.savefig("time_series.png", dpi=150)

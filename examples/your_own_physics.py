@@ -20,10 +20,10 @@ class Smoothness(phyvae.PhysicsLoss):
         return z.diff(dim=-1).square().mean() + z.diff(dim=-2).square().mean()
 
 
-phyvae.testing.check_physics_loss(Smoothness(), except_for=["masked-out cells do not matter"])
+phyvae.testing.check_physics_loss(Smoothness())
 
 # %%
-# It trains like any other, alone or in a sum.
+# It trains like any other. All three trainings begin with the same model.
 
 phantom = phyvae.phantoms.bfo(shape=(300, 300), dose=5, noise=0.25, seed=0)
 suggested = phyvae.suggest(phyvae.Scan(phantom.image, pixel_size=(0.396 / 12.6,) * 2))
@@ -39,14 +39,18 @@ def started(seed: int) -> phyvae.ShiftVAE:
 
 
 losses = {"SL1": phyvae.EdgeLoss(), "Smoothness": Smoothness()}
-losses["SL1 + Smoothness / 2"] = losses["SL1"] + 0.5 * losses["Smoothness"]
 objectives = {"no physics": None} | {
-    name: phyvae.PhysicsObjective(one) for name, one in losses.items()
+    name: phyvae.PhysicsObjective(loss, strength=3.0) for name, loss in losses.items()
 }
 beta = phyvae.LinearBeta(0.1, 0.3, epochs=10)
-found = phyvae.sweep(grid, objectives, epochs=20, steps_per_epoch=20, beta=beta, model=started)
-print(found.table(truth=truth))
+swept = phyvae.sweep(grid, objectives, epochs=20, steps_per_epoch=20, beta=beta, model=started)
 
 # %%
-fig, axes = found.plot(truth=truth, label_names=phantom.names)
+# Both losses make the maps flatter. Smoothness punishes high steps more than low ones, so it takes
+# out the noise and blurs the walls a little; SL1 leaves the walls sharp.
+
+for name, maps in swept.maps.items():
+    psi = ", ".join(f"Ψ of {other} {float(loss(maps)):.3f}" for other, loss in losses.items())
+    print(f"{name}: {psi}")
+fig, axes = swept.plot(truth=truth, label_names=phantom.names)
 fig.savefig("your_own_physics.png", dpi=150)

@@ -78,6 +78,8 @@ def test_physics_frees_a_noisy_film_of_false_grains_as_readme_has_it(run):
     )
     assert plain == pytest.approx(0.83, abs=0.03)
     assert physical == pytest.approx(0.97, abs=0.015)
+    assert found["final"] > 0.95
+    assert min(found["later"]) > plain + 0.05
 
 
 def test_psi_falls_with_strength_and_rises_with_w(run):
@@ -112,9 +114,9 @@ def test_no_isolated_particle_is_overruled(run):
 
 
 def test_physics_brings_loops_nearer_to_the_truth(run):
-    areas = run("spectra.py")["areas"]
+    means = run("spectra.py")["means"]
     plain, physical = (
-        np.corrcoef(areas[name].ravel(), areas["truth"].ravel())[0, 1]
+        np.corrcoef(means[name].ravel(), means["truth"].ravel())[0, 1]
         for name in ("without physics", "with physics")
     )
     assert plain < physical
@@ -143,7 +145,7 @@ def test_patches_as_they_are_show_the_phase_of_the_lattice_and_others_the_domain
 def test_own_physics_finds_the_domains(run):
     found = run("your_own_physics.py")
     truth = found["truth"]
-    for labels in found["found"].labels(truth=truth).values():
+    for labels in found["swept"].labels(truth=truth).values():
         assert phyvae.adjusted_rand_index(labels, truth) > 0.92
 
 

@@ -88,8 +88,7 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
             exec(compile("\n" * above + source, page, "exec"), names)
             plt.close("all")
             continue
-        for words in map(
-            shlex.split, source.splitlines()
-        ):  # of commands, those on files made here
+        # Of commands, those on files made here.
+        for words in map(shlex.split, source.replace("\\\n", " ").splitlines()):
             if words[:1] == ["phyvae"] and Path(words[1]).exists():
                 assert cli.main(words[1:]) == 0

@@ -20,7 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from benchmark_speed import timed
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 import phyvae
 
@@ -129,6 +129,8 @@ def draw(series: dict[str, tuple[Sequence[int], Sequence[float]]], path: Path) -
     for ax, (counts, _) in zip(axes, series.values(), strict=False):
         ax.set_xticks(counts[::2], [f"{count:,}" for count in counts[::2]])
         ax.xaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
     for ax in axes[[0, 3]]:
         ax.legend(frameon=False, loc="lower right")
