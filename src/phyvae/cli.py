@@ -269,11 +269,12 @@ class _Console:
         """Do jobs, and yield the outcome of each with its name once it is shown."""
         from tqdm import tqdm
 
+        from .compute.progress import silent
         from .pipeline.jobs import outcomes
 
         names = {job.part: name for name, job in jobs.items()}
         done = outcomes([*jobs.values()], self.options.jobs, self.options.cluster)
-        hidden = self.options.quiet or len(jobs) < 2 or None
+        hidden = silent(not self.options.quiet and len(jobs) > 1)
         for one in tqdm(done, total=len(jobs), unit=unit, disable=hidden):
             name = names[one.job.part]
             if one.error:

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer, as_pair, as_positive, as_seed
 from ..compute.own_state import own_state
-from ..compute.processes import rank
+from ..compute.progress import silent
 from ..compute.threads import one_thread
 from ..models import ShiftVAE, check_patches
 from ..patches.grid import PatchGrid
@@ -150,8 +150,8 @@ def align(
     here = grid.to(model.device)
     generator = torch.Generator(model.device).manual_seed(seed)
     total = steps + content_steps + decoder_steps
-    silent = not progress or rank() > 0
-    with one_thread(), tqdm(total=total, disable=silent or None, unit="step", desc="align") as bar:
+    hidden = silent(progress)
+    with one_thread(), tqdm(total=total, disable=hidden, unit="step", desc="align") as bar:
         components = principal_components(here, model.like, generator)
         scores = score_field(here, components, generator)
         encoder = score_encoder(model, components, generator)

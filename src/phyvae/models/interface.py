@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from .._checks import as_integer
 from ..compute.own_state import at_rest, own_state
+from ..compute.progress import silent
 from ..patches.grid import PatchGrid, check_grid
 from ..patches.known import Patches
 from ..saving import sealed
@@ -180,10 +181,10 @@ class PatchModel(nn.Module, abc.ABC):
         check_patches(self, grid)
         as_integer(batch_size, "batch_size", 1, " patch")
         maps: Tensor | None = None
-        silent = not progress or None  # nor in a file, such as a log
+        hidden = silent(progress)
         with (
             at_rest(self),
-            tqdm(total=grid.count, disable=silent, delay=2, unit="patch", desc="encode") as bar,
+            tqdm(total=grid.count, disable=hidden, delay=2, unit="patch", desc="encode") as bar,
         ):
             for index, posterior in self.posteriors(grid, batch_size):
                 values = getattr(posterior, statistic)[:, columns].T

@@ -106,7 +106,7 @@ def find_domains(
     device
         Where to train, such as ``"cuda"``; ``None`` is CUDA if torch finds any, else the CPU.
     progress
-        Whether to show progress bars; there are none where stderr is no terminal.
+        Whether to show progress bars, in a terminal or a notebook.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
 from .._checks import as_flag
+from ..compute.progress import silent
 from ..domains.evidence import DomainEvidence
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
@@ -151,7 +152,7 @@ class Domains(Applied):
         scans = one_or_several(scan)
         if isinstance(scans, Scan):
             return replace(self, **self._on(scans, resample=resample, progress=progress))
-        frames = tqdm(scans, desc="frames", unit="frame", disable=not progress or None)
+        frames = tqdm(scans, desc="frames", unit="frame", disable=silent(progress))
         return (
             replace(self, **self._on(one, resample=resample, progress=False)) for one in frames
         )

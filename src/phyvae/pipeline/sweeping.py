@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from .._checks import as_integer
 from ..compute import processes
 from ..compute.own_state import own_state
+from ..compute.progress import silent
 from ..compute.threads import in_threads
 from ..models import ShiftVAE
 from ..patches.grid import PatchGrid
@@ -200,7 +201,7 @@ def sweep(
     call = described_call([grid], beta, steps_per_epoch)
     try:
         total = epochs * len(named)
-        with tqdm(total=total, disable=not progress or None, unit="epoch", desc="sweep") as bar:
+        with tqdm(total=total, disable=silent(progress), unit="epoch", desc="sweep") as bar:
             for epoch in range(epochs):
                 now = {n: betas[n][epoch] for n in named if n not in found.stopped}
                 if now:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..compute.processes import rank
+from ..compute.progress import silent
 from ..models.posterior import Posterior
 from ..patches.layout import Layout
 from ..training.objective import PhysicsObjective
@@ -38,8 +38,8 @@ def refine_classes(
         energy = energy.with_physics(strength)
     # Ψ has a weight now, so the encoder's probabilities may have less energy.
     start = min(probabilities, start, key=energy.value)
-    steps, silent = mean_field_steps(iterations), not progress or rank() > 0
-    with tqdm(total=steps, disable=silent or None, unit="step", desc="refine") as bar:
+    steps = mean_field_steps(iterations)
+    with tqdm(total=steps, disable=silent(progress), unit="step", desc="refine") as bar:
         found = energy.descend(start, steps, bar.update)
     history = torch.stack([energy.parts(p) for p in (probabilities, found)], dim=1).cpu()
     mean, std = encoded.mean, encoded.std

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..compute.processes import rank
+from ..compute.progress import silent
 from ..compute.threads import one_thread
 from ..models.posterior import Posterior
 from .descent import descend
@@ -29,11 +29,11 @@ def refine_latents(
     progress: bool,
 ) -> Refined:
     """Return the maps whose latents have the least energy, with their standard deviations."""
-    most, silent = 2 * iterations + samples, not progress or rank() > 0
+    most = 2 * iterations + samples
     start = energy.start()
     with (
         one_thread(small=start.numel() < _SMALL),
-        tqdm(total=most, disable=silent or None, unit="step", desc="refine") as bar,
+        tqdm(total=most, disable=silent(progress), unit="step", desc="refine") as bar,
     ):
 
         def advance(value: float) -> None:

@@ -12,6 +12,7 @@ from ..compute import processes
 from ..compute.determinism import check_deterministic
 from ..compute.own_state import own_state
 from ..compute.precision import Precision
+from ..compute.progress import silent
 from ..compute.threads import one_thread
 from ..models import adapt
 from ..patches.grid import PatchGrid
@@ -283,7 +284,7 @@ class PhysicsTrainer(TrainingRecord):
         epochs = done + len(left)
         saves = {"checkpoint": checkpoint is not None, "every": every, "steps": steps}
         start_alike(self.state, call, len(left), beta, saves)
-        begun, mute = self.epochs_done, not progress or processes.rank() > 0 or None
+        begun, mute = self.epochs_done, silent(progress)
         if resume is None:
             self.state.best = None
         keeper = BestState(self.state, grids, len(left))
