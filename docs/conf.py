@@ -7,7 +7,6 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"
-os.environ["TQDM_DISABLE"] = "1"  # progress bars would fill the pages of examples
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples/paper")]  # the latter: experiment.py
 

@@ -15,8 +15,7 @@ from sklearn.decomposition import PCA
 import phyvae
 
 phantom = phyvae.phantoms.bfo((380, 380), dose=20, noise=0.1, seed=0)
-scan = phyvae.Scan(phantom.image, pixel_size=(0.396 / 12.6,) * 2)
-found = phyvae.find_domains(scan)
+found = phyvae.find_domains(phantom.scan)
 grid = found.grid
 patches = grid.patches.flatten(2).flatten(0, 1).numpy()
 components = PCA(2, random_state=0).fit_transform(patches).T.reshape(2, *grid.shape)

@@ -18,7 +18,8 @@ import phyvae
 folder = Path("first_map")
 folder.mkdir(exist_ok=True)
 phantom = phyvae.phantoms.bfo(shape=(456, 456), seed=0)
-np.savez(folder / "scan.npz", image=phantom.image, pixel_size=0.396 / 12.6, pixel_unit="nm")
+nm = phantom.pixel_size[0]
+np.savez(folder / "scan.npz", image=phantom.image, pixel_size=nm, pixel_unit="nm")
 scan = phyvae.read(folder / "scan.npz")
 print(scan)
 

@@ -15,7 +15,7 @@ flaws = phyvae.phantoms.Flaws(rotation=9.0, residue=3, dead_rows=2, hot_pixels=2
 phantom = phyvae.phantoms.perovskite(
     (400, 400), 20.0, misorientation=20.0, flaws=flaws, dose=20.0, noise=0.1, seed=1
 )
-scan = phyvae.Scan(phantom.image, pixel_size=(0.39 / 20,) * 2)  # nm
+scan = phantom.scan  # with the size of a pixel, nm
 
 # %%
 # `phyvae.survey` has what was found, `phyvae.find_domains` uses it.

@@ -48,7 +48,7 @@ swept = phyvae.sweep(grid, names, epochs=12, steps_per_epoch=20, beta=beta, mode
 
 maps = swept.maps
 low, high = np.quantile(maps["strength 0, w 0.1"][1].numpy(), [0.005, 0.995])
-nm, half = 0.396 / 12.6, grid.step[0] / 2  # a pixel, and half a cell of the map
+nm, half = phantom.pixel_size[0], grid.step[0] / 2  # a pixel, and half a cell of the map
 top, bottom = nm * (grid.centers[0, 0, 0] - half), nm * (grid.centers[-1, -1, 0] + half)
 plt.rcParams.update({"font.size": 8, "axes.titlesize": 8})
 fig, axes = plt.subplots(2, 4, figsize=(7, 4), layout="constrained", sharex=True, sharey=True)

@@ -13,7 +13,7 @@ SL1.
 import phyvae
 
 phantom = phyvae.phantoms.bfo((400, 400), dose=4, noise=0.3, seed=0)
-suggestion = phyvae.suggest(phantom.image)
+suggestion = phyvae.suggest(phantom.scan)
 grid = suggestion.grid()
 truth = grid.sample(phantom.domains)
 
@@ -48,14 +48,7 @@ rows = {}
 for name, maps in swept.maps.items():
     labels = phyvae.match_labels(phyvae.segment(maps, 3, method="gmm"), truth)
     rows[f"{name}, {agreement(labels):.2f}"] = maps, labels
-fig, axes = phyvae.plot_comparison(
-    rows,
-    truth=truth,
-    grid=grid,
-    label_names=phantom.names,
-    pixel_size=0.396 / 12.6,
-    unit="nm",
-)
+fig, axes = phyvae.plot_comparison(rows, truth=truth, grid=grid, label_names=phantom.names)
 fig.savefig("noisy_film.png", dpi=150)
 
 # %%

@@ -11,7 +11,6 @@ one cell for each unit cell.
 
 import phyvae
 
-nm = 0.396 / 12.6  # per px
 phantom = phyvae.phantoms.bfo((320, 320), distortion=4.0, dose=60, noise=0.08, seed=0)
 sites = phyvae.find_sites(phantom.image, spacing=12.6, threshold=0.6)
 print(len(sites), "sites")
@@ -19,8 +18,7 @@ print(len(sites), "sites")
 # %%
 # The weaker columns of the substrate are no sites here: the film alone is divided.
 
-scan = phyvae.Scan(phantom.image, pixel_size=(nm, nm))
-found = phyvae.find_domains(scan, sites=sites, size=24)
+found = phyvae.find_domains(phantom.scan, sites=sites, size=24)
 print(found)
 
 # %%

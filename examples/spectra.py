@@ -22,7 +22,7 @@ kind[np.hypot(y - 12, x - 33) < 5] = 0
 coercive = np.where(kind, 3.0, 1.8)[..., None]  # V
 opening = (np.tanh(bias + coercive) - np.tanh(bias - coercive)) / 2
 noisy = opening + 0.4 * rng.standard_normal(opening.shape)
-scan = phyvae.Scan(noisy.mean(-1), cube=noisy, pixel_size=(25.0, 25.0), axis=bias, axis_unit="V")
+scan = phyvae.Scan(noisy.mean(-1), cube=noisy, pixel_size=25.0, axis=bias, axis_unit="V")
 
 # %%
 # ``physics=None`` trains the plain autoencoder. The disc on the right is a region of its own, but

@@ -18,7 +18,7 @@ import phyvae
 phantom = phyvae.phantoms.graphene((456, 456), noise=0.1, seed=0)
 spacing = phyvae.lattice_spacing(phantom.image)
 flat = phantom.image - gaussian_filter(phantom.image, 2.5 * spacing)
-scan = phyvae.Scan(flat, pixel_size=(0.246 / 12.6,) * 2)  # nm
+scan = phyvae.Scan(flat, pixel_size=phantom.pixel_size)  # nm
 
 # %%
 # A patch of 24 px holds one cell of the superlattice, of 22 px, so that small regions stay sharp.

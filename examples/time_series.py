@@ -14,13 +14,13 @@ import numpy as np
 
 import phyvae
 
-nm = 0.396 / 12.6  # per px
 phantoms = [
     phyvae.phantoms.bfo((252, 252), wall=wall, dose=150, noise=0.05, seed=0, noise_seed=frame)
     for frame, wall in enumerate(np.linspace(0.3, 0.7, 6))
 ]
-frames = [phyvae.Scan(phantom.image, pixel_size=(nm, nm)) for phantom in phantoms]
+frames = [phantom.scan for phantom in phantoms]
 found = phyvae.find_domains(frames, classes=3)
+nm = frames[0].pixel_size[0]  # per px
 
 # %%
 # The upper variant fills the film from its upper edge to the wall, so its share of the film is the

@@ -26,7 +26,7 @@ phyvae.testing.check_physics_loss(Smoothness())
 # It trains like any other. All three trainings begin with the same model.
 
 phantom = phyvae.phantoms.bfo(shape=(300, 300), dose=5, noise=0.25, seed=0)
-suggested = phyvae.suggest(phyvae.Scan(phantom.image, pixel_size=(0.396 / 12.6,) * 2))
+suggested = phyvae.suggest(phantom.scan)
 grid = suggested.grid()
 truth = grid.sample(phantom.domains)
 
