@@ -11,6 +11,10 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples/paper")]  # the latter: experiment.py
 
 from quick_run import QuickRun  # noqa: E402 - found on the path just set
+from sphinx_gallery import gen_rst  # noqa: E402
+
+# What an example prints goes to a page, where progress bars would fill it, terminal or not.
+gen_rst._LoggingTee.isatty = lambda tee: False
 
 # -- Project -----------------------------------------------------------------------------------
 
