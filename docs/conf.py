@@ -13,7 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "examples/paper")]  # the latter: e
 from quick_run import QuickRun  # noqa: E402 - found on the path just set
 from sphinx_gallery import gen_rst  # noqa: E402
 
-# What an example prints goes to a page, where progress bars would fill it, terminal or not.
+# The output of an example goes to a page, which progress bars would fill, terminal or not.
 gen_rst._LoggingTee.isatty = lambda tee: False
 
 # -- Project -----------------------------------------------------------------------------------
