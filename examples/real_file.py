@@ -18,9 +18,9 @@ import phyvae
 
 path = Path("film.tif")
 if not path.exists():
-    image = phyvae.phantoms.nio_lsmo((380, 380), seed=0).image
-    counts = np.round(20000 * image).astype(np.uint16)
-    per_nm = 12.6 / 0.39
+    phantom = phyvae.phantoms.nio_lsmo((380, 380), seed=0)
+    counts = np.round(20000 * phantom.image).astype(np.uint16)
+    per_nm = 1 / phantom.pixel_size[0]
     tifffile.imwrite(
         path, counts, imagej=True, resolution=(per_nm, per_nm), metadata={"unit": "nm"}
     )
