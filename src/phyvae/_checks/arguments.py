@@ -48,7 +48,7 @@ def as_points(points: Any, name: str = "sites") -> Float[np.ndarray, "n 2"]:
         )
     if len(array) < 4:
         raise ValueError(
-            f"{name} has {len(array)} point(s), but a lattice or a graph takes at least 4."
+            f"{name} has {len(array)} site(s), but a lattice or a graph takes at least 4."
         )
     array = array.astype(np.float64)
     finite = np.isfinite(array).all(axis=1)
