@@ -11,7 +11,6 @@ lies, or how many domains there are.
 """
 
 import argparse
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,14 +62,12 @@ def index_of(found: phyvae.Domains, known: Known) -> float | None:
     return phyvae.adjusted_rand_index(labels, truth.astype(int))
 
 
-def row(name: str, known: Known, found: phyvae.Domains, seconds: float) -> str:
+def row(name: str, known: Known, found: phyvae.Domains) -> str:
     """Return a line of the table."""
     size, step = (" x ".join(map(str, one)) for one in (found.grid.patch_shape, found.grid.step))
     index = index_of(found, known)
     ari = "" if index is None else f"{index:.2f}"
-    return (
-        f"| {name} | {size} | {step} | {found.classes} | {known.classes} | {ari} | {seconds:.0f} |"
-    )
+    return f"| {name} | {size} | {step} | {found.classes} | {known.classes} | {ari} |"
 
 
 def main() -> None:
@@ -80,15 +77,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of images, of the table")
     given = parser.parse_args()
     given.folder.mkdir(exist_ok=True)
-    print("| image | patch (px) | step (px) | counted | known | ARI | s |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| image | patch (px) | step (px) | counted | known | ARI |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name, known in IMAGES.items():
         path = given.data / f"{known.file}.npz"
         if not path.is_file() or (given.only and name not in given.only):
             continue
-        begun = time.perf_counter()
         found = phyvae.find_domains(path, progress=False)
-        print(row(name, known, found, time.perf_counter() - begun))
+        print(row(name, known, found))
         print(f"    {found}", flush=True)
         fig, _ = found.plot()
         fig.savefig(given.folder / f"{known.file}.png", dpi=150)
