@@ -629,7 +629,6 @@ PSI = {
 WORDS = {
     ("adapt", "vae"): "model",
     ("PatchGrid.series", "images"): "images?",
-    ("PhysicsTrainer.fit", "test_grid"): "grid",
     ("PhysicsTrainer.fit", "callbacks"): "callbacks?",
 }
 

@@ -99,6 +99,7 @@ def share_the_work(see, folder):
 
     trainer.objective.backward = watched
     errors, output = io.StringIO(), io.StringIO()
+    errors.isatty = lambda: True
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(errors):
         warnings.simplefilter("always", phyvae.CollapsedMapsWarning)
         fit(

@@ -5,9 +5,10 @@ import contextlib
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import phyvae
-from phyvae.compute.own_state import own_state
+from phyvae.compute.own_state import at_rest, own_state
 
 GRID = phyvae.PatchGrid(np.random.default_rng(0).random((40, 44)), 10, 6)
 

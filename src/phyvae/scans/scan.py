@@ -50,7 +50,7 @@ class Scan:
     """
 
     image: Shaped[np.ndarray, "height width"]
-    pixel_size: tuple[float, float] | None = None
+    pixel_size: Any = None  # one number, or two, is taken; two, or None, are kept
     cube: Shaped[np.ndarray, "height width length"] | None = None
     axis: Float[np.ndarray, " length"] | None = None
     axis_unit: str = ""
