@@ -100,7 +100,8 @@ def find_domains(
         of a raster.
     train
         Whether to train after the start. Without, maps are those of `align`, in half of the
-        time: as good on clean lattices, but not at tilt boundaries and on distorted scans.
+        time: as good on clean lattices, but not on superlattices, at tilt boundaries and on
+        distorted scans.
     seed
         Seed of weights, batches and noise.
     device
