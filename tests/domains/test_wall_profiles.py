@@ -40,6 +40,13 @@ class TestProfiles:
         (found,) = profiles(HALVES[None].astype(float), HALVES, 2, known)
         assert (found.contrast, found.ramp) == (0.0, 1.0)
 
+    def test_of_a_domain_with_two_patches_that_count_fails(self):
+        known = ALL.copy()
+        known[:, :15] = False
+        known[:2, 14] = True
+        (found,) = profiles(HALVES[None].astype(float), HALVES, 2, known)
+        assert (found.contrast, found.ramp) == (0.0, 1.0)
+
     def test_of_pieces_that_meet_at_a_corner_is_unknown(self):
         pieces = np.repeat([1, 2], 8) + np.repeat([0, 2], 8)[:, None]
         pieces[7:9, 7:9] = 1
