@@ -13,21 +13,10 @@ from phyvae.domains.counting import count_domains
 from phyvae.domains.metrics import adjusted_rand_index, match_labels
 from phyvae.domains.mixture import find_outliers
 from phyvae.domains.segmentation import segment as segment_by
+from random_maps import noisy
 
 segment = partial(segment_by, method="gmm")
 FLIPS = [np.flipud, np.fliplr, np.transpose, np.rot90]
-
-
-def noisy(domains, noise=0.1, seed=0):
-    """A map that takes the value of its domain, plus noise."""
-    return domains + noise * np.random.default_rng(seed).normal(size=domains.shape)
-
-
-@pytest.fixture
-def domains():
-    """Two domains: a disc, off centre, in a matrix."""
-    y, x = np.mgrid[:20, :26]
-    return (np.hypot(y - 8, x - 10) < 6).astype(int)
 
 
 @pytest.fixture

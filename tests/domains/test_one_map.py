@@ -6,18 +6,7 @@ from skimage.segmentation import chan_vese
 
 from phyvae.domains.one_map import chan_vese_labels
 from phyvae.domains.segmentation import segment
-
-
-def noisy(domains, noise=0.1, seed=0):
-    """A map that takes the value of its domain, plus noise."""
-    return domains + noise * np.random.default_rng(seed).normal(size=domains.shape)
-
-
-@pytest.fixture
-def domains():
-    """Two domains: a disc, off centre, in a matrix."""
-    y, x = np.mgrid[:20, :26]
-    return (np.hypot(y - 8, x - 10) < 6).astype(int)
+from random_maps import noisy
 
 
 class TestOtsu:

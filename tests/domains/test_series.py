@@ -10,11 +10,7 @@ from phyvae.domains import series as room
 from phyvae.domains.metrics import adjusted_rand_index
 from phyvae.domains.segmentation import segment
 from phyvae.domains.series import Series
-
-
-def noisy(domains, noise=0.1, seed=0):
-    """A map that takes the value of its domain, plus noise."""
-    return domains + noise * np.random.default_rng(seed).normal(size=domains.shape)
+from random_maps import noisy
 
 
 class TestSeriesOfMaps:
@@ -101,13 +97,6 @@ class TestListsOfCells:
             (maps[:, ~patches] == 0).all()
             for maps, patches in zip(normalised.maps, series.patches, strict=True)
         )
-
-
-@pytest.fixture
-def domains():
-    """Two domains: a disc, off centre, in a matrix."""
-    y, x = np.mgrid[:20, :26]
-    return (np.hypot(y - 8, x - 10) < 6).astype(int)
 
 
 class TestDenoising:

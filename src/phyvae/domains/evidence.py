@@ -67,7 +67,8 @@ class DomainEvidence:
         Why it is this one, in words.
     labels
         The domains whose walls were tested, shape (rows, cols), ordered as by `phyvae.segment`;
-        -1 where there is no patch, and in cells set aside.
+        -1 where there is no patch, in cells set aside, and in those up to half a patch from a cell
+        without a patch.
     ranking
         The evidence for each number from 1 to the most that was looked for.
     rows, columns

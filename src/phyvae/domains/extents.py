@@ -13,7 +13,7 @@ from ..patches.map_pixel import cell_vectors
 from .on_grid import check_places, labels_of
 from .wall_kinds import Wall
 
-__all__ = ["domain_areas", "domain_table", "rounded"]
+__all__ = ["domain_areas", "domain_table", "resolution", "rounded"]
 
 
 def domain_areas(grid: PatchGrid, labels: Any, *, pixel_size: Any = None) -> dict[int, float]:
@@ -121,7 +121,7 @@ def domain_table(
             f"maps has shape {latents.shape}, but the grid has {grid.shape}; pass its maps."
         )
     rows, total = [], sum(areas.values())
-    fine = float(min(grid.step * sides_of(pixel_size)))
+    fine = resolution(grid, pixel_size)
     for label, area in areas.items():
         inside = domains == label
         row: dict[str, Any] = {
@@ -143,9 +143,14 @@ def domain_table(
     return rows
 
 
-def rounded(value: Any, resolution: float) -> Any:
-    """Return a float as text, without digits that are finer than a resolution; "" of NaN."""
+def resolution(grid: PatchGrid, pixel_size: Any) -> float:
+    """Return the smaller distance of neighbouring patches, nm, or px without a pixel size."""
+    return float(min(grid.step * sides_of(pixel_size)))
+
+
+def rounded(value: Any, finest: float) -> Any:
+    """Return a float as text, without digits that are finer than `finest`; "" of NaN."""
     if not isinstance(value, float) or math.isnan(value):
         return value if not isinstance(value, float) else ""
-    digits = -math.floor(math.log10(resolution))
+    digits = -math.floor(math.log10(finest))
     return f"{round(value, digits):.{max(0, digits)}f}"

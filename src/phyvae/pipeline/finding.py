@@ -35,7 +35,6 @@ _STEPS_ALONE = 1500  # of training from random weights
 _EPOCH = 20  # steps, so that β rises within the same number of steps on every grid
 _BETA = LinearBeta(0.1, 0.3, epochs=10)
 _LATENTS = 2
-_EDGES = EdgeLoss()
 
 
 @overload
@@ -135,7 +134,7 @@ def find_domains(
     shape = patches.grids[0].patch_shape
     model = ShiftVAE(shape, _LATENTS, **patches.model, seed=seed, device=device)
     settings = patches.settings | {
-        "physics": chosen(repr(physics), repr(_EDGES), "domain walls cost energy"),
+        "physics": chosen(repr(physics), repr(EdgeLoss()), "domain walls cost energy"),
         "w": chosen(w, 0.1, "default"),
         "strength": chosen(strength, 1.0, "default"),
         "train": chosen(train, True, "default"),

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 
 from ..domains.evidence import DomainEvidence
-from ..domains.extents import rounded
+from ..domains.extents import resolution, rounded
 from ..domains.segmentation import segment
 from ..models import ShiftVAE
 from ..plotting.arguments import extent_of, sides_of
@@ -275,7 +275,7 @@ def _decoded(found: Shown, cells: np.ndarray) -> Float[np.ndarray, "n *patch"]:
 
 def _tables(found: Shown) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of a page."""
-    fine = float(min(found.grid.step * sides_of(found.scan.pixel_size)))
+    fine = resolution(found.grid, found.scan.pixel_size)
     return {
         "Domains": [
             {
