@@ -40,3 +40,10 @@ def walls_of(ax):
 
 def texts(fig):
     return [t for t in fig.findobj(mpl.text.Text) if t.get_text().strip() and t.get_visible()]
+
+
+def inches(ax):
+    """Return left, bottom, right and top of a panel in its figure."""
+    box = ax.get_position()
+    width, height = ax.figure.get_size_inches()
+    return box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height

@@ -260,16 +260,16 @@ BREAKS = [
         "report/test_page.py::test_text_is_text",
     ),
     Break(
-        "plotting/overview.py",
+        "plotting/hatching.py",
         "picture[~there] = np.nan",
         "pass",
-        "plotting/test_overview.py::test_spectra_that_were_not_recorded_are_nan",
+        "plotting/test_hatching.py::test_spectra_that_were_not_recorded_are_nan",
     ),
     Break(
-        "plotting/overview.py",
+        "plotting/scale_bar.py",
         "next(k for k in (5, 2, 1) if k <= most / power * (1 + 1e-9))",
         "next(k for k in (5, 3, 1) if k <= most / power * (1 + 1e-9))",
-        "plotting/test_overview.py",
+        "plotting/test_scale_bar.py",
     ),
     Break(
         "pipeline/opinion.py",

@@ -8,25 +8,12 @@ import pytest
 from matplotlib.colors import to_hex
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
-from figures import LABELS, MAPS
+from figures import LABELS, MAPS, inches
 from phyvae import PatchGrid
-from phyvae.plotting.overview import (
-    Group,
-    add_hatching,
-    add_scale_bar,
-    group_of,
-    placed,
-    plot_cells,
-    plot_overview,
-    recorded,
-    round_length,
-    show_cells,
-    stripes_of,
-)
+from phyvae.plotting.overview import group_of, plot_cells, plot_overview, show_cells
 from phyvae.plotting.panels import COLOURS
 
 CELLS = {0: np.zeros((10, 20)), 2: np.full((10, 20), 3.0)}
-GROUPS = [Group(6, 0.8, 4), Group(3, 3.0, 4), Group(20, 1.0, 8, right=0.15), Group(5, 0.25, 2)]
 
 
 @pytest.mark.parametrize("width", [3.4, 7.0])
@@ -166,107 +153,3 @@ def test_many_domains_have_smaller_cells():
         8,
         4,
     )
-
-
-def inches(ax):
-    box = ax.get_position()
-    width, height = ax.figure.get_size_inches()
-    return box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height
-
-
-@pytest.mark.parametrize("width", [3.4, 7.0])
-def test_panels_have_their_shape_and_do_not_overlap(width):
-    fig, groups = placed(GROUPS, width)
-    assert [len(axes) for axes in groups] == [6, 3, 20, 5]
-    for group, axes in zip(GROUPS, groups, strict=True):
-        for ax in axes:
-            left, bottom, right, top = inches(ax)
-            assert (top - bottom) / (right - left) == pytest.approx(group.aspect)
-            assert left >= 0
-            assert bottom >= 0
-            assert right + group.right <= width + 1e-6
-            assert top <= fig.get_figheight()
-    boxes = [inches(ax) for axes in groups for ax in axes]
-    for one, two in itertools.combinations(boxes, 2):
-        apart = one[2] <= two[0] or two[2] <= one[0] or one[3] <= two[1] or two[3] <= one[1]
-        assert apart
-
-
-def test_gaps_are_even_and_no_band_is_empty():
-    fig, (first, tall, *_) = placed(GROUPS, 7.0)
-    lefts = [inches(ax)[0] for ax in tall]
-    assert lefts[2] - lefts[1] == pytest.approx(lefts[1] - lefts[0])
-    assert inches(first[-1])[1] - inches(tall[0])[3] < 0.5
-    assert fig.get_figheight() - inches(first[0])[3] < 0.4
-
-
-@pytest.mark.parametrize(
-    ("most", "length"),
-    [(1, 1), (1.99, 1), (2, 2), (4.9, 2), (5, 5), (9.9, 5), (10, 10), (0.3, 0.2), (0.05, 0.05),
-     (1234, 1000), (0.0199, 0.01)],
-)  # fmt: skip
-def test_lengths_begin_with_1_2_or_5(most, length):
-    assert round_length(most) == length
-
-
-@pytest.mark.parametrize(
-    ("width", "unit", "label"),
-    [(7, "nm", "2 nm"), (1, "nm", "0.2 nm"), (9000, "nm", "2 µm"), (9000, "px", "2000 px")],
-)
-def test_a_bar_has_its_length_and_unit(width, unit, label):
-    ax = plt.figure().add_subplot()
-    ax.set(xlim=(0, width), ylim=(width, 0))
-    add_scale_bar(ax, unit)
-    (bar,) = [one for one in ax.artists if isinstance(one, AnchoredSizeBar)]
-    assert bar.txt_label.get_text() == label
-    number = float(label.split()[0]) * (1000 if "µm" in label else 1)
-    assert bar.size_bar.get_children()[0].get_width() == pytest.approx(number)
-
-
-@pytest.fixture
-def recording():
-    image = np.random.default_rng(0).normal(10, 1, (60, 80))
-    image[:20, :30] = np.nan
-    image[40:, 50:] = 99  # residue
-    return image
-
-
-@pytest.fixture
-def masked(recording):
-    return PatchGrid(recording, 12, mask=np.isfinite(recording) & (recording < 50))
-
-
-def test_what_is_not_recorded_is_nan_and_residue_is_bright(masked, recording):
-    picture, hidden = recorded(masked, recording)
-    assert np.isnan(picture[:20, :30]).all()
-    assert (picture[40:, 50:] == 1).all()
-    np.testing.assert_array_equal(hidden, ~masked.specimen.numpy())
-    np.testing.assert_array_equal(picture[~hidden], masked.image.numpy()[~hidden])
-    assert np.isfinite(masked.image.numpy()).all()  # the grid is left as it was
-
-
-def test_without_a_mask_it_is_the_image_of_the_grid(grid):
-    picture, hidden = recorded(grid, grid.image)
-    np.testing.assert_array_equal(picture, grid.image.numpy())
-    assert not hidden.any()
-
-
-def test_spectra_that_were_not_recorded_are_nan():
-    cube = np.random.default_rng(0).random((9, 10, 20))
-    cube[:3, :4] = np.nan
-    grid = PatchGrid.from_spectra(cube, mask=np.isfinite(cube).all(-1))
-    picture, hidden = recorded(grid, cube.mean(-1))
-    assert np.isnan(picture).sum() == hidden.sum() == 12
-
-
-def test_stripes_are_over_hidden_pixels_alone():
-    hidden = np.zeros((50, 70), bool)
-    hidden[10:40, 20:60] = True
-    stripes = stripes_of(hidden)
-    assert not stripes[~hidden].any()
-    assert stripes[hidden].mean() == pytest.approx(0.25, abs=0.05)
-    _, ax = plt.subplots()
-    add_hatching(ax, hidden, (0, 7, 5, 0))
-    (shown,) = ax.get_images()
-    assert shown.get_extent() == [0, 7, 5, 0]
-    np.testing.assert_array_equal(~shown.get_array().mask, stripes == 1)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ..patches.grid import PatchGrid
-from ..plotting.overview import LEFT_OUT, recorded, stripes_of
+from ..plotting.hatching import LEFT_OUT, recorded, stripes_of
 
 __all__ = ["eight_bits", "picture_of", "smaller", "thinned"]
 

@@ -1,11 +1,10 @@
-"""The overview of a result: image, domains, maps and mean cells, placed to the inch."""
+"""The overview of a result: image, domains, maps and mean cells."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ..patches.grid import PatchGrid
 from .arguments import (
@@ -13,57 +12,21 @@ from .arguments import (
     as_channels,
     as_domains,
     as_image,
-    as_width,
     extent_of,
     in_unit,
     sides_of,
 )
 from .cells import add_walls
+from .hatching import LEFT_OUT, add_hatching, recorded
 from .panels import Panels, colour_of, finished, show_image, show_labels, show_row
+from .placing import ONE_LINE, Group, placed
+from .scale_bar import add_scale_bar
 
-__all__ = [
-    "LEFT_OUT",
-    "ONE_LINE",
-    "Group",
-    "Spectral",
-    "add_hatching",
-    "add_scale_bar",
-    "group_of",
-    "placed",
-    "plot_cells",
-    "plot_overview",
-    "recorded",
-    "round_length",
-    "show_cells",
-    "stripes_of",
-]
+__all__ = ["Spectral", "group_of", "plot_cells", "plot_overview", "show_cells"]
 
 Spectral = tuple[Float[np.ndarray, " length"], str]  # values of the spectral axis, and its label
 _COLUMNS = 6
-_TITLE = 0.22  # inches above a panel, for each line of its title
-_MARGIN = 0.06
 _BAR = 0.62  # inches for a colour bar, its numbers and its name
-ONE_LINE, _TWO_LINES = 1.0, 0.78  # inches that a panel needs for a title of one line, or of two
-LEFT_OUT = 1e-3  # share of pixels left out, above which they are hatched
-_GREY = "#9A9A9A"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Panels of one shape, which begin a row.
-
-    count: Number of panels.
-    aspect: Height of a panel over its width.
-    columns: Number of panels in a row, of those that are not tall.
-    left, right, below: Inches for the labels and the colour bar of each.
-    """
-
-    count: int
-    aspect: float
-    columns: int
-    left: float = 0.0
-    right: float = 0.5
-    below: float = 0.04
 
 
 def plot_overview(
@@ -193,40 +156,6 @@ def _show_spectra(ax: Any, cells: Mapping[int, np.ndarray], spectral: Spectral) 
     )  # fmt: skip
 
 
-def placed(groups: Sequence[Group], width: float) -> tuple[Any, list[list[Any]]]:
-    """Return a figure as high as its panels need, and the panels of each group.
-
-    A panel fits into its column, and is at most 1.4 times as high as that is wide; tall panels
-    stand closer.
-    """
-    import matplotlib.pyplot as plt
-
-    inches, top, places = as_width(width), _MARGIN, []
-    for group in groups:
-        across = (inches - _MARGIN) / group.columns
-        around = group.left + group.right
-        wide = (across - around) * min(1.0, 1.4 / group.aspect)
-        left = max(group.left, min((_TWO_LINES - wide) / 2, across - wide - group.right))
-        apart = min(across, max(left + wide + group.right, _TWO_LINES))
-        each = int((inches - _MARGIN) / apart + 1e-6)
-        high, above = wide * group.aspect, _TITLE * (1 if wide >= ONE_LINE else 1.7)
-        for row in range(-(-group.count // each)):
-            top += above
-            for column in range(min(each, group.count - row * each)):
-                places.append((_MARGIN + left + column * apart, top, wide, high))
-            top += high + group.below
-    fig = plt.figure(figsize=(inches, top + _MARGIN))
-    scale = np.array((inches, top + _MARGIN))
-    made = [
-        fig.add_axes((x / scale[0], 1 - (y + high) / scale[1], wide / scale[0], high / scale[1]))
-        for x, y, wide, high in places
-    ]
-    ends = np.cumsum([group.count for group in groups])
-    return fig, [
-        list(made[end - group.count : end]) for group, end in zip(groups, ends, strict=True)
-    ]
-
-
 def _corner_without_walls(labels: Array) -> str:
     """Return the first corner of those with the shortest walls, in a sixth of the image."""
     rows, cols = -(-labels.shape[0] // 3), -(-labels.shape[1] // 2)
@@ -238,64 +167,3 @@ def _corner_without_walls(labels: Array) -> str:
         return sum(int(np.count_nonzero(np.diff(part, axis=axis))) for axis in (0, 1))
 
     return min(("lower left", "lower right", "upper left", "upper right"), key=walls)
-
-
-def add_scale_bar(ax: Any, unit: str, corner: str = "lower left") -> None:
-    """Add a scale bar to an image, at most a third as long as it is wide; no axes then."""
-    from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
-
-    left, right = ax.get_xlim()
-    bottom, top = ax.get_ylim()
-    length = round_length(abs(right - left) / 3)
-    name = f"{length / 1000:g} µm" if unit == "nm" and length >= 1000 else f"{length:g} {unit}"
-    bar = AnchoredSizeBar(
-        ax.transData, length, name, corner, pad=0.4, borderpad=0.4, sep=2, color="white",
-        size_vertical=abs(top - bottom) / 80, fontproperties={"size": 7},
-    )  # fmt: skip
-    bar.patch.set(facecolor="black", alpha=0.6, linewidth=0)
-    ax.add_artist(bar)
-    ax.set(xticks=[], yticks=[])
-
-
-def round_length(most: float) -> float:
-    """Return the longest length of 1, 2 or 5 times a power of ten that is not above `most`."""
-    power = 10.0 ** np.floor(np.log10(most))
-    first = next(k for k in (5, 2, 1) if k <= most / power * (1 + 1e-9))
-    return float(f"{first * power:.0e}")
-
-
-def recorded(
-    grid: PatchGrid, image: Any
-) -> tuple[Float[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
-    """Return the image of a grid, scaled, as recorded where it was masked, and what was left out.
-
-    NaN where the scan's `image` is not finite. Pixels without specimen have values of the scan,
-    scaled as its specimen is, and clipped, in place of those filled in.
-    """
-    picture = as_image(grid).copy()
-    raw = np.asarray(image, np.float64)
-    there = np.isfinite(raw)
-    shown = there if grid.specimen is None else there & grid.specimen.cpu().numpy()
-    if grid.specimen is not None and shown.any():
-        low, high = np.quantile(raw[shown], (0.001, 0.999))
-        picture[~shown] = np.clip((raw[~shown] - low) / ((high - low) or 1.0), 0, 1)
-    picture[~there] = np.nan
-    return picture, ~shown
-
-
-def add_hatching(ax: Any, hidden: Bool[np.ndarray, "height width"], extent: Any) -> None:
-    """Hatch the pixels that were left out."""
-    from matplotlib.colors import ListedColormap
-
-    stripes = np.ma.masked_equal(stripes_of(hidden), 0)
-    ax.imshow(
-        stripes, cmap=ListedColormap([_GREY]), extent=extent, origin="upper", aspect="equal",
-        interpolation="nearest",
-    )  # fmt: skip
-
-
-def stripes_of(hidden: Bool[np.ndarray, "height width"]) -> np.ndarray:
-    """Return 1 on diagonal stripes over the pixels that were left out, else 0; uint8."""
-    period = max(8, max(hidden.shape) // 25)
-    along = np.add.outer(*(np.arange(side) for side in hidden.shape)) % period
-    return np.asarray((hidden & (along < period / 4)).astype(np.uint8))
