@@ -56,6 +56,14 @@ class TestDomainEvidence:
         assert "slow change" in found.reason
         assert not found.labels.any()
 
+    @pytest.mark.parametrize("slope", [0.0, 0.2, 0.33, 0.6, 1.0])
+    def test_a_wall_at_any_angle_divides_a_map_with_hardly_any_noise(self, slope):
+        y, x = np.mgrid[:38, :38]
+        halves = gaussian_filter(1.0 * (x + slope * y > 20 + 19 * slope), 0.8)
+        found = domain_evidence(halves + RNG.normal(0, 0.005, halves.shape), most=3)
+        assert found.number == 2
+        assert not found.set_aside.any()
+
     def test_of_a_wall_wider_than_a_patch_is_one(self):
         wide = np.tanh((np.arange(40) - 20) / 4) + HALVES[1:]
         found = domain_evidence(wide, most=2)

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 __all__ = ["filled", "noise_of", "outlying"]
 
 _LINE = 4.0  # noise standard deviations of a cell, by which a line differs from both neighbours
-_CELL = 8.0  # the same, by which a cell differs from each of the eight around it
+_CELL = 8.0  # the same, by which a cell is above or below all of the eight around it
 _LEAST = 1e-3  # the least noise of a map, in standard deviations of the map
 
 Maps = Float[np.ndarray, "channels rows cols"]
@@ -75,7 +75,10 @@ def _lines(values: Maps) -> tuple[int, ...]:
 
 
 def _single(values: Maps) -> Cells:
-    """Return the cells of which a channel differs from all (at least 3) known neighbours."""
+    """Return the cells of which a channel is above, or below, all (at least 3) known neighbours.
+
+    Cells on a wall that is oblique to the raster are between their neighbours.
+    """
     padded = np.pad(values, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
     rows, cols = values.shape[1:]
     around = np.stack(
@@ -86,7 +89,9 @@ def _single(values: Maps) -> Cells:
             if (y, x) != (0, 0)
         ]
     )
-    away = np.abs(around - values)
+    away = around - values
     known = np.isfinite(away)
-    least = np.where(known, away, np.inf).min(axis=0)
-    return np.asarray(((least > _CELL) & (known.sum(axis=0) >= 3)).any(axis=0))
+    above = np.where(known, -away, np.inf).min(axis=0)
+    below = np.where(known, away, np.inf).min(axis=0)
+    alone = (np.maximum(above, below) > _CELL) & (known.sum(axis=0) >= 3)
+    return np.asarray(alone.any(axis=0))
