@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from .patches.map_pixel import MapPixel as MapPixel
     from .patches.moire import Moire as Moire
     from .patches.moire import find_moire as find_moire
-    from .patches.suggesting import Suggestion as Suggestion
-    from .patches.suggesting import suggest as suggest
     from .physics import SL1 as SL1
     from .physics import SL2 as SL2
     from .physics import AreaFractions as AreaFractions
@@ -75,6 +73,8 @@ if TYPE_CHECKING:
     from .pipeline.opinion import second_opinion as second_opinion
     from .pipeline.result import Domains as Domains
     from .pipeline.settings import Setting as Setting
+    from .pipeline.suggesting import Suggestion as Suggestion
+    from .pipeline.suggesting import suggest as suggest
     from .pipeline.sweeping import StoppedSettingWarning as StoppedSettingWarning
     from .pipeline.sweeping import SweepInterrupted as SweepInterrupted
     from .pipeline.sweeping import sweep as sweep
@@ -139,7 +139,7 @@ _HOME = {
     "compute.processes": ["init_distributed", "rank"],
     "patches.grid": ["PatchGrid"],
     "patches.map_pixel": ["MapPixel"],
-    "patches.suggesting": ["Suggestion", "suggest"],
+    "pipeline.suggesting": ["Suggestion", "suggest"],
     "patches.moire": ["Moire", "find_moire"],
     "phantoms": [],
     "physics": [

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--step", type=_pair, metavar="PX", help="distance of patches, px: 8 or 8x10")
     add("--channel", metavar="NAME", help="channel of a file with several, a name or a number")
     add("--flatten", action=argparse.BooleanOptionalAction, default=None,
-        help="whether to subtract a plane (default: by the image)")  # fmt: skip
+        help="whether to subtract a slow background (default: by the image)")  # fmt: skip
     add("--train", action=argparse.BooleanOptionalAction, default=None,
         help="whether to train after the start; half of the time without")  # fmt: skip
     add(

@@ -46,6 +46,16 @@ class TestOneScan:
         assert any("classes=3 was asked for" in doubt for doubt in found.doubts)
 
 
+@pytest.mark.slow
+def test_a_slow_background_does_not_hide_the_domains():
+    phantom = phyvae.phantoms.graphene((444, 444), noise=0.3, seed=11)
+    found = phyvae.find_domains(phantom.image, progress=False)
+    assert found.settings["flatten"].value
+    assert found.classes >= 2
+    truth = found.grid.sample(phantom.domains)
+    assert phyvae.adjusted_rand_index(found.labels, truth) > 0.6
+
+
 def test_an_image_without_a_lattice_is_answered():
     image = np.random.default_rng(0).random((120, 120))
     found = phyvae.find_domains(image, progress=False)

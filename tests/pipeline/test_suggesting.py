@@ -46,14 +46,31 @@ class TestSuggest:
             phase = step / lattice
             assert abs(phase - round(phase)) > 0.14
 
-    def test_a_slope_is_flattened_and_a_step_is_not(self):
+    def test_a_slow_background_is_subtracted(self):
         image = atoms(SHAPE, OBLONG, noise=0.1)
-        slope, step = suggest(image + X / 60 - Y / 90), suggest(image + 2.0 * (Y > 150))
-        assert slope.flattened
-        assert not step.flattened
-        assert not suggest(image).flattened
-        assert np.abs(slope.image - slope.image.mean() - image + image.mean()).max() < 0.3
-        np.testing.assert_array_equal(step.image, image + 2.0 * (Y > 150))
+        for slow in (X / 60 - Y / 90, np.sin(X / 70) + np.cos(Y / 90 + 1)):
+            found = suggest(image + slow)
+            assert found.flattened
+            assert np.abs(found.image - found.image.mean() - image + image.mean()).max() < 0.35
+
+    def test_a_weak_background_stays(self):
+        image = atoms(SHAPE, OBLONG, noise=0.1) + 0.02 * np.sin(X / 70)
+        found = suggest(image)
+        assert not found.flattened
+        np.testing.assert_array_equal(found.image, image)
+
+    @pytest.mark.parametrize("step", [Y > 150, (Y > 100).astype(int) + (Y > 210), X + Y / 3 > 220])
+    def test_domains_of_different_brightness_keep_it(self, step):
+        image = atoms(SHAPE, OBLONG, noise=0.1) + 0.4 * step
+        found = suggest(image)
+        assert not found.flattened
+        np.testing.assert_array_equal(found.image, image)
+        assert "domains of brightness" in found.reasons["flatten"]
+
+    def test_what_is_asked_for_is_done(self):
+        image = atoms(SHAPE, OBLONG, noise=0.1) + 2.0 * (Y > 150)
+        assert suggest(image, flatten=True).flattened
+        assert not suggest(image + X / 60, flatten=False).flattened
 
     def test_the_grid_leaves_out_what_is_no_specimen(self):
         image = atoms(SHAPE, OBLONG, sigma=2.5, noise=0.05)

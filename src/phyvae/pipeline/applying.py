@@ -13,7 +13,6 @@ from ..patches.crops import RasterCrops
 from ..patches.grid import PatchGrid
 from ..patches.masking import masked, specimen_of
 from ..patches.registration import NoLatticeError
-from ..patches.suggesting import suggest
 from ..refinement.refining import refine
 from ..scans.cell import UnitCell
 from ..scans.intensities import as_intensities, scaled
@@ -24,6 +23,7 @@ from .choices import Choice
 from .doubting import doubts_on, evidence_of
 from .preparing import Request, repaired_specimen
 from .showing import Shown
+from .suggesting import suggest
 
 __all__ = ["Applied", "one_or_several"]
 

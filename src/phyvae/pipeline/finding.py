@@ -93,7 +93,7 @@ def find_domains(
         True where a pixel shows no specimen, bool, shape (height, width), beyond dead pixels,
         residue and vacuum, which are found.
     flatten
-        Whether to subtract a plane from the image; ``None`` decides by the image.
+        Whether to subtract a slow background from the image; ``None`` decides by the image.
     sites
         Centres (y, x) of the patches, px, shape (n, 2), such as those of `find_sites`, in place
         of a raster.

@@ -10,11 +10,11 @@ import numpy as np
 from .._checks import as_mask, as_pair
 from ..patches.grid import PatchGrid
 from ..patches.registration import NoLatticeError
-from ..patches.suggesting import suggest
 from ..scans.cell import UnitCell
 from ..scans.scan import Scan
 from ..scans.surveying import survey
 from .choices import GIVEN, Choice
+from .suggesting import suggest
 
 __all__ = ["Prepared", "Request", "prepared", "repaired_specimen"]
 

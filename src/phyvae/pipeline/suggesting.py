@@ -9,20 +9,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .._checks import as_flag, as_pair
+from ..domains.evidence import domain_evidence
+from ..patches.grid import PatchGrid
+from ..patches.moire import aliases_of
+from ..patches.registration import NoLatticeError
+from ..scans.background import LocalMeans, local_means
 from ..scans.cell import UnitCell
 from ..scans.objects import calibrated
 from ..scans.scan import Scan
 from ..scans.surveying import Survey, survey
-from .grid import PatchGrid
-from .moire import aliases_of
-from .registration import NoLatticeError
+from .choices import GIVEN
 
 __all__ = ["Suggestion", "suggest"]
 
 _CELLS = 2.0  # along a patch
 _PART = 6  # of the image's side: larger patches show few objects
-_SLOPE = 0.8  # of the variance of the level: a plane explains 0.75 of a straight step
-_UNEVEN = 0.25  # contrasts within a cell: a weaker slope does no harm
+_UNEVEN = 0.1  # contrasts within a patch: a weaker background does no harm
+_DOMAINS = 3  # of brightness
 _ALTERNATES = 0.05  # cycles per step that an alternation is off its 0.5
 _MOIRE = 0.15  # cycles per step: slower than seven cells of the map looks like domains
 
@@ -40,11 +43,11 @@ class Suggestion:
     reach : tuple of int
         Largest displacement (y, x), px, for `align`.
     image : ndarray
-        The image, repaired, and flattened where it is a slope; shape (height, width).
+        The image, repaired, and without its background where `flattened`; shape (height, width).
     mask : ndarray or None
         True where a pixel shows the specimen; ``None`` if all do.
     flattened : bool
-        Whether a plane was subtracted.
+        Whether a slow background was subtracted.
     cell : UnitCell
         The unit cell that all of this follows from.
     reasons : dict
@@ -103,9 +106,9 @@ def suggest(
     alternates from cell to cell. The prior of shifts
     is 0.29 cells wide, and `align` reaches three quarters of a cell.
 
-    The image is flattened only where its local mean is a slope: where a plane explains more than
-    0.8 of its variance. A straight step between two layers, which may differ by brightness alone,
-    is no such plane: 0.75, and a little more as the mean is one over a cell.
+    A slow background, such as topography or drift, is subtracted: the polynomial of order four
+    that fits the means of patches best. It stays where it is weaker than a tenth of the contrast
+    within a patch, and where domains that differ in brightness explain more of these means.
 
     Parameters
     ----------
@@ -115,7 +118,7 @@ def suggest(
     size, step
         Patch and step, px, where they are known; the other settings then follow from them.
     flatten
-        Whether to subtract a plane; ``None`` leaves it to the image.
+        Whether to subtract the background; ``None`` leaves it to the image.
     exclude
         True where a pixel shows no specimen, in addition to what `survey` finds, bool, shape
         (height, width).
@@ -154,12 +157,11 @@ def suggest(
     chosen, moire = _step(patch, found.cell.vectors, step)
     prior = 0.29 * extent / (patch / 2)
     reach = np.maximum(np.minimum(np.round(0.75 * extent).astype(int), patch - 1), 1)
-    slope, uneven = _slope(found, float(extent.mean()))
-    flattened = slope > _SLOPE and uneven > _UNEVEN if flatten is None else flatten
-    as_flag(flattened, "flatten")
-    levelled = found.repaired - _plane(found.repaired, found.mask) if flattened else found.repaired
+    means = local_means(found.repaired, found.mask, (int(patch[0]), int(patch[1])))
+    flattened, why = _flattening(means, flatten)
+    flat = found.repaired - means.background() if flattened else found.repaired
     masked = not found.mask.all()
-    given = "given" if size is not None else ""
+    given = GIVEN if size is not None else ""
     most = f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""
     cell = found.cell
     reasons = {
@@ -170,12 +172,7 @@ def suggest(
         + f" moiré with the lattice has {moire:.2f} cycles per cell of the map",
         "dx_prior": "0.29 unit cells, in half patch sizes",
         "reach": "three quarters of a unit cell",
-        "flatten": (
-            f"a plane explains {slope:.2f} of the local mean's variance, whose deviation is "
-            f"{uneven:.2f} of the contrast within a cell"
-            if flatten is None
-            else "given"
-        ),
+        "flatten": why,
         "mask": _left_out(found),
     }
     return Suggestion(
@@ -183,9 +180,9 @@ def suggest(
         chosen,
         (float(prior[0]), float(prior[1])),
         (int(reach[0]), int(reach[1])),
-        levelled,
+        flat,
         found.mask if masked else None,
-        bool(flattened),
+        flattened,
         cell,
         reasons,
         pixel_size,
@@ -244,26 +241,27 @@ def _step(
     return (down, across), moire
 
 
-def _slope(found: Survey, width: float) -> tuple[float, float]:
-    """Return the share of the local mean's variance that a plane explains, and its deviation."""
-    from scipy.ndimage import uniform_filter
+def _flattening(means: LocalMeans, given: bool | None) -> tuple[bool, str]:
+    """Return whether to subtract the background of a scan, and why."""
+    if given is not None:
+        return as_flag(given, "flatten"), GIVEN
+    known, level = means.known, means.level
+    uneven = float(means.smooth[known].std())
+    if not uneven > _UNEVEN * means.contrast:
+        ratio = uneven / means.contrast if means.contrast else 0.0
+        return False, f"the background varies by {ratio:.2f} of the contrast within a patch"
+    smooth = 1 - float((level - means.smooth)[known].var() / level[known].var())
+    domains = domain_evidence(np.where(known, level, 0.0), _DOMAINS, mask=known)
+    stepped = _explained(level, domains.labels)
+    several = f"{domains.number} domains" if domains.number > 1 else "1 domain"
+    return smooth > stepped, (
+        f"a slow background explains {smooth:.2f} of the variance of the local mean, "
+        f"{several} of brightness {stepped:.2f}"
+    )
 
-    level = uniform_filter(found.repaired, round(width))
-    contrast = (found.repaired - level)[found.mask].std()
-    every = max(1, int(width / 2))
-    level, mask = level[::every, ::every], found.mask[::every, ::every]
-    if mask.sum() < 3 or level[mask].std() == 0 or contrast == 0:
-        return 0.0, 0.0
-    rest = (level - _plane(level, mask))[mask]
-    return 1 - float(rest.var() / level[mask].var()), float(level[mask].std() / contrast)
 
-
-def _plane(
-    values: Float[np.ndarray, "height width"], mask: Bool[np.ndarray, "height width"]
-) -> Float[np.ndarray, "height width"]:
-    """Return the plane of mean 0 that fits the specimen's pixels best."""
-    y, x = (np.linspace(-1, 1, n) for n in values.shape)
-    terms = np.stack(np.broadcast_arrays(y[:, None], x, 1.0), -1)
-    weights, *_ = np.linalg.lstsq(terms[mask], values[mask], rcond=None)
-    plane: np.ndarray = terms[..., :2] @ weights[:2]
-    return plane
+def _explained(values: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of the variance of values that the means of their labels explain."""
+    within = [values[labels == label] for label in np.unique(labels[labels >= 0])]
+    rest = sum(one.var() * one.size for one in within)
+    return 1 - float(rest / (values[labels >= 0].var() * (labels >= 0).sum()))
