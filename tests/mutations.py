@@ -718,8 +718,8 @@ BREAKS = [
     ),
     Break(
         "scans/background.py",
-        "_ORDER = 4  # tilt",
-        "_ORDER = 1  # tilt",
+        "_ORDER = 6  # topography",
+        "_ORDER = 1  # topography",
         "scans/test_background.py",
     ),
     Break(

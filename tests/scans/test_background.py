@@ -19,10 +19,10 @@ def quartic() -> np.ndarray:
 
 
 class TestLocalMeans:
-    def test_a_polynomial_of_order_four_is_found_under_a_lattice(self):
+    def test_a_polynomial_is_found_under_a_lattice(self):
         image = atoms(SHAPE, LATTICE, noise=0.1)
         found = local_means(image + quartic(), EVERYWHERE, SIZE).background()
-        np.testing.assert_allclose(found, quartic(), atol=0.06)
+        np.testing.assert_allclose(found, quartic(), atol=0.09)  # windows at the rim are mirrored
 
     def test_the_background_has_no_mean_and_no_lattice(self):
         image = atoms(SHAPE, LATTICE, noise=0.1) + 5.0
@@ -32,12 +32,12 @@ class TestLocalMeans:
 
     def test_it_is_the_fit_of_least_squares_to_the_pixels(self):
         image = atoms(SHAPE, LATTICE, noise=0.1) + quartic() + 0.3 * np.sin(9 * Y)
-        terms = np.stack([(Y**i * X**j).ravel() for i in range(5) for j in range(5 - i)], -1)
+        terms = np.stack([(Y**i * X**j).ravel() for i in range(7) for j in range(7 - i)], -1)
         fit = terms @ np.linalg.lstsq(terms, image.ravel(), rcond=None)[0]
         found = local_means(image, EVERYWHERE, SIZE)
         expected = fit.reshape(SHAPE) - fit.mean()
-        inner = np.s_[12:-12, 15:-15]  # windows at the rim are mirrored
-        np.testing.assert_allclose(found.background()[inner], expected[inner], atol=0.06)
+        inner = np.s_[12:-12, 15:-15]
+        np.testing.assert_allclose(found.background()[inner], expected[inner], atol=0.09)
 
     def test_what_is_no_specimen_has_no_influence(self):
         image, specimen = atoms(SHAPE, LATTICE, noise=0.1) + quartic(), EVERYWHERE.copy()
@@ -56,5 +56,5 @@ class TestLocalMeans:
 
     def test_few_windows_have_no_polynomial(self):
         found = local_means(quartic(), EVERYWHERE, (100, 120))
-        assert found.known.sum() < 30
+        assert found.known.sum() < 56
         assert not found.background().any()

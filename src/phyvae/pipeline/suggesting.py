@@ -106,7 +106,7 @@ def suggest(
     alternates from cell to cell. The prior of shifts
     is 0.29 cells wide, and `align` reaches three quarters of a cell.
 
-    A slow background, such as topography or drift, is subtracted: the polynomial of order four
+    A slow background, such as topography or drift, is subtracted: the polynomial of order six
     that fits the means of patches best. It stays where it is weaker than a tenth of the contrast
     within a patch, and where domains that differ in brightness explain more of these means.
 

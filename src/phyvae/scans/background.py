@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 __all__ = ["LocalMeans", "local_means"]
 
-_ORDER = 4  # tilt, topography and drift; more follows the domains
+_ORDER = 6  # topography has up to one and a half waves along a side
 _TERMS: Bool[np.ndarray, "y x"] = np.add.outer(*[np.arange(_ORDER + 1)] * 2) <= _ORDER
 _FEWEST = 2 * int(_TERMS.sum())  # places
 
@@ -18,7 +18,7 @@ class LocalMeans:
 
     shape: Height and width of the scan, px.
     level, known: Means, and whether half of a window, at least, shows the specimen.
-    smooth: The polynomial of total order four that fits the known means; 0 if these are too few.
+    smooth: The polynomial of total order six that fits the known means; 0 if these are too few.
     contrast: Standard deviation of the pixels about the means.
     coefficients: Of the polynomial in Legendre polynomials of y and x from -1 to 1; its mean is 0.
     """
