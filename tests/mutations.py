@@ -724,7 +724,7 @@ BREAKS = [
     ),
     Break(
         "pipeline/suggesting.py",
-        "return smooth > stepped, (",
+        "return slow > stepped, (",
         "return True, (",
         "pipeline/test_suggesting.py",
     ),

@@ -6,6 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 import phyvae
 from phyvae import domain_evidence
+from phyvae.domains.dividing import Division
+from phyvae.domains.evidence import _evidence
+from phyvae.domains.wall_profiles import WallProfile
 
 RNG = np.random.default_rng(0)
 HALVES = RNG.normal(0, 0.03, (2, 30, 40))
@@ -63,6 +66,25 @@ class TestDomainEvidence:
         found = domain_evidence(halves + RNG.normal(0, 0.005, halves.shape), most=3)
         assert found.number == 2
         assert not found.set_aside.any()
+
+    @pytest.mark.parametrize(
+        ("contrast", "score", "holds"),
+        [
+            (2.2, 2.9, False),
+            (2.2, 3.1, True),
+            (3.1, 2.2, False),
+            (3.1, 2.3, True),
+            (9.0, 1.6, True),
+        ],
+    )
+    def test_the_clearer_a_wall_the_smaller_a_score_is_enough(self, contrast, score, holds):
+        wall = WallProfile(pieces=(0, 1), contrast=contrast, ramp=0.1, edge=1.0)
+        labels = (np.arange(40) >= 20) + np.zeros((30, 1), int)
+        assert _evidence(2, Division(labels, (wall,), score)).holds == holds
+
+    def test_the_score_hardly_depends_on_the_seed(self):
+        scores = [domain_evidence(HALVES, 2, seed=seed).ranking[1].score for seed in range(5)]
+        assert np.std(scores) < 0.2 * np.mean(scores)
 
     def test_of_a_wall_wider_than_a_patch_is_one(self):
         wide = np.tanh((np.arange(40) - 20) / 4) + HALVES[1:]

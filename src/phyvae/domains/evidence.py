@@ -17,7 +17,7 @@ from .relabelling import ordered
 __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
-_CLEAR = 4.0  # contrast from which half of it is enough: straight walls have few phases
+_CLEAR = 4.0  # contrast at which half of it is enough: straight walls have few phases
 _MORE = 1.2  # factor by which walls that hold by little must add to the score
 _SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
@@ -221,10 +221,10 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
     profiled = [one for one in division.walls if not np.isnan(one.contrast)]
     contrast = min((one.contrast for one in profiled), default=np.nan)
     ramp = max((one.ramp for one in profiled), default=np.nan)
-    least = _SCORE / 2 if contrast >= _CLEAR else _SCORE
+    least = float(np.interp(contrast, [CONTRAST, _CLEAR], [_SCORE, _SCORE / 2]))
     score = (
         f"edges lie at the walls by {division.score:.1f} standard deviations more than in maps "
-        f"with random phases ({least:g} at least)"
+        f"with random phases ({least:.2g} at least)"
     )
     problem = ""
     if division.number < number:

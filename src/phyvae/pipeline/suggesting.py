@@ -108,7 +108,8 @@ def suggest(
 
     A slow background, such as topography or drift, is subtracted: the polynomial of order six
     that fits the means of patches best. It stays where it is weaker than a tenth of the contrast
-    within a patch, and where domains that differ in brightness explain more of these means.
+    within a patch, and where domains that differ in brightness explain more of these means than
+    its terms up to order four.
 
     Parameters
     ----------
@@ -250,12 +251,12 @@ def _flattening(means: LocalMeans, given: bool | None) -> tuple[bool, str]:
     if not uneven > _UNEVEN * means.contrast:
         ratio = uneven / means.contrast if means.contrast else 0.0
         return False, f"the background varies by {ratio:.2f} of the contrast within a patch"
-    smooth = 1 - float((level - means.smooth)[known].var() / level[known].var())
+    slow = 1 - float((level - means.slow)[known].var() / level[known].var())
     domains = domain_evidence(np.where(known, level, 0.0), _DOMAINS, mask=known)
     stepped = _explained(level, domains.labels)
     several = f"{domains.number} domains" if domains.number > 1 else "1 domain"
-    return smooth > stepped, (
-        f"a slow background explains {smooth:.2f} of the variance of the local mean, "
+    return slow > stepped, (
+        f"a slow background explains {slow:.2f} of the variance of the local mean, "
         f"{several} of brightness {stepped:.2f}"
     )
 

@@ -8,7 +8,9 @@ from jaxtyping import Bool, Float
 __all__ = ["LocalMeans", "local_means"]
 
 _ORDER = 6  # topography has up to one and a half waves along a side
-_TERMS: Bool[np.ndarray, "y x"] = np.add.outer(*[np.arange(_ORDER + 1)] * 2) <= _ORDER
+_SLOW = 4  # orders that explain less of a straight step, 0.86, than noise leaves to the step
+_TOTAL = np.add.outer(*[np.arange(_ORDER + 1)] * 2)
+_TERMS: Bool[np.ndarray, "y x"] = _TOTAL <= _ORDER
 _FEWEST = 2 * int(_TERMS.sum())  # places
 
 
@@ -19,6 +21,7 @@ class LocalMeans:
     shape: Height and width of the scan, px.
     level, known: Means, and whether half of a window, at least, shows the specimen.
     smooth: The polynomial of total order six that fits the known means; 0 if these are too few.
+    slow: Its share of order four at most.
     contrast: Standard deviation of the pixels about the means.
     coefficients: Of the polynomial in Legendre polynomials of y and x from -1 to 1; its mean is 0.
     """
@@ -27,6 +30,7 @@ class LocalMeans:
     level: Float[np.ndarray, "rows cols"]
     known: Bool[np.ndarray, "rows cols"]
     smooth: Float[np.ndarray, "rows cols"]
+    slow: Float[np.ndarray, "rows cols"]
     contrast: float
     coefficients: Float[np.ndarray, "y x"]
 
@@ -51,7 +55,8 @@ def local_means(
     places = [np.linspace(-1, 1, n)[one] for n, one in zip(values.shape, every, strict=True)]
     coefficients = _fitted(level, known, *places)
     smooth = _polynomial(coefficients, *places)
-    return LocalMeans(values.shape, level, known, smooth, contrast, coefficients)
+    slow = _polynomial(np.where(_TOTAL <= _SLOW, coefficients, 0.0), *places)
+    return LocalMeans(values.shape, level, known, smooth, slow, contrast, coefficients)
 
 
 def _fitted(level: np.ndarray, known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
