@@ -31,7 +31,6 @@ KEPT = Path(__file__).parents[2] / "docs/measured/agreement.jsonl"
 PART = {
     "rvae": ("bfo medium", 1),
     "pyroved": ("* medium", 3),
-    "find_domains raw": ("graphene *", 3),
 }
 
 

@@ -135,7 +135,7 @@ def real(name: str, row: int) -> Data:
     assert folder is not None
     with np.load(folder / f"{name}.npz") as file:
         image = file["image"].astype(np.float64)
-    grid = phyvae.suggest(image).grid()
+    grid = phyvae.suggest(image, flatten=False).grid()
     domains = np.broadcast_to(np.arange(len(image))[:, None] > row, image.shape).astype(int)
     return Data(image, grid, domains, 2)
 

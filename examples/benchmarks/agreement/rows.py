@@ -100,7 +100,4 @@ ROWS = {
     "find_domains start": Row(
         "`find_domains(train=False)`", partial(whole_way, train=False), None, "minutes", ours=True
     ),
-    "find_domains raw": Row(
-        "`find_domains`, not flattened", partial(whole_way, raw=True), None, "minutes", ours=True
-    ),
 }

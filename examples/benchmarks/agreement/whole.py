@@ -9,15 +9,9 @@ from .data import Data
 __all__ = ["whole_way"]
 
 
-def whole_way(
-    data: Data, seed: int, raw: bool = False, train: bool = True
-) -> dict[str, float | None]:
-    """Return the scores of its labels, and of its maps with the true number of domains given.
-
-    An STM image is flattened first, as it is for every method, but for `raw`.
-    """
-    image = data.recorded if raw or data.period == 1 else data.image
-    found = phyvae.find_domains(image, train=train, seed=seed, progress=False)
+def whole_way(data: Data, seed: int, train: bool = True) -> dict[str, float | None]:
+    """Return the scores of its labels, and of its maps with the true number of domains given."""
+    found = phyvae.find_domains(data.recorded, train=train, seed=seed, progress=False)
     if found.problem:
         return {"own": None, "ours": 0.0, "free": 0.0, "counted": 0.0}
     given = phyvae.segment(
