@@ -71,6 +71,8 @@ class TestSuggest:
         image = atoms(SHAPE, OBLONG, noise=0.1) + 2.0 * (Y > 150)
         assert suggest(image, flatten=True).flattened
         assert not suggest(image + X / 60, flatten=False).flattened
+        large = suggest(image + X / 60, flatten=True, size=160)
+        assert large.image[:, -30:].mean() == pytest.approx(large.image[:, :30].mean(), abs=0.2)
 
     def test_the_grid_leaves_out_what_is_no_specimen(self):
         image = atoms(SHAPE, OBLONG, sigma=2.5, noise=0.05)

@@ -107,9 +107,9 @@ def suggest(
     is 0.29 cells wide, and `align` reaches three quarters of a cell.
 
     A slow background, such as topography or drift, is subtracted: the polynomial of order six
-    that fits the means of patches best. It stays where it is weaker than a tenth of the contrast
-    within a patch, and where domains that differ in brightness explain more of these means than
-    its terms up to order four.
+    that fits the means over two cells best. It stays where it is weaker than a tenth of the
+    contrast about these means, and where domains that differ in brightness explain more of them
+    than its terms up to order four.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def suggest(
     chosen, moire = _step(patch, found.cell.vectors, step)
     prior = 0.29 * extent / (patch / 2)
     reach = np.maximum(np.minimum(np.round(0.75 * extent).astype(int), patch - 1), 1)
-    means = local_means(found.repaired, found.mask, (int(patch[0]), int(patch[1])))
+    means = local_means(found.repaired, found.mask, (int(natural[0]), int(natural[1])))
     flattened, why = _flattening(means, flatten)
     flat = found.repaired - means.background() if flattened else found.repaired
     masked = not found.mask.all()
