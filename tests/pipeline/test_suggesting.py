@@ -74,6 +74,13 @@ class TestSuggest:
         large = suggest(image + X / 60, flatten=True, size=160)
         assert large.image[:, -30:].mean() == pytest.approx(large.image[:, :30].mean(), abs=0.2)
 
+    @pytest.mark.filterwarnings("error")
+    def test_a_scan_with_hardly_any_specimen_has_no_background(self):
+        exclude = np.ones(SHAPE, bool)
+        exclude[::3, ::2] = exclude[1::3, ::2] = False
+        found = suggest(atoms(SHAPE, OBLONG, noise=0.1) + X / 60, exclude=exclude)
+        assert not found.flattened
+
     def test_the_grid_leaves_out_what_is_no_specimen(self):
         image = atoms(SHAPE, OBLONG, sigma=2.5, noise=0.05)
         image[:, 220:] = 0.05 * np.random.default_rng(1).normal(size=(SHAPE[0], 140))

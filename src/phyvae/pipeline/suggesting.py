@@ -158,9 +158,7 @@ def suggest(
     chosen, moire = _step(patch, found.cell.vectors, step)
     prior = 0.29 * extent / (patch / 2)
     reach = np.maximum(np.minimum(np.round(0.75 * extent).astype(int), patch - 1), 1)
-    means = local_means(found.repaired, found.mask, (int(natural[0]), int(natural[1])))
-    flattened, why = _flattening(means, flatten)
-    flat = found.repaired - means.background() if flattened else found.repaired
+    flat, flattened, why = _flat(found, (int(natural[0]), int(natural[1])), flatten)
     masked = not found.mask.all()
     given = GIVEN if size is not None else ""
     most = f", as more would exceed a {_PART}th of the image" if cells < _CELLS else ""
@@ -242,18 +240,30 @@ def _step(
     return (down, across), moire
 
 
-def _flattening(means: LocalMeans, given: bool | None) -> tuple[bool, str]:
-    """Return whether to subtract the background of a scan, and why."""
-    if given is not None:
-        return as_flag(given, "flatten"), GIVEN
-    known, level = means.known, means.level
-    uneven = float(means.smooth[known].std())
+def _flat(
+    found: Survey, size: tuple[int, int], given: bool | None
+) -> tuple[Float[np.ndarray, "height width"], bool, str]:
+    """Return the image, without its background where that is to go, whether it is, and why."""
+    if given is not None and not as_flag(given, "flatten"):
+        return found.repaired, False, GIVEN
+    means = local_means(found.repaired, found.mask, size)
+    flattened, why = (True, GIVEN) if given else _is_to_go(means)
+    return (found.repaired - means.background() if flattened else found.repaired), flattened, why
+
+
+def _is_to_go(means: LocalMeans) -> tuple[bool, str]:
+    """Return whether a background does harm and is no domains of brightness, and why."""
+    known = means.known
+    uneven = float(means.smooth[known].std()) if known.any() else 0.0
     if not uneven > _UNEVEN * means.contrast:
         ratio = uneven / means.contrast if means.contrast else 0.0
         return False, f"the background varies by {ratio:.2f} of the contrast within a patch"
-    slow = 1 - float((level - means.slow)[known].var() / level[known].var())
-    domains = domain_evidence(np.where(known, level, 0.0), _DOMAINS, mask=known)
-    stepped = _explained(level, domains.labels)
+    slow = _explained(means.level[known], means.slow[known])
+    domains = domain_evidence(np.where(known, means.level, 0.0), _DOMAINS, mask=known)
+    shown = domains.labels >= 0
+    level, labels = means.level[shown], domains.labels[shown]
+    steps = (np.bincount(labels, level) / np.bincount(labels))[labels]
+    stepped = max(0.0, _explained(level, steps))  # of one domain, 0 but for rounding
     several = f"{domains.number} domains" if domains.number > 1 else "1 domain"
     return slow > stepped, (
         f"a slow background explains {slow:.2f} of the variance of the local mean, "
@@ -261,8 +271,6 @@ def _flattening(means: LocalMeans, given: bool | None) -> tuple[bool, str]:
     )
 
 
-def _explained(values: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of the variance of values that the means of their labels explain."""
-    within = [values[labels == label] for label in np.unique(labels[labels >= 0])]
-    rest = sum(one.var() * one.size for one in within)
-    return 1 - float(rest / (values[labels >= 0].var() * (labels >= 0).sum()))
+def _explained(values: np.ndarray, fitted: np.ndarray) -> float:
+    """Return the share of the variance of values that a fit to them explains."""
+    return 1 - float((values - fitted).var() / values.var())
