@@ -20,10 +20,11 @@ class LocalMeans:
 
     shape: Height and width of the scan, px.
     level, known: Means, and whether half of a window, at least, shows the specimen.
-    smooth: The polynomial of total order six that fits the known means; 0 if these are too few.
+    smooth: The polynomial of total order six that fits the known means; where these are too few,
+        their mean.
     slow: Its terms of order four at most.
     contrast: Standard deviation of the pixels about the means.
-    coefficients: Of the polynomial in Legendre polynomials of y and x from -1 to 1; its mean is 0.
+    coefficients: Of the polynomial in Legendre polynomials of y and x from -1 to 1.
     """
 
     shape: tuple[int, int]
@@ -60,14 +61,15 @@ def local_means(
 
 
 def _fitted(level: np.ndarray, known: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the coefficients of the polynomial of mean 0 that fits the known means best."""
+    """Return the coefficients of the polynomial that fits the known means best."""
     coefficients = np.zeros(_TERMS.shape)
-    if known.sum() >= _FEWEST:
+    if known.sum() < _FEWEST:
+        coefficients[0, 0] = level[known].mean() if known.any() else 0.0
+    else:
         rows, cols = np.nonzero(known)
         terms = np.polynomial.legendre.legvander2d(y[rows], x[cols], [_ORDER, _ORDER])
         fit, *_ = np.linalg.lstsq(terms[:, _TERMS.ravel()], level[known], rcond=None)
         coefficients[_TERMS] = fit
-        coefficients[0, 0] = 0.0  # the other terms have a mean of 0 over the whole scan
     return coefficients
 
 
