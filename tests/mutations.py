@@ -882,8 +882,8 @@ BREAKS = [
     ),
     Break(
         "domains/evidence.py",
-        "if clear or one.score > _MORE * before:",
-        "if True:",
+        "least = max(least, min(_CLEAR, _ALIKE * ranking[-1].contrast))",
+        "least = CONTRAST",
         "domains/test_evidence.py",
     ),
     Break(

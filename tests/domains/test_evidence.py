@@ -94,9 +94,18 @@ class TestDomainEvidence:
         assert "tried: the edge between two of them is a slow change, of thickness" in found.reason
         assert domain_evidence(wide, most=2, wall=5).number == 2
 
-    @pytest.mark.parametrize("seed", [2, 8, 44, 48])
+    @pytest.mark.parametrize("seed", [8, 11, 26, 44, 48, 50])
     def test_a_slow_change_in_another_channel_adds_no_domain(self, seed):
         assert domain_evidence(halves_and_slow_change(seed), most=4, wall=3).number == 2
+
+    def test_walls_of_more_domains_are_half_as_clear_as_those_of_fewer(self):
+        found = domain_evidence(halves_and_slow_change(8), most=4, wall=3)
+        two, three = found.ranking[1:3]
+        assert two.holds
+        assert not three.holds
+        assert 2.2 < three.contrast < two.contrast / 2
+        least = min(4.0, two.contrast / 2)
+        assert f"a wall, {least:.3g} times at least, as others here are clear" in three.reason
 
     @pytest.mark.parametrize("seed", [7, 10, 20])
     def test_patches_that_overlap_what_was_left_out_have_no_part_in_it(self, seed):

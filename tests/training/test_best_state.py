@@ -55,7 +55,7 @@ class TestTheEnd:
         assert not torch.equal(weights(trainer)["decoder.out.weight"],
                                seen[1]["decoder.out.weight"])  # fmt: skip
 
-    @pytest.mark.parametrize(("neg_elbo", "lost"), [(150.0, True), (100.0, False)])
+    @pytest.mark.parametrize(("neg_elbo", "lost"), [(160.0, True), (150.0, False)])
     def test_weighs_the_maps_against_neg_elbo(self, train, neg_elbo, lost):
         _, _, texts = train([quality(2.0, 200.0), quality(0.5, neg_elbo)])
         assert len(texts) == lost

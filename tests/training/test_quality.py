@@ -19,10 +19,29 @@ def correlated(rho, n=20000, seed=0):
 
 
 class TestMutualInformation:
-    @pytest.mark.parametrize("rho", [[0.9], [0.5, 0.8], [0.0, 0.3]])
-    def test_is_that_of_gaussian_pairs(self, rho):
-        expected = -0.5 * np.log(1 - np.square(rho)).sum()
-        assert mutual_information(*correlated(rho)) == pytest.approx(expected, abs=0.02)
+    @pytest.mark.parametrize("alike", [0.5, 0.7, 0.95, 1.0])
+    def test_is_that_of_pairs_of_two_values(self, alike):
+        rng = np.random.default_rng(0)
+        one, same = rng.random(20000) < 0.5, rng.random(20000) < alike
+        two = np.where(same, one, ~one)
+        table = np.histogram2d(one, two, 2)[0] / len(one)
+        chance = np.outer(table.sum(1), table.sum(0))
+        expected = (table * np.log(np.maximum(table, 1e-12) / chance)).sum()
+        found = mutual_information(*(each[:, None].astype(float) for each in (one, two)))
+        assert found == pytest.approx(expected, abs=1e-3)
+
+    def test_is_the_sum_over_maps(self):
+        both = mutual_information(*correlated([0.5, 0.8]))
+        each = [mutual_information(*correlated([rho])) for rho in (0.5, 0.8)]
+        assert both == pytest.approx(sum(each), abs=0.02)
+
+    def test_a_slow_change_has_hardly_more_than_domains(self):
+        wall, slope = np.arange(400) > 200, np.arange(400) / 100
+        of_walls, of_slope = (
+            mutual_information(each[:-10, None], each[10:, None])
+            for each in (wall.astype(float), slope)
+        )
+        assert of_walls < of_slope < min(1.2 * of_walls, np.log(2))
 
     def test_any_mixture_of_the_maps_has_the_same(self):
         one, two = correlated([0.2, 0.5, 0.9])

@@ -1,5 +1,6 @@
 """Evidence for each number of domains in latent maps: walls that are steps, not ramps or noise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ __all__ = ["DomainEvidence", "NumberEvidence", "domain_evidence"]
 
 _SCORE = 3.0  # least score, in standard deviations
 _CLEAR = 4.0  # contrast at which half of it is enough: straight walls have few phases
-_MORE = 1.2  # factor by which walls that hold by little must add to the score
+_ALIKE = 0.5  # least contrast of the walls of more domains to that of fewer, up to a clear one
 _SHARE = 0.5  # least score relative to the best: spare domains dilute the true ones
 
 Cells = Bool[np.ndarray, "rows cols"]
@@ -157,8 +158,10 @@ def domain_evidence(
     known = patches & ~aside & _whole(patches, size)
     scaled = filled(channels, known)[noise > 0] / noise[noise > 0, None, None]
     divisions = divide(scaled, most, size, seed, known) if len(scaled) else {}
-    ranking = (_ONE, *(_evidence(number, divisions.get(number)) for number in range(2, most + 1)))
-    chosen = _chosen(ranking[1:])
+    ranking = _ranking(divisions, most)
+    best = max((one.score for one in ranking[1:] if one.holds), default=0.0)
+    held = [one for one in ranking[1:] if one.holds and one.score >= _SHARE * best]
+    chosen = held[-1] if held else None
     labels = np.where(known, 0, -1)
     if chosen is not None:
         domains = divisions[chosen.number].labels
@@ -197,44 +200,43 @@ def _whole(patches: Cells, wall: float) -> Cells:
     return whole if whole.sum() >= patches.sum() / 2 else patches
 
 
-def _chosen(ranking: tuple[NumberEvidence, ...]) -> NumberEvidence | None:
-    """Return the largest number whose walls hold; walls that hold by little must add to the score.
+def _ranking(divisions: Mapping[int, Division], most: int) -> tuple[NumberEvidence, ...]:
+    """Judge the divisions into each number; walls of more domains are about as clear as of fewer.
 
-    Slow changes are cut into further domains at their steepest places: neither contrast nor ramp
-    of their walls is clear, and edges are less concentrated there than at those of fewer domains.
+    The patches set the width of all walls of a scan. A slow change is cut at its steepest places,
+    which are far less steep than a wall.
     """
-    best = max((one.score for one in ranking if one.holds), default=0.0)
-    chosen, before = None, 0.0
-    for one in ranking:
-        if not one.holds or one.score < _SHARE * best:
-            continue
-        clear = one.contrast >= _CLEAR or one.ramp <= RAMP / 2
-        if clear or one.score > _MORE * before:
-            chosen, before = one, max(before, one.score)
-    return chosen
+    ranking, least = [_ONE], CONTRAST
+    for number in range(2, most + 1):
+        ranking.append(_evidence(number, divisions.get(number), least))
+        if ranking[-1].holds:
+            least = max(least, min(_CLEAR, _ALIKE * ranking[-1].contrast))
+    return tuple(ranking)
 
 
-def _evidence(number: int, division: Division | None) -> NumberEvidence:
-    """Judge a division into a number of domains."""
+def _evidence(number: int, division: Division | None, least: float = CONTRAST) -> NumberEvidence:
+    """Judge a division into a number of domains by the least contrast of a wall."""
     if division is None:
         return NumberEvidence(number, 0.0, np.nan, np.nan, False, "the maps are flat")
     profiled = [one for one in division.walls if not np.isnan(one.contrast)]
     contrast = min((one.contrast for one in profiled), default=np.nan)
     ramp = max((one.ramp for one in profiled), default=np.nan)
-    least = float(np.interp(contrast, [CONTRAST, _CLEAR], [_SCORE, _SCORE / 2]))
+    enough = float(np.interp(contrast, [CONTRAST, _CLEAR], [_SCORE, _SCORE / 2]))
     score = (
         f"edges lie at the walls by {division.score:.1f} standard deviations more than in maps "
-        f"with random phases ({least:.2g} at least)"
+        f"with random phases ({enough:.2g} at least)"
     )
     problem = ""
     if division.number < number:
         problem = f"{number - division.number} would be less than two patches wide, as in noise"
     elif not contrast > 0:
         problem = "one is less than three patches wide, as in noise, so that no wall can be tested"
-    elif not contrast >= CONTRAST:
+    elif not contrast >= least:
+        clear = ", as others here are clear" if least > CONTRAST else ""
         problem = (
             f"the maps change only {contrast:.2f} times as fast at the edge between two of them "
-            f"as around it, as in noise or a slow change; at a wall, {CONTRAST:g} times at least"
+            f"as around it, as in noise or a slow change; at a wall, {least:.3g} times at "
+            f"least{clear}"
         )
     elif not ramp <= RAMP:
         problem = (
@@ -242,7 +244,7 @@ def _evidence(number: int, division: Division | None) -> NumberEvidence:
             f"and no wall: a patch away, the slope is still {ramp:.2f} of that at it; at a wall, "
             f"{RAMP:g} at most"
         )
-    elif not division.score >= least:
+    elif not division.score >= enough:
         problem = f"they are no better than chance: {score}"
     reason = problem or (
         f"every wall is a step: the maps change at least {contrast:.1f} times as fast at it as "

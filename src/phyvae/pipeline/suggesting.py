@@ -107,9 +107,9 @@ def suggest(
     is 0.29 cells wide, and `align` reaches three quarters of a cell.
 
     A slow background, such as topography or drift, is subtracted, and the mean with it: the
-    polynomial of order six that fits the means over two cells best. It stays where it is weaker than a tenth of the
-    contrast about these means, and where domains that differ in brightness explain more of them
-    than its terms up to order four.
+    polynomial of order six that fits the means over two cells best. It stays where it is weaker
+    than a tenth of the contrast about these means, and where domains that differ in brightness
+    explain more of them than its terms up to order four.
 
     Parameters
     ----------

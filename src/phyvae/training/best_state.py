@@ -16,7 +16,7 @@ __all__ = ["BestState", "LostMapsWarning"]
 
 _FORMED = 0.05  # signal of a map that can be lost; before any training it is 0.001 to 0.01
 _LOST = 0.2  # share of the best state's mutual information that may go
-_WORTH = 60.0  # fall of −ELBO that makes up for a nat of it, nats per patch
+_WORTH = 30.0  # fall of −ELBO that makes up for a nat of it, nats per patch
 _JUMP = 5.0  # rise of −ELBO that is no noise, standard errors
 _LEAST = 1.0  # nats per patch that −ELBO may rise anyhow: as a converged model does
 _RETURNS = 3  # in a call, before its end

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
+from scipy.special import entr
 from torch import Tensor
 
 from ..alignment.factors import factors_of
@@ -136,13 +137,15 @@ def _terms(
 def mutual_information(
     first: Float[np.ndarray, "pairs channels"], second: Float[np.ndarray, "pairs channels"]
 ) -> float:
-    r"""Return the mutual information of the maps at two neighbours, in Gaussian approximation.
+    r"""Return the mutual information of the maps at two neighbours, as of maps of two values.
 
-    .. math:: I = -\tfrac12 \sum_i \ln(1 - \rho_i^2)
+    .. math:: I = \sum_i \ln 2 + p_i \ln p_i + (1 - p_i) \ln(1 - p_i), \quad
+        p_i = (1 + \rho_i) / 2
 
     over the positive autocorrelations ρ of their maximum autocorrelation factors; any linear
     mixture of the maps has the same. Domains make neighbours alike; noise, which patches without
-    a common pixel do not share, does not.
+    a common pixel do not share, does not. Gaussian values would have no limit as ρ approaches 1,
+    and a slow change more in common than domains with a sharp wall.
 
     first, second: Latents of the first and the second of each pair.
     """
@@ -157,4 +160,5 @@ def mutual_information(
         torch.from_numpy((part - mean)[:, kept] / spread[kept]) for part in (first, second)
     )
     values, _ = factors_of(one, two, 1e-6)  # classes add up to 1: their covariance is singular
-    return float(-0.5 * np.log1p(-(values.clip(0, 0.9999) ** 2)).sum())
+    alike = (1 + values.clip(0, 1)) / 2
+    return float((np.log(2) - entr(alike) - entr(1 - alike)).sum())
