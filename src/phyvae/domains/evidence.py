@@ -214,7 +214,7 @@ def _ranking(divisions: Mapping[int, Division], most: int) -> tuple[NumberEviden
     return tuple(ranking)
 
 
-def _evidence(number: int, division: Division | None, least: float = CONTRAST) -> NumberEvidence:
+def _evidence(number: int, division: Division | None, least: float) -> NumberEvidence:
     """Judge a division into a number of domains by the least contrast of a wall."""
     if division is None:
         return NumberEvidence(number, 0.0, np.nan, np.nan, False, "the maps are flat")
